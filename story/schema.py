@@ -1,0 +1,104 @@
+"""The words of a book: what is asked for, what is written, what each picture shall show.
+
+Knows nothing of language models, pictures or HTML. All models are frozen and refuse unknown fields.
+"""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from concepts.schema import ConceptCard
+
+MIN_PAGES, MAX_PAGES = 4, 16
+MIN_AGE, MAX_AGE = 3, 10
+
+
+class Scene(BaseModel):
+    """One picture: what is drawn, which concepts it shows, and what a listener is told of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str
+    """What the picture model is given; names each listed concept's word exactly once."""
+    concepts: tuple[str, ...] = ()
+    """Ids of the concepts on stage."""
+    alt: str
+    """The picture described for somebody who cannot see it; never the prompt."""
+
+
+class Page(BaseModel):
+    """The words that are read aloud on one page, and its picture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    """Plain text, never markup; a blank line separates paragraphs."""
+    scene: Scene
+
+
+class Story(BaseModel):
+    """A whole book in words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    language: str = "en"
+    """BCP 47 tag of title, texts and alt texts."""
+    cover: Scene
+    pages: tuple[Page, ...] = Field(min_length=1)
+
+    @property
+    def scenes(self) -> tuple[Scene, ...]:
+        """The cover's scene, then every page's, in reading order."""
+        return (self.cover, *(page.scene for page in self.pages))
+
+
+class StoryRequest(BaseModel):
+    """What a person asks for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    idea: str
+    """Any text in any language, taken as data; may be empty."""
+    cast: tuple[ConceptCard, ...] = ()
+    """Concepts the person chose, the hero first; empty lets the writer choose from the catalog."""
+    catalog: tuple[ConceptCard, ...] = ()
+    """Every concept of the bank, the cast included."""
+    pages: int = Field(default=8, ge=MIN_PAGES, le=MAX_PAGES)
+    """Pages beside the cover."""
+    age: int = Field(default=5, ge=MIN_AGE, le=MAX_AGE)
+    """Age of the child in years."""
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _cast_is_in_catalog(self) -> Self:
+        known = {card.id for card in self.catalog}
+        for card in self.cast:
+            if card.id not in known:
+                raise ValueError(f"concept {card.id!r} is cast but not in the catalog; add it to the bank or leave it out")
+        if len({card.id for card in self.cast}) < len(self.cast):
+            raise ValueError(f"the cast names a concept twice: {[card.id for card in self.cast]!r}; name each once")
+        return self
+
+
+class Reply(BaseModel):
+    """One answer of a language model as it came, kept so that a book can be explained and made again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    raw: str
+    """The answer's text; empty when the model answered nothing."""
+    input_tokens: int = Field(default=0, ge=0)
+    output_tokens: int = Field(default=0, ge=0)
+
+
+class WrittenStory(BaseModel):
+    """What a writer hands over: the story, and how it came about."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    story: Story
+    warnings: tuple[str, ...] = ()
+    """What a person should know, such as pages that the built-in storyteller had to fill."""
+    replies: tuple[Reply, ...] = ()
+    """Every answer of the language model, in order; empty for the built-in storyteller."""
