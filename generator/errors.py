@@ -1,0 +1,47 @@
+"""Errors of the generator: everything that can go wrong between a bound prompt and a picture.
+
+    GeneratorError
+    ├── ModelNotFound      there is no model where one was asked for
+    ├── DamagedModel       a model is there but cannot be loaded
+    ├── InvalidSettings    a picture was asked for that the model cannot draw (size, steps)
+    ├── PromptTooLong      a concept's words lie beyond the tokens that the text encoder reads
+    ├── TokenSpanError     a span of characters or tokens does not fit its prompt
+    ├── DirectionMismatch  a direction does not fit the words, or the model, it is to be used with
+    └── ModulationError    token offsets do not fit the transformer, or are attached twice
+
+Knows nothing of exit codes or HTTP; needs no torch.
+"""
+
+from concepts.errors import FableverseError
+
+
+class GeneratorError(FableverseError):
+    """Root of the generator's errors; caught at the edges (`api/errors.py`)."""
+
+
+class ModelNotFound(GeneratorError):
+    """Raised by `load_model` when there is no such folder or hub id; name one that exists."""
+
+
+class DamagedModel(GeneratorError):
+    """Raised by `load_model` when files are missing or unreadable; get the model again."""
+
+
+class InvalidSettings(GeneratorError):
+    """Raised when a value of `RenderSettings` is out of range; the message names field and range."""
+
+
+class PromptTooLong(GeneratorError):
+    """Raised when truncation would cut off the words of a concept; shorten the prompt or move the words forward."""
+
+
+class TokenSpanError(GeneratorError):
+    """Raised for spans that are empty or outside of their prompt; the caller's spans belong to another prompt."""
+
+
+class DirectionMismatch(GeneratorError):
+    """Raised when a direction has other pieces, blocks or width than needed; write the word as it was learnt."""
+
+
+class ModulationError(GeneratorError):
+    """Raised by `attach` and by the first forward pass under it; a programming error of the caller."""
