@@ -1,0 +1,275 @@
+"""Keeps concepts in a plain folder that a person can read, copy, share and put under version control.
+
+    bank/rusty/concept.json             what the concept is (`Concept`)
+    bank/rusty/direction.safetensors    what was learnt; its bytes are hashed, not understood, here
+    bank/rusty/source.png               the picture it was learnt from
+    bank/rusty/preview.png              a picture drawn with it
+
+Names that begin with a dot belong to writes under way and are no concepts. Knows nothing of tensors or models.
+"""
+
+import difflib
+import hashlib
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image
+from pydantic import ValidationError
+
+from concepts.errors import ConceptError, ConceptExists, DamagedConcept, UnknownConcept
+from concepts.pictures import open_picture
+from concepts.schema import Concept, ConceptCard, check_concept_id
+
+_CONCEPT = "concept.json"
+_DIRECTION = "direction.safetensors"
+_SOURCE = "source.png"
+_PREVIEW = "preview.png"
+_FILES = (_CONCEPT, _DIRECTION, _SOURCE, _PREVIEW)
+
+
+class ConceptBank:
+    """The concepts in one folder; made by anyone who knows the folder, which need not exist yet.
+
+    It holds no open file and caches nothing, so several may look at one folder. A write builds the concept's
+    folder beside its place and renames it there: whoever reads sees the concept as it was or as it is now, and
+    so does the next reader after a crash. Writers are not kept apart from each other: let one write at a time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def list(self) -> tuple[Concept, ...]:
+        """All concepts by id; none if the folder does not exist. Directions are not read.
+
+        Raises:
+            DamagedConcept: A folder in the bank is no whole concept.
+        """
+        return tuple(_read_concept(self._place(concept_id), concept_id) for concept_id in self._ids())
+
+    def get(self, concept_id: str) -> Concept:
+        """One concept, its direction's bytes compared with their hash.
+
+        Raises:
+            InvalidConcept: The id is no slug.
+            UnknownConcept: The bank has no such concept; the message lists similar ids.
+            DamagedConcept: A file is missing, is a link, or is not what it was when the concept was added.
+        """
+        place = self._known_place(concept_id)
+        concept = _read_concept(place, concept_id)
+        _check_direction(concept, place / _DIRECTION)
+        return concept
+
+    def catalog(self) -> tuple[ConceptCard, ...]:
+        """What a language model may see of the bank, by id; errors as in `list`."""
+        return tuple(concept.card() for concept in self.list())
+
+    def add(self, concept: Concept, *, source: Path, direction: Path, preview: Path, replace: bool = False) -> None:
+        """Keep a concept and copies of its files; when anything fails the bank stays as it was.
+
+        Pictures are stored as PNG, whatever they were, without metadata such as the place where a photo was taken.
+
+        Raises:
+            ConceptExists: The bank has this id and `replace` is false.
+            DamagedConcept: The direction's bytes do not have the hash that the concept names.
+            UnreadablePicture: The source or the preview is no usable picture.
+            OSError: The direction cannot be read, or the bank cannot be written.
+        """
+        self._check_free(concept.id, replace=replace)
+        direction_bytes = _check_direction(concept, direction)
+        pictures = {_SOURCE: open_picture(source), _PREVIEW: open_picture(preview)}
+        self._write(concept, direction_bytes, pictures)
+
+    def add_folder(self, path: Path, *, replace: bool = False) -> Concept:
+        """Take in a concept's folder from another bank, whatever that folder is called, and return the concept.
+
+        Raises:
+            ConceptExists: The bank has this id and `replace` is false.
+            DamagedConcept: The folder is no whole concept, or its direction is not the one that was added.
+            UnreadablePicture: One of its pictures is unusable.
+        """
+        concept = _read_concept(path, None)
+        files = {"source": path / _SOURCE, "direction": path / _DIRECTION, "preview": path / _PREVIEW}
+        self.add(concept, **files, replace=replace)
+        return concept
+
+    def remove(self, concept_id: str) -> None:
+        """Forget a concept and delete its files, damaged or not.
+
+        Raises:
+            InvalidConcept: The id is no slug.
+            UnknownConcept: The bank has no such concept.
+        """
+        self._known_place(concept_id)
+        self._finish_interrupted(concept_id)
+        place = self.folder / concept_id
+        if place.is_symlink():
+            place.unlink()
+            return
+        doomed = self.folder / f".removed-{concept_id}-{secrets.token_hex(4)}"
+        place.rename(doomed)
+        shutil.rmtree(doomed)
+
+    def direction_path(self, concept_id: str) -> Path:
+        """The concept's `direction.safetensors`; errors as in `get`, but the bytes are not hashed."""
+        return self._file(concept_id, _DIRECTION)
+
+    def source_path(self, concept_id: str) -> Path:
+        """The picture the concept was learnt from, a PNG; errors as in `direction_path`."""
+        return self._file(concept_id, _SOURCE)
+
+    def preview_path(self, concept_id: str) -> Path:
+        """A picture drawn with the concept, a PNG; errors as in `direction_path`."""
+        return self._file(concept_id, _PREVIEW)
+
+    def _file(self, concept_id: str, name: str) -> Path:
+        place = self._known_place(concept_id)
+        _check_files(place)
+        return place / name
+
+    def _ids(self) -> tuple[str, ...]:
+        """Names of the folders, of those also whose replacement a crash cut short, sorted; not yet checked."""
+        if not self.folder.is_dir():
+            return ()
+        names = {entry.name.removeprefix(".old-") for entry in self.folder.iterdir() if entry.is_dir()}
+        return tuple(sorted(name for name in names if not name.startswith(".")))
+
+    def _place(self, concept_id: str) -> Path:
+        """Where the concept is: its folder, or the one set aside when a crash cut its replacement short."""
+        place, old = self.folder / concept_id, self._old(concept_id)
+        return old if old.is_dir() and not place.is_dir() else place
+
+    def _old(self, concept_id: str) -> Path:
+        return self.folder / f".old-{concept_id}"
+
+    def _known_place(self, concept_id: str) -> Path:
+        place = self._place(check_concept_id(concept_id))
+        if not place.is_dir():
+            raise UnknownConcept(
+                f"There is no concept {concept_id!r} in {str(self.folder)!r}: {self._advice(concept_id)}"
+            )
+        return place
+
+    def _advice(self, concept_id: str) -> str:
+        ids = self._ids()
+        if not ids:
+            return "the bank is empty. Learn or add a concept first."
+        similar = difflib.get_close_matches(concept_id, ids)
+        return f"did you mean {' or '.join(similar)}?" if similar else f"it has {', '.join(ids)}."
+
+    def _check_free(self, concept_id: str, *, replace: bool) -> None:
+        place = self._place(concept_id)
+        if (place.exists() or place.is_symlink()) and not replace:
+            raise ConceptExists(
+                f"The bank {str(self.folder)!r} already has a concept {concept_id!r}, and ids are unique. "
+                "Choose another id, or replace it on purpose."
+            )
+
+    def _write(self, concept: Concept, direction_bytes: bytes, pictures: Mapping[str, Image.Image]) -> None:
+        new = self.folder / f".new-{concept.id}-{secrets.token_hex(4)}"
+        new.mkdir(parents=True)
+        try:
+            (new / _CONCEPT).write_text(concept.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            (new / _DIRECTION).write_bytes(direction_bytes)
+            for name, picture in pictures.items():
+                picture.save(new / name, format="PNG")
+            self._swap_in(new, concept.id)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def _swap_in(self, new: Path, concept_id: str) -> None:
+        """Rename `new` to the concept's place; a folder in that place is set aside until the new one stands there."""
+        self._finish_interrupted(concept_id)
+        place, old = self.folder / concept_id, self._old(concept_id)
+        if place.is_symlink():
+            place.unlink()
+        if place.exists():
+            place.rename(old)
+        try:
+            new.rename(place)
+        except OSError:
+            self._finish_interrupted(concept_id)
+            raise
+        self._finish_interrupted(concept_id)
+
+    def _finish_interrupted(self, concept_id: str) -> None:
+        """Leave only one folder for the concept: the one in its place, else the one that was set aside."""
+        place, old = self.folder / concept_id, self._old(concept_id)
+        if not old.is_dir():
+            return
+        if place.exists():
+            shutil.rmtree(old)
+        else:
+            old.rename(place)
+
+
+def seed_bank(bank_dir: Path, sample_dir: Path) -> bool:
+    """Give a person who has no bank yet a copy of the sample bank; whether that was done.
+
+    A `bank_dir` that exists, even an empty one, is left alone. The copy appears whole or not at all.
+
+    Raises:
+        DamagedConcept: There is no sample bank.
+    """
+    if bank_dir.exists():
+        return False
+    if not sample_dir.is_dir():
+        raise DamagedConcept(f"The sample bank {str(sample_dir)!r} is missing: restore the folder from the repository.")
+    bank_dir.parent.mkdir(parents=True, exist_ok=True)
+    new = bank_dir.parent / f".{bank_dir.name}-{secrets.token_hex(4)}"
+    try:
+        shutil.copytree(sample_dir, new, symlinks=True)
+        new.rename(bank_dir)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return True
+
+
+def hash_direction(path: Path) -> str:
+    """SHA-256 of a direction file's bytes in lower-case hex, as `Concept.direction_sha256` wants it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _check_files(place: Path) -> None:
+    """Raises `DamagedConcept` unless the concept's four files are ordinary files inside its ordinary folder."""
+    for path in (place, *(place / name for name in _FILES)):
+        if path.is_symlink():
+            raise DamagedConcept(
+                f"{str(path)!r} is a link: a concept's folder and files are never links, so that a shared bank cannot "
+                "reach outside itself. Put the file itself there, or remove the concept."
+            )
+        if path != place and not path.is_file():
+            raise DamagedConcept(
+                f"{str(path)!r} is missing: a concept's folder holds {', '.join(_FILES)}. "
+                "Restore the file, or remove the concept and learn it again."
+            )
+
+
+def _read_concept(place: Path, concept_id: str | None) -> Concept:
+    """The concept in a folder; with an id given, the file must name the same one."""
+    _check_files(place)
+    path = place / _CONCEPT
+    try:
+        concept = Concept.model_validate_json(path.read_bytes())
+    except (ValidationError, ConceptError) as error:
+        raise DamagedConcept(
+            f"{str(path)!r} does not describe a concept: {error} Correct the file, or remove the concept."
+        ) from error
+    if concept_id is not None and concept.id != concept_id:
+        raise DamagedConcept(
+            f"{str(path)!r} names the concept {concept.id!r}, but its folder is {concept_id!r}: the two are the same. "
+            "Rename the folder, or add it as a concept from elsewhere."
+        )
+    return concept
+
+
+def _check_direction(concept: Concept, path: Path) -> bytes:
+    """The direction's bytes, which must have the hash that the concept names."""
+    direction_bytes = path.read_bytes()
+    if hashlib.sha256(direction_bytes).hexdigest() != concept.direction_sha256:
+        raise DamagedConcept(
+            f"{str(path)!r} is not the direction that concept {concept.id!r} was saved with: its SHA-256 differs from "
+            "direction_sha256. Restore the file, or remove the concept and learn it again."
+        )
+    return direction_bytes
