@@ -1,0 +1,145 @@
+"""What is learnt for a concept, its *direction*: kept in a file, and laid over the tokens that name the concept.
+
+A direction is a float32 tensor `(num_pieces, num_blocks, dim)` in units of `temb`: one vector for each token of the
+concept's words and each block, double-stream blocks first; `num_blocks` 1 is one vector for all blocks. Knows
+nothing of prompts or transformers.
+"""
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from concepts.errors import DamagedConcept
+from generator.errors import DirectionMismatch, TokenSpanError
+
+FORMAT = "fableverse-direction-1"
+TENSOR_NAME = "direction"
+
+
+@dataclass(frozen=True)
+class DirectionBinding:
+    """A concept's direction and the text tokens `[start, stop)` of one prompt that it goes to."""
+
+    concept_id: str
+    words: str
+    """The concept's words as they were written when it was learnt, for messages."""
+    direction: Tensor
+    start: int
+    stop: int
+    strength: float = 1.0
+    """Factor on the direction: 0 is plain Flux, 1 as learnt."""
+
+
+def save_direction(direction: Tensor, path: Path) -> None:
+    """Write a direction whole or not at all, in float32 and without its gradient.
+
+    Raises:
+        DirectionMismatch: It has not three dimensions, an empty one, or values that are not finite.
+    """
+    if not _is_direction(direction):
+        raise DirectionMismatch(
+            f"A tensor of shape {tuple(direction.shape)!r} cannot be kept as a direction: directions are finite "
+            "and of shape (num_pieces, num_blocks, dim)."
+        )
+    tensor = direction.detach().to(device="cpu", dtype=torch.float32).contiguous()
+    new_path = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        with new_path.open("wb") as file:
+            file.write(save({TENSOR_NAME: tensor}, metadata={"format": FORMAT}))
+            file.flush()
+            os.fsync(file.fileno())
+        new_path.replace(path)
+    finally:
+        new_path.unlink(missing_ok=True)
+
+
+def load_direction(path: Path) -> Tensor:
+    """The direction in a file, `(num_pieces, num_blocks, dim)`, float32 on the CPU; runs no code from the file.
+
+    Raises:
+        DamagedConcept: The file is missing, is no direction, or holds other tensors, shapes or values than it may.
+    """
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata, names = file.metadata() or {}, list(file.keys())
+            if metadata.get("format") != FORMAT or names != [TENSOR_NAME]:
+                raise DamagedConcept(
+                    f"{str(path)!r} is a safetensors file but no direction: it has the format "
+                    f"{metadata.get('format')!r} and the tensors {names!r} instead of {FORMAT!r} and "
+                    f"{[TENSOR_NAME]!r}. Restore the file, or learn the concept again."
+                )
+            direction = file.get_tensor(TENSOR_NAME)
+    except (OSError, SafetensorError) as error:
+        raise DamagedConcept(
+            f"The direction {str(path)!r} cannot be read ({error}); it must be a whole safetensors file. "
+            "Restore the file, or learn the concept again."
+        ) from error
+    if direction.dtype != torch.float32 or not _is_direction(direction):
+        raise DamagedConcept(
+            f"{str(path)!r} holds {direction.dtype} of shape {tuple(direction.shape)!r}; a direction is finite float32 "
+            "of shape (num_pieces, num_blocks, dim). Restore the file, or learn the concept again."
+        )
+    return direction
+
+
+def build_token_offsets(bindings: Sequence[DirectionBinding], *, num_blocks: int, text_len: int, dim: int) -> Tensor:
+    """Lay each direction, times its strength, over the tokens that name its concept.
+
+    Rows of tokens that no binding covers are zero; where bindings share a token their directions add up.
+
+    Args:
+        bindings: Of one prompt; none gives zeros.
+        num_blocks: Blocks of the transformer, double- and single-stream.
+        text_len: Text tokens after padding (`max_sequence_length`).
+        dim: Width of the modulation vector (`transformer.inner_dim`; 3072 in FLUX.1).
+
+    Returns:
+        `(num_blocks, text_len, dim)`, float32; with a batch dimension in front it is what `attach` takes.
+
+    Raises:
+        DirectionMismatch: A direction has another number of pieces than its span, or does not fit the transformer.
+        TokenSpanError: A span is empty or reaches outside `[0, text_len)`.
+
+    Source: TokenVerse (arXiv:2501.12224), the space M+.
+
+    Example:
+        >>> fox = DirectionBinding("rusty", "fox", direction=torch.ones(1, 1, 2), start=2, stop=3)
+        >>> build_token_offsets([fox], num_blocks=1, text_len=4, dim=2)[0, :, 0].tolist()
+        [0.0, 0.0, 1.0, 0.0]
+    """
+    offsets_LTD = torch.zeros(num_blocks, text_len, dim)
+    for binding in bindings:
+        _check_binding(binding, num_blocks=num_blocks, text_len=text_len, dim=dim)
+        offsets_LTD[:, binding.start : binding.stop] += binding.strength * binding.direction.transpose(0, 1)
+    return offsets_LTD
+
+
+def _check_binding(binding: DirectionBinding, *, num_blocks: int, text_len: int, dim: int) -> None:
+    if not 0 <= binding.start < binding.stop <= text_len:
+        raise TokenSpanError(
+            f"Concept {binding.concept_id!r} is bound to tokens [{binding.start}, {binding.stop}), but the prompt has "
+            f"tokens [0, {text_len}) and a span is never empty. Find the span in this prompt."
+        )
+    num_pieces, direction_blocks, direction_dim = binding.direction.shape
+    if num_pieces != binding.stop - binding.start:
+        raise DirectionMismatch(
+            f"Concept {binding.concept_id!r} was learnt for {binding.words!r}, which was {num_pieces} tokens, but here "
+            f"its words are {binding.stop - binding.start}; they must be the same. Write them as {binding.words!r}, "
+            "with the same capitals and with spaces around."
+        )
+    if direction_blocks not in (1, num_blocks) or direction_dim != dim:
+        raise DirectionMismatch(
+            f"The direction of concept {binding.concept_id!r} is for {direction_blocks} blocks of width "
+            f"{direction_dim}, but the model has {num_blocks} of width {dim}. Learn the concept on this model."
+        )
+
+
+def _is_direction(tensor: Tensor) -> bool:
+    return tensor.ndim == 3 and tensor.numel() > 0 and bool(torch.isfinite(tensor).all())

@@ -1,0 +1,135 @@
+"""Draws bound prompts with a Flux model and the directions of a concept bank.
+
+One picture is one call of diffusers' own `FluxPipeline` with token offsets attached to its transformer. Knows nothing
+of stories or of how directions are learnt.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from diffusers import FluxPipeline
+from PIL import Image
+
+from concepts.bank import ConceptBank
+from concepts.errors import WrongBaseModel
+from concepts.schema import BoundPrompt
+from generator.directions import DirectionBinding, build_token_offsets, load_direction
+from generator.errors import InvalidSettings
+from generator.loading import FluxModel
+from generator.modulation import attach
+from generator.renderer import OnStep
+from generator.settings import RenderSettings
+from generator.tokens import TokenSpan, find_token_spans
+
+
+class FluxRenderer:
+    """A `Renderer` for one model and one bank; holds no state of its own, draws one picture at a time."""
+
+    def __init__(self, model: FluxModel, bank: ConceptBank) -> None:
+        self.model = model
+        self.bank = bank
+
+    def render(
+        self,
+        bound: BoundPrompt,
+        *,
+        seed: int,
+        settings: RenderSettings | None = None,
+        strengths: Mapping[str, float] | None = None,
+        on_step: OnStep | None = None,
+    ) -> Image.Image:
+        """The picture of a prompt, RGB; equal arguments give equal pictures on one machine.
+
+        Args:
+            bound: The prompt and where it names which concepts of the bank.
+            seed: Of the initial noise, which is drawn on the CPU and so is the same on every device.
+            settings: By default the model's own.
+            strengths: Factor on a concept's direction, by id; 1 for those not named.
+            on_step: As in `Renderer`.
+
+        Raises:
+            InvalidSettings: The model cannot draw this size, or a strength is not usable.
+            WrongBaseModel: A concept was learnt on another model.
+            GeneratorError: Also `PromptTooLong`, `TokenSpanError`, `DirectionMismatch`.
+            ConceptError: Also `UnknownConcept`, `DamagedConcept`.
+        """
+        settings = settings or self.model.defaults
+        self._check_size(settings)
+        bindings = self._bind(bound, settings, strengths or {})
+        token_offsets = build_token_offsets(
+            bindings, num_blocks=self.model.num_blocks, text_len=settings.max_sequence_length, dim=self.model.dim
+        )
+        positions = {position for binding in bindings for position in range(binding.start, binding.stop)}
+        rows = torch.tensor(sorted(positions), dtype=torch.long)
+        pipeline = self.model.pipeline
+        with attach(pipeline.transformer, token_offsets[None], rows=rows):
+            return pipeline(
+                prompt=bound.prompt,
+                num_inference_steps=settings.num_inference_steps,
+                guidance_scale=settings.guidance_scale,
+                height=settings.height,
+                width=settings.width,
+                max_sequence_length=settings.max_sequence_length,
+                generator=torch.Generator("cpu").manual_seed(seed),
+                **_step_callback(on_step, settings.num_inference_steps),
+            ).images[0]
+
+    def _check_size(self, settings: RenderSettings) -> None:
+        """Refuse sizes that diffusers would silently change."""
+        step = self.model.pipeline.vae_scale_factor * 2
+        if settings.height % step or settings.width % step:
+            raise InvalidSettings(
+                f"{self.model.name} cannot draw {settings.width}×{settings.height} pixels: width and height must be "
+                f"multiples of {step}. Choose such a size."
+            )
+
+    def _bind(
+        self, bound: BoundPrompt, settings: RenderSettings, strengths: Mapping[str, float]
+    ) -> list[DirectionBinding]:
+        _check_strengths(bound, strengths)
+        spans = find_token_spans(
+            bound, self.model.pipeline.tokenizer_2, max_sequence_length=settings.max_sequence_length
+        )
+        return [self._load(span, strengths.get(span.concept_id, 1.0)) for span in spans]
+
+    def _load(self, span: TokenSpan, strength: float) -> DirectionBinding:
+        concept = self.bank.get(span.concept_id)
+        if concept.base_model != self.model.fingerprint:
+            raise WrongBaseModel(
+                f"Concept {concept.id!r} was learnt on {concept.base_model_name!r} ({concept.base_model[:12]}), but "
+                f"the loaded model is {self.model.name!r} ({self.model.fingerprint[:12]}); a direction has a meaning "
+                "only on its own model. Load that model, or learn the concept again on this one."
+            )
+        return DirectionBinding(
+            concept_id=concept.id,
+            words=concept.word,
+            direction=load_direction(self.bank.direction_path(concept.id)),
+            start=span.start,
+            stop=span.stop,
+            strength=strength,
+        )
+
+
+def _check_strengths(bound: BoundPrompt, strengths: Mapping[str, float]) -> None:
+    mentioned = {mention.concept_id for mention in bound.mentions}
+    for concept_id, strength in strengths.items():
+        if concept_id not in mentioned or not math.isfinite(strength):
+            raise InvalidSettings(
+                f"Strength {strength!r} for {concept_id!r} is not usable: a strength is a finite number for a concept "
+                f"of the prompt, which has {', '.join(sorted(mentioned)) or 'none'}."
+            )
+
+
+def _step_callback(on_step: OnStep | None, num_steps: int) -> dict[str, Any]:
+    """Arguments of `FluxPipeline.__call__` that report its steps."""
+    if on_step is None:
+        return {}
+
+    def report(pipeline: FluxPipeline, step: int, timestep: torch.Tensor, tensors: dict[str, Any]) -> dict[str, Any]:
+        del pipeline, timestep, tensors
+        on_step(step + 1, num_steps)
+        return {}
+
+    return {"callback_on_step_end": report, "callback_on_step_end_tensor_inputs": []}
