@@ -37,7 +37,8 @@ def _pine(x: float, base: float, size: float, colour: RGB, snow: bool = False) -
     for i, (top, wide) in enumerate(((-44, 27), (-66, 22), (-86, 16))):
         parts += path(f"M{-wide},{top + 34} L0,{top - 6} L{wide},{top + 34}Z", darker(colour, 0.12 - 0.06 * i))
         if snow:
-            cap = f"M{-wide * 0.5},{top + 14} L0,{top - 6} L{wide * 0.5},{top + 14} Q0,{top + 6} {-wide * 0.5},{top + 14}Z"
+            half = wide * 0.5
+            cap = f"M{-half},{top + 14} L0,{top - 6} L{half},{top + 14} Q0,{top + 6} {-half},{top + 14}Z"
             parts += path(cap, WHITE)
     return group(parts, f"translate({x:.1f},{base:.1f}) scale({size})")
 
