@@ -188,10 +188,8 @@ class ConceptBank:
             place.rename(old)
         try:
             new.rename(place)
-        except OSError:
+        finally:
             self._finish_interrupted(concept_id)
-            raise
-        self._finish_interrupted(concept_id)
 
     def _finish_interrupted(self, concept_id: str) -> None:
         """Leave only one folder for the concept: the one in its place, else the one that was set aside."""

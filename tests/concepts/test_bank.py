@@ -1,6 +1,8 @@
 """A bank keeps concepts whole: what is damaged is named, and a failing write changes nothing."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -253,6 +255,14 @@ def test_a_new_bank_is_seeded_whole_and_only_once(bank: ConceptBank, tmp_path: P
     ConceptBank(mine).remove("rusty")
     assert seed_bank(mine, bank.folder) is False
     assert ConceptBank(mine).list() == ()
+
+
+def test_a_seeding_that_fails_half_way_leaves_nothing(bank: ConceptBank, tmp_path: Path) -> None:
+    os.mkfifo(bank.folder / "no ordinary file")
+    (tmp_path / "home").mkdir()
+    with pytest.raises(shutil.Error):
+        seed_bank(tmp_path / "home/bank", bank.folder)
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_a_missing_sample_bank_is_named_and_nothing_is_made(tmp_path: Path) -> None:
