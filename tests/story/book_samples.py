@@ -1,0 +1,57 @@
+"""Small books for tests: a story, pictures made with Pillow, a cast."""
+
+import math
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from concepts.schema import ConceptCard
+from story.book import write_book
+from story.schema import Page, Scene, Story
+
+CAST = (
+    ConceptCard(id="rusty", name="Rusty", word="fox", kind="character", caption="a fox wearing a scarf"),
+    ConceptCard(id="night-sky", name="Night Sky", word="moonlight", kind="lighting", caption="a fox in the moonlight"),
+)
+COLOPHON = {"Drawn by": "Pocket", "Written by": "the built-in storyteller", "Seed": "7"}
+
+
+def a_story(*, pages: int = 3, title: str = "The Fox Who Kept the Light", language: str = "en") -> Story:
+    """A story whose texts and alt texts are all different."""
+    return Story(
+        title=title,
+        language=language,
+        cover=Scene(prompt="a fox", concepts=("rusty",), alt="A fox looks out of a lighthouse."),
+        pages=tuple(
+            Page(
+                text=f"On step {number} the fox stood still.\n\nThen he took one more.",
+                scene=Scene(prompt="a fox", concepts=("rusty",), alt=f"A fox on step {number} of a stair."),
+            )
+            for number in range(1, pages + 1)
+        ),
+    )
+
+
+def paint(path: Path, *, seed: int = 0, size: int = 256) -> Path:
+    """A smooth evening sky over hills, so that it compresses as a drawn picture does."""
+    picture = Image.new("RGB", (size, size))
+    draw = ImageDraw.Draw(picture)
+    for y in range(size):
+        draw.line([(0, y), (size, y)], fill=(30 + y // 3, 40 + (y * 3) // 8, 110 - y // 6))
+    hills = [(x, size * 0.7 + size * 0.06 * math.sin(x / 30 + seed)) for x in range(0, size + 1, 4)]
+    draw.polygon([*hills, (size, size), (0, size)], fill=(52, 92, 70))
+    draw.ellipse([60 + 10 * seed, 120, 110 + 10 * seed, 200], fill=(214, 104, 40))
+    picture.save(path)
+    return path
+
+
+def paint_all(story: Story, folder: Path) -> list[Path]:
+    """A picture for every scene of the story."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [paint(folder / f"scene-{number}.png", seed=number) for number in range(len(story.scenes))]
+
+
+def make_book(folder: Path, story: Story) -> Path:
+    """The whole book in `folder`, with the sample cast, one portrait and the sample colophon."""
+    pictures = paint_all(story, folder / "pictures")
+    return write_book(story, pictures, folder, cast=CAST, colophon=COLOPHON, portraits={"rusty": pictures[1]})
