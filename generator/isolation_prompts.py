@@ -1,0 +1,71 @@
+"""Captions of the pictures that the concept isolation loss shows beside the source picture: data and one template.
+
+They are generic on purpose: people, animals, things and places, so that a direction learns to leave all of these alone.
+"""
+
+import random
+
+from concepts.lexicon import Lexicon
+
+TWO_PARTS = ("A picture divided into two parts. The left part is ", ". The right part is ", ".")
+"""Text before, between and after the two captions. Source: TokenVerse (arXiv:2501.12224), concept isolation loss."""
+
+GENERAL_PROMPTS = (
+    "a baker carrying loaves of bread through a narrow street",
+    "a heron standing in shallow water at dawn",
+    "two children flying a kite on a windy hill",
+    "a red bicycle leaning against a brick wall",
+    "an old sailor mending a net beside a wooden boat",
+    "a hedgehog under a pile of autumn leaves",
+    "a bowl of oranges on a kitchen table",
+    "a woman reading a newspaper in a crowded tram",
+    "a snowy mountain village at night",
+    "a horse galloping along an empty beach",
+    "a violin resting on a velvet chair",
+    "a market stall full of flowers and pumpkins",
+    "a boy feeding ducks from a stone bridge",
+    "a lighthouse in a storm",
+    "an astronaut planting a tree in a glass dome",
+    "a turtle swimming over a coral reef",
+    "a potter shaping a tall vase in a bright workshop",
+    "a train crossing a viaduct above a green valley",
+    "an owl on a mailbox in the rain",
+    "a grandfather teaching a girl to play chess in a park",
+    "a desert camp with striped tents under the stars",
+    "a squirrel balancing on a garden fence",
+    "a chef juggling tomatoes in a busy restaurant",
+    "a field of sunflowers with a scarecrow in the middle",
+    "a dog asleep on a stack of suitcases",
+)
+"""For models that draw anything."""
+
+
+def prompts_from_lexicon(lexicon: Lexicon, *, count: int = 16, seed: int = 0) -> tuple[str, ...]:
+    """Captions made of what a small model can draw, spread evenly over its characters, places and lights."""
+    choices = random.Random(seed)
+    characters, poses, places, lights = (
+        choices.sample(words, len(words))
+        for words in (
+            lexicon.characters,
+            tuple(lexicon.poses.values()),
+            tuple(lexicon.places.values()),
+            tuple(lexicon.lights.values()),
+        )
+    )
+    return tuple(
+        f"{_with_article(f'{choices.choice(lexicon.colours)} {characters[index % len(characters)]}')} "
+        f"{poses[index % len(poses)]}{_belongings(lexicon, choices)} "
+        f"{places[index % len(places)]} {lights[index % len(lights)]}"
+        for index in range(count)
+    )
+
+
+def _belongings(lexicon: Lexicon, choices: random.Random) -> str:
+    """In every third caption or so, something standing beside the character."""
+    if not lexicon.objects or choices.random() > 0.35:
+        return ""
+    return f" beside {_with_article(choices.choice(lexicon.objects))}"
+
+
+def _with_article(words: str) -> str:
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"

@@ -1,0 +1,159 @@
+"""The two losses of concept learning, each with its gradient for the tables of directions, and the final measurement.
+
+The transformer is frozen and only called; what it is told about a token comes in through `modulation.attach`. Knows
+nothing of captions, stages, optimisers or files.
+
+Shape legend: `B` batch, `C` latent channels, `h`, `w` latent grid, `T` text tokens, `K` tokens with a direction,
+`R` rows (tokens of the caption), `L` blocks (1 when shared), `D` width of the modulation.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from diffusers import FluxTransformer2DModel
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from generator.caption_tokens import Placement
+from generator.flow import TextEncoding, add_noise, pack, predict_velocity
+from generator.modulation import attach
+from generator.recipe import NoiseLevelLoss
+
+MEASURED_SIGMAS = (0.95, 0.85, 0.7, 0.5)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt that holds the caption's words: its encoding, and which table row goes to which token."""
+
+    encoding: TextEncoding
+    placement: Placement
+
+
+@dataclass(frozen=True)
+class TwoPartExample:
+    """The two-part prompt of the isolation loss with the picture that stands on the right, latents `(1, C, h, w)`."""
+
+    prompt: Example
+    right_latents: Tensor
+
+
+@dataclass(frozen=True)
+class NoisyBatch:
+    """One picture at several noise levels: latents `(1, C, h, w)`, noise `(B, C, h, w)`, noise levels `(B,)`."""
+
+    latents: Tensor
+    noise: Tensor
+    sigmas: Tensor
+
+    def noisy_latents(self) -> Tensor:
+        """What the transformer sees, `(B, C, h, w)`."""
+        return add_noise(self.latents, self.noise, self.sigmas)
+
+
+@dataclass(frozen=True)
+class LossWithGradients:
+    """A loss and its gradients, one per table, in the tables' order."""
+
+    loss: float
+    gradients: tuple[Tensor, ...]
+
+
+def lay_out(directions: Tensor, placement: Placement, *, text_len: int) -> tuple[Tensor, Tensor]:
+    """Token offsets `(1, L, T, D)` with rows of `directions` `(R, L, D)` on their tokens, and those tokens `(K,)`."""
+    positions = torch.tensor(placement.positions, dtype=torch.long, device=directions.device)
+    rows = torch.tensor(placement.rows, dtype=torch.long, device=directions.device)
+    _, num_blocks, dim = directions.shape
+    empty = directions.new_zeros(num_blocks, text_len, dim)
+    return empty.index_copy(1, positions, directions[rows].transpose(0, 1))[None], positions
+
+
+def flow_loss(
+    transformer: FluxTransformer2DModel, example: Example, batch: NoisyBatch, tables: Sequence[Tensor]
+) -> LossWithGradients:
+    """Flow matching on the picture with the tables' directions on the words of its caption."""
+
+    def loss() -> Tensor:
+        return _flow_matching(transformer, example.encoding, batch)
+
+    return _with_gradients(transformer, example, tables, loss)
+
+
+def isolation_loss(
+    transformer: FluxTransformer2DModel, example: TwoPartExample, batch: NoisyBatch, tables: Sequence[Tensor]
+) -> LossWithGradients:
+    """How much the directions on the left part's words change the velocity of the right part, mean square.
+
+    `batch` holds the source picture's latents and noise for both parts, `(B, C, h, 2·w)`.
+    Source: TokenVerse (arXiv:2501.12224), concept isolation loss.
+    """
+    both = NoisyBatch(torch.cat([batch.latents, example.right_latents], dim=3), batch.noise, batch.sigmas)
+    noisy_latents = both.noisy_latents()
+    encoding = example.prompt.encoding
+    with torch.no_grad():
+        unchanged = _right_part(predict_velocity(transformer, noisy_latents, both.sigmas, encoding), both.latents)
+
+    def loss() -> Tensor:
+        velocity = predict_velocity(transformer, noisy_latents, both.sigmas, encoding)
+        return mse_loss(_right_part(velocity, both.latents), unchanged)
+
+    return _with_gradients(transformer, example.prompt, tables, loss)
+
+
+@torch.no_grad()
+def measure_losses(
+    transformer: FluxTransformer2DModel,
+    example: Example,
+    latents: Tensor,
+    directions: Tensor,
+    *,
+    concept_rows: frozenset[int],
+    batch_size: int,
+    seed: int,
+) -> tuple[NoiseLevelLoss, ...]:
+    """Flow-matching loss on the picture at `MEASURED_SIGMAS` without, with the concepts' and with all directions."""
+    measured: list[NoiseLevelLoss] = []
+    concepts = Example(example.encoding, _only(example.placement, concept_rows))
+    text_len = example.encoding.prompt_embeds.shape[1]
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(batch_size, *latents.shape[1:], generator=generator).to(latents.device)
+    for sigma in MEASURED_SIGMAS:
+        batch = NoisyBatch(latents, noise, torch.full((batch_size,), sigma, device=latents.device))
+        losses = [_flow_matching(transformer, example.encoding, batch).item()]
+        for prompt in (concepts, example):
+            offsets, rows = lay_out(directions, prompt.placement, text_len=text_len)
+            with attach(transformer, offsets, rows=rows):
+                losses.append(_flow_matching(transformer, prompt.encoding, batch).item())
+        measured.append(NoiseLevelLoss(sigma=sigma, plain=losses[0], concepts=losses[1], all_words=losses[2]))
+    return tuple(measured)
+
+
+def _with_gradients(
+    transformer: FluxTransformer2DModel, example: Example, tables: Sequence[Tensor], loss: Callable[[], Tensor]
+) -> LossWithGradients:
+    """The gradient is taken under `attach`, because gradient checkpointing runs the blocks a second time."""
+    leaves = [table.detach().requires_grad_() for table in tables]
+    directions = leaves[0][:, None] if len(leaves) == 1 else leaves[0][:, None] + leaves[1]
+    text_len = example.encoding.prompt_embeds.shape[1]
+    offsets, rows = lay_out(directions, example.placement, text_len=text_len)
+    with attach(transformer, offsets, rows=rows):
+        value = loss()
+        gradients = torch.autograd.grad(value, leaves)
+    return LossWithGradients(value.item(), gradients)
+
+
+def _flow_matching(transformer: FluxTransformer2DModel, encoding: TextEncoding, batch: NoisyBatch) -> Tensor:
+    velocity = predict_velocity(transformer, batch.noisy_latents(), batch.sigmas, encoding)
+    return mse_loss(velocity, pack(batch.noise - batch.latents))
+
+
+def _right_part(velocity: Tensor, latents: Tensor) -> Tensor:
+    """Tokens of the right half of a double-width picture, `(B, h/2, w/4, 4·C)` for latents `(…, h, w)`."""
+    _, _, height, width = latents.shape
+    return velocity.unflatten(1, (height // 2, width // 2))[:, :, width // 4 :]
+
+
+def _only(placement: Placement, rows: frozenset[int]) -> Placement:
+    kept = [pair for pair in zip(placement.positions, placement.rows, strict=True) if pair[1] in rows]
+    return Placement(positions=tuple(p for p, _ in kept), rows=tuple(r for _, r in kept))

@@ -1,0 +1,136 @@
+"""What learning gives, and how it becomes concepts of a bank.
+
+Knows how a concept's files are made; nothing of how directions are learnt.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from PIL import Image
+from pydantic import JsonValue
+from torch import Tensor
+
+from concepts.bank import ConceptBank, hash_direction
+from concepts.binding import bind_concepts
+from concepts.errors import ConceptExists, UnknownConcept
+from concepts.schema import Concept
+from generator.directions import save_direction
+from generator.recipe import ConceptRequest, LearningRecipe, NoiseLevelLoss
+from generator.renderer import Renderer
+
+MakeRenderer = Callable[[ConceptBank], Renderer]
+"""Makes a renderer that knows the concepts of a bank; `functools.partial(FluxRenderer, model)` is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearntDirections:
+    """Directions of one picture's concepts, with all that their files say about them."""
+
+    picture: Image.Image
+    """The source picture, RGB, as it was given."""
+    caption: str
+    concepts: tuple[ConceptRequest, ...]
+    base_model: str
+    """Fingerprint of the model."""
+    base_model_name: str
+    recipe: LearningRecipe
+    losses: tuple[NoiseLevelLoss, ...]
+    """On the source picture, on noise that learning did not see."""
+    directions: Mapping[str, Tensor]
+    """For each concept's id, `(num_pieces, num_blocks, dim)` in float32 on the CPU; `num_blocks` is 1 after a recipe
+    without stage 2."""
+
+    def direction(self, word: str) -> Tensor:
+        """The direction of a concept's word, `(num_pieces, num_blocks, dim)`, in units of `temb`.
+
+        Raises:
+            UnknownConcept: Nothing was learnt for the word.
+        """
+        for concept in self.concepts:
+            if concept.word == word:
+                return self.directions[concept.id]
+        raise UnknownConcept(
+            f"Nothing was learnt for {word!r}: the words learnt are {[concept.word for concept in self.concepts]!r}. "
+            "Use one of these."
+        )
+
+
+def save_concepts(
+    bank: ConceptBank,
+    learnt: LearntDirections,
+    *,
+    make_renderer: MakeRenderer,
+    preview_prompts: Mapping[str, str] | None = None,
+    seed: int = 0,
+    replace: bool = False,
+) -> tuple[Concept, ...]:
+    """Keep what was learnt as concepts of a bank, each with a preview drawn with it alone.
+
+    All previews are drawn before the bank is touched.
+
+    Args:
+        bank: Gets one concept per direction.
+        learnt: What `learn_concepts` returned.
+        make_renderer: For the previews, on the model that the directions were learnt on.
+        preview_prompts: For a concept's id, what its preview shows, naming its word once; the caption where none is
+            given.
+        seed: The previews' seed.
+        replace: Whether concepts of the same ids are replaced.
+
+    Raises:
+        ConceptExists: The bank has one of the ids and `replace` is false.
+        ConceptError: A preview prompt does not name its concept once.
+        OSError: The bank cannot be written.
+    """
+    _check_free(bank, learnt, replace=replace)
+    prompts = preview_prompts or {}
+    with tempfile.TemporaryDirectory() as folder:
+        work_dir = Path(folder)
+        source = work_dir / "source.png"
+        learnt.picture.save(source)
+        staging = ConceptBank(work_dir / "bank")
+        concepts = tuple(_stage(staging, learnt, request, source, work_dir) for request in learnt.concepts)
+        renderer = make_renderer(staging)
+        previews: dict[str, Path] = {}
+        for concept in concepts:
+            bound = bind_concepts(prompts.get(concept.id, learnt.caption), [concept])
+            previews[concept.id] = work_dir / f"{concept.id}-preview.png"
+            renderer.render(bound, seed=seed).save(previews[concept.id])
+        for concept in concepts:
+            direction = staging.direction_path(concept.id)
+            bank.add(concept, source=source, direction=direction, preview=previews[concept.id], replace=replace)
+    return concepts
+
+
+def _check_free(bank: ConceptBank, learnt: LearntDirections, *, replace: bool) -> None:
+    taken = {concept.id for concept in bank.list()} & {concept.id for concept in learnt.concepts}
+    if taken and not replace:
+        raise ConceptExists(
+            f"The bank {str(bank.folder)!r} already has {sorted(taken)!r}, and ids are unique. "
+            "Choose other ids, or replace them on purpose."
+        )
+
+
+def _stage(
+    staging: ConceptBank, learnt: LearntDirections, request: ConceptRequest, source: Path, work_dir: Path
+) -> Concept:
+    """The concept in a bank of its own, where a renderer finds it; the source stands in for the preview."""
+    direction = work_dir / f"{request.id}.safetensors"
+    save_direction(learnt.directions[request.id], direction)
+    record: dict[str, JsonValue] = {
+        **learnt.recipe.model_dump(mode="json"),
+        "losses": [asdict(loss) for loss in learnt.losses],
+        "learnt_with": [concept.id for concept in learnt.concepts],
+    }
+    concept = Concept(
+        **request.model_dump(),
+        caption=learnt.caption,
+        base_model=learnt.base_model,
+        base_model_name=learnt.base_model_name,
+        direction_sha256=hash_direction(direction),
+        recipe=record,
+    )
+    staging.add(concept, source=source, direction=direction, preview=source)
+    return concept

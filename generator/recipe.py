@@ -1,0 +1,105 @@
+"""What is asked of concept learning and what it tells on the way: plain values, without torch.
+
+Knows nothing of how learning works; `generator/learning.py` does.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from concepts.schema import ConceptId, ConceptKind, ConceptWord
+from generator.errors import GeneratorError
+
+
+class LearningError(GeneratorError):
+    """Raised by learning when texts, recipe or checkpoint do not fit each other; change what the message names."""
+
+
+class ConceptRequest(BaseModel):
+    """One concept to learn: the id it gets in the bank, the word of the caption that names it, and its kind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: ConceptId
+    word: ConceptWord
+    kind: ConceptKind
+
+
+class LearningRecipe(BaseModel):
+    """How long, at which size and with which weights directions are learnt.
+
+    Source: TokenVerse (arXiv:2501.12224) for the two stages, their noise levels and the isolation loss. The paper does
+    not state learning rate, batch size and isolation weight; ours were found on Pocket.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage1_steps: int = Field(default=160, ge=0)
+    """Steps that learn one direction per caption token, shared by all blocks, mostly at high noise (paper: 800)."""
+    stage2_steps: int = Field(default=100, ge=0)
+    """Steps that learn offsets per block as well, mostly at low noise (paper: 600)."""
+    learning_rate: float = Field(default=0.02, gt=0)
+    """Adam's at the start of each stage; it falls to zero along half a cosine."""
+    batch_size: int = Field(default=8, ge=1)
+    """Noise draws of the picture per step."""
+    preferred_share: float = Field(default=0.92, ge=0, le=1)
+    """Share of the draws at the stage's own noise levels: above `noise_split` in stage 1, below it in stage 2."""
+    noise_split: float = Field(default=0.8, gt=0, lt=1)
+    """Noise level (sigma) that parts high from low."""
+    isolation_fraction: float = Field(default=0.5, ge=0, le=1)
+    """Probability that a step has the concept isolation loss; 0 needs no isolation pictures."""
+    isolation_weight: float = Field(default=1.0, ge=0)
+    """Factor of the concept isolation loss."""
+    isolation_batch_size: int = Field(default=4, ge=1)
+    """Noise draws of the isolation loss; one costs about three of `batch_size`."""
+    height: int | None = Field(default=None, gt=0)
+    """Pixels; None is the model's default."""
+    width: int | None = Field(default=None, gt=0)
+    """Pixels; None is the model's default. Isolation works at twice this width."""
+    max_sequence_length: int | None = Field(default=None, gt=0)
+    """Text tokens after padding; None is the model's default."""
+    flip: bool = True
+    """Learn from the mirrored picture too, unless mirroring would change what the caption says."""
+    gradient_checkpointing: bool = False
+    """Compute activations twice instead of keeping them: slower, for models that fill the memory."""
+    seed: int = Field(default=0, ge=0)
+    """Everything random follows from it."""
+    checkpoint_every: int = Field(default=50, ge=1)
+    """Steps between two checkpoints, where a checkpoint file is named."""
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of both stages."""
+        return self.stage1_steps + self.stage2_steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningProgress:
+    """State of learning after a step."""
+
+    stage: Literal[1, 2]
+    step: int
+    """Steps done in both stages together."""
+    num_steps: int
+    """Steps of both stages together."""
+    loss: float
+    """Flow-matching loss of this step, without isolation."""
+    isolation_loss: float | None
+    """Concept isolation loss of this step, unweighted; None on a step without it."""
+    seconds_left: float
+    """Estimate from the steps of this run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseLevelLoss:
+    """Flow-matching loss on the source picture at one noise level, on the same noise for all three."""
+
+    sigma: float
+    """Noise level in [0, 1]."""
+    plain: float
+    """Caption without directions."""
+    concepts: float
+    """Directions on the concept words alone: what is exported."""
+    all_words: float
+    """Directions on every word of the caption."""

@@ -1,0 +1,222 @@
+"""Learning as a whole, on tiny random models."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from concepts.errors import (
+    AmbiguousMention,
+    CollidingConcepts,
+    ConceptNotMentioned,
+    FableverseError,
+    InvalidConcept,
+    UnknownConcept,
+)
+from concepts.schema import BoundPrompt, ConceptMention
+from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong
+from generator.loading import FluxModel, compute_fingerprint
+from generator.recipe import ConceptRequest, LearningError, LearningProgress
+from generator.tokens import find_token_spans
+from tests.generator.learning_builders import CAPTION, FOX, HAT, ISOLATION_PROMPTS, RECIPE, learn
+from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_model
+
+
+@pytest.fixture(scope="module")
+def model() -> FluxModel:
+    return tiny_model()
+
+
+@dataclass
+class Watcher:
+    """Records progress; interrupts after a step, as a person's Ctrl-C does."""
+
+    interrupt_after: int | None = None
+    seen: list[LearningProgress] = field(default_factory=list)
+
+    def __call__(self, progress: LearningProgress) -> None:
+        self.seen.append(progress)
+        if progress.step == self.interrupt_after:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("guidance_embeds", [True, False], ids=["guidance", "no guidance"])
+def test_directions_lower_the_loss_on_the_picture(guidance_embeds: bool):
+    recipe = RECIPE.model_copy(update={"stage1_steps": 15, "stage2_steps": 10, "learning_rate": 0.05, "batch_size": 4})
+    learnt = learn(tiny_model(guidance_embeds=guidance_embeds), recipe=recipe)
+    for loss in learnt.losses:
+        assert loss.all_words < loss.concepts < loss.plain, loss
+    assert [loss.sigma for loss in learnt.losses] == [0.95, 0.85, 0.7, 0.5]
+
+
+def test_only_concept_words_leave_with_a_vector_for_each_piece_and_block(model: FluxModel):
+    umbrella = ConceptRequest(id="brolly", word="umbrella", kind="object")
+    learnt = learn(model, caption="a fox under the umbrella", concepts=[FOX, umbrella])
+    bound = BoundPrompt(prompt="umbrella", mentions=(ConceptMention(concept_id="brolly", start=0, stop=8),))
+    (span,) = find_token_spans(bound, model.pipeline.tokenizer_2, max_sequence_length=100)
+    assert set(learnt.directions) == {"rusty", "brolly"}
+    assert span.num_tokens > 1
+    assert learnt.direction("umbrella").shape == (span.num_tokens, NUM_BLOCKS, DIM)
+    assert learnt.direction("fox").shape == (1, NUM_BLOCKS, DIM)
+    assert learnt.direction("fox").dtype == torch.float32
+    with pytest.raises(UnknownConcept, match="under"):
+        learnt.direction("under")
+
+
+def test_without_stage_2_a_direction_is_shared_by_all_blocks(model: FluxModel):
+    learnt = learn(model, recipe=RECIPE.model_copy(update={"stage2_steps": 0}))
+    assert learnt.direction("fox").shape == (1, 1, DIM)
+    assert learnt.direction("fox").any()
+
+
+def test_stage_2_gives_blocks_directions_of_their_own(model: FluxModel):
+    direction = learn(model).direction("fox")[0]
+    assert not torch.equal(direction[0], direction[-1])
+
+
+@pytest.mark.parametrize("interrupt_after", [None, 2], ids=["whole run", "interrupted"])
+def test_the_model_is_left_as_it_was(interrupt_after: int | None):
+    model = tiny_model()
+    transformer = model.pipeline.transformer
+    transformer.proj_out.requires_grad_(True)
+    weights = {name: weight.clone() for name, weight in transformer.state_dict().items()}
+    required = [weight.requires_grad for weight in transformer.parameters()]
+    recipe = RECIPE.model_copy(update={"gradient_checkpointing": True})
+    try:
+        learn(model, recipe=recipe, on_step=Watcher(interrupt_after))
+    except KeyboardInterrupt:
+        assert interrupt_after is not None
+    assert all(torch.equal(weight, weights[name]) for name, weight in transformer.state_dict().items())
+    assert [weight.requires_grad for weight in transformer.parameters()] == required
+    assert transformer.proj_out.weight.grad is None
+    assert not transformer.is_gradient_checkpointing
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in transformer.modules())
+    assert compute_fingerprint(transformer) == model.fingerprint
+
+
+def test_a_seed_gives_one_result_and_another_seed_another(model: FluxModel):
+    first, again = learn(model), learn(model)
+    other = learn(model, recipe=RECIPE.model_copy(update={"seed": 1}))
+    assert torch.equal(first.direction("fox"), again.direction("fox"))
+    assert first.losses == again.losses
+    assert not torch.equal(first.direction("fox"), other.direction("fox"))
+
+
+@pytest.mark.parametrize("interrupt_after", [2, 4, 6], ids=["in stage 1", "between the stages", "in stage 2"])
+def test_a_resumed_run_gives_what_an_uninterrupted_one_gives(model: FluxModel, tmp_path: Path, interrupt_after: int):
+    checkpoint = tmp_path / "deep" / "fox.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        learn(model, checkpoint_path=checkpoint, on_step=Watcher(interrupt_after))
+    rest = Watcher()
+    resumed = learn(model, checkpoint_path=checkpoint, on_step=rest)
+    assert [progress.step for progress in rest.seen] == list(range(interrupt_after + 1, RECIPE.num_steps + 1))
+    assert torch.equal(resumed.direction("fox"), learn(model).direction("fox"))
+    assert [path.name for path in checkpoint.parent.iterdir()] == [checkpoint.name]
+
+
+def test_a_finished_checkpoint_gives_the_result_without_a_step(model: FluxModel, tmp_path: Path):
+    checkpoint = tmp_path / "fox.safetensors"
+    first = learn(model, checkpoint_path=checkpoint)
+    watcher = Watcher()
+    again = learn(model, checkpoint_path=checkpoint, on_step=watcher)
+    assert not watcher.seen
+    assert torch.equal(first.direction("fox"), again.direction("fox"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"caption": "a fox in the snow"}, {"concepts": [HAT]}, {"recipe": RECIPE.model_copy(update={"seed": 5})}],
+    ids=["caption", "concepts", "recipe"],
+)
+def test_a_checkpoint_of_another_run_is_refused(model: FluxModel, tmp_path: Path, changes: dict[str, Any]):
+    checkpoint = tmp_path / "fox.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        learn(model, checkpoint_path=checkpoint, on_step=Watcher(1))
+    before = checkpoint.read_bytes()
+    with pytest.raises(LearningError, match="something else"):
+        learn(model, checkpoint_path=checkpoint, **changes)
+    assert checkpoint.read_bytes() == before
+
+
+def test_gradient_checkpointing_changes_nothing_but_speed(model: FluxModel):
+    slow = learn(model, recipe=RECIPE.model_copy(update={"gradient_checkpointing": True}))
+    torch.testing.assert_close(slow.direction("fox"), learn(model).direction("fox"))
+
+
+def test_isolation_happens_on_its_share_of_steps_and_changes_what_is_learnt(model: FluxModel):
+    always, never = Watcher(), Watcher()
+    isolated = learn(model, recipe=RECIPE.model_copy(update={"isolation_fraction": 1.0}), on_step=always)
+    recipe = RECIPE.model_copy(update={"isolation_fraction": 0.0})
+    free = learn(model, recipe=recipe, isolation_prompts=(), on_step=never)
+    assert all(progress.isolation_loss is not None for progress in always.seen)
+    assert all(progress.isolation_loss is None for progress in never.seen)
+    assert not torch.equal(isolated.direction("fox"), free.direction("fox"))
+
+
+def test_progress_counts_both_stages_and_the_time_left(model: FluxModel):
+    watcher = Watcher()
+    learn(model, on_step=watcher)
+    assert [progress.stage for progress in watcher.seen] == [1, 1, 1, 1, 2, 2, 2, 2]
+    assert [progress.step for progress in watcher.seen] == list(range(1, 9))
+    assert all(progress.num_steps == 8 for progress in watcher.seen)
+    assert watcher.seen[0].seconds_left > 0
+    assert watcher.seen[-1].seconds_left == 0
+
+
+@dataclass(frozen=True)
+class BadInput:
+    changes: dict[str, Any]
+    error: type[FableverseError]
+    message: str
+
+
+def _recipe(**changes: Any) -> dict[str, Any]:
+    return {"recipe": RECIPE.model_copy(update=changes)}
+
+
+BAD_INPUTS = {
+    "word missing": BadInput({"caption": "a hat"}, ConceptNotMentioned, "'fox'"),
+    "empty caption": BadInput({"caption": ""}, ConceptNotMentioned, "'fox'"),
+    "word twice": BadInput({"caption": "a fox in a fox hat"}, AmbiguousMention, "2 times"),
+    "same word": BadInput({"concepts": [FOX, FOX.model_copy(update={"id": "red"})]}, CollidingConcepts, "same word"),
+    "same id": BadInput({"concepts": [FOX, HAT.model_copy(update={"id": "rusty"})]}, InvalidConcept, "rusty"),
+    "no concept": BadInput({"concepts": []}, InvalidConcept, "at least one"),
+    "caption too long": BadInput(_recipe(max_sequence_length=7), PromptTooLong, "at most 7"),
+    "paraphrase too long": BadInput({"paraphrases": ["fox " + "z" * 100]}, PromptTooLong, "at most 100"),
+    "paraphrase without the word": BadInput({"paraphrases": ["the hat"]}, DirectionMismatch, "'the hat'"),
+    "size": BadInput(_recipe(height=12), InvalidSettings, "height"),
+    "no isolation prompts": BadInput({"isolation_prompts": ()}, LearningError, "isolation_fraction"),
+    "isolation prompts too long": BadInput({"isolation_prompts": ["z" * 90]}, LearningError, "None of the 1"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUTS.values(), ids=BAD_INPUTS)
+def test_bad_input_is_refused_before_any_work(model: FluxModel, tmp_path: Path, case: BadInput):
+    watcher = Watcher()
+    with pytest.raises(case.error, match=case.message):
+        files = {"cache_dir": tmp_path, "checkpoint_path": tmp_path / "fox.safetensors"}
+        learn(model, on_step=watcher, **files, **case.changes)
+    assert not watcher.seen
+    assert not list(tmp_path.iterdir())
+
+
+def test_isolation_pictures_are_drawn_once(model: FluxModel, tmp_path: Path):
+    first = learn(model, cache_dir=tmp_path)
+    (kept,) = tmp_path.iterdir()
+    written = kept.stat().st_mtime_ns
+    again = learn(model, cache_dir=tmp_path, caption=CAPTION)
+    assert (kept.stat().st_mtime_ns, len(list(tmp_path.iterdir()))) == (written, 1)
+    assert torch.equal(first.direction("fox"), again.direction("fox"))
+    learn(model, cache_dir=tmp_path, isolation_prompts=ISOLATION_PROMPTS[:1])
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_damaged_file_of_isolation_pictures_is_drawn_anew(model: FluxModel, tmp_path: Path):
+    learn(model, cache_dir=tmp_path)
+    (kept,) = tmp_path.iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:50])
+    learn(model, cache_dir=tmp_path)
+    assert kept.read_bytes() == whole

@@ -1,0 +1,182 @@
+"""Which words of a reworded caption carry which direction, paraphrases, mirroring and isolation captions."""
+
+import pytest
+
+from concepts.lexicon import Lexicon
+from concepts.schema import BoundPrompt, ConceptKind, ConceptMention
+from generator.augmentation import may_mirror, paraphrase
+from generator.caption_tokens import CaptionTokens
+from generator.errors import DirectionMismatch
+from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
+from generator.learning_task import LearningTask, plan_learning
+from generator.recipe import ConceptRequest
+from generator.tokens import find_token_spans
+from tests.generator.learning_builders import CAPTION, FOX, HAT, ISOLATION_PROMPTS, RECIPE
+from tests.generator.tiny import tiny_model
+
+LEXICON = Lexicon(
+    characters=("fox", "owl"),
+    colours=("red", "orange"),
+    clothing=("scarf",),
+    held_objects=("lantern",),
+    objects=("boat",),
+    poses={"standing": "standing", "waving": "waving"},
+    places={"snow": "in the snow"},
+    lights={"day": "in daylight", "moonlight": "in the moonlight"},
+    patterns=("striped",),
+)
+
+
+def _letters(text: str, start: int, stop: int) -> range:
+    """A tokenizer whose tokens are characters, spaces included."""
+    del text
+    return range(start, stop)
+
+
+def _carried(caption: str, text: str) -> dict[str, str]:
+    """For each word of `text` that carries rows, the characters of the caption that own them."""
+    tokens = CaptionTokens.read(caption, _letters)
+    placement = tokens.locate(text, _letters, start=0, stop=len(text), required_rows=frozenset())
+    owners = [i for unit in tokens.units for i in range(unit.start, unit.stop)]
+    row_at = dict(zip(placement.positions, placement.rows, strict=True))
+    carried: dict[str, str] = {}
+    offset = 0
+    for index, word in enumerate(text.split(" ")):
+        if offset in row_at:
+            start = owners[row_at[offset]]
+            carried[f"{index}:{word}"] = f"{caption[: start + 1].count(' ')}:{caption[start : start + len(word)]}"
+        offset += len(word) + 1
+    return carried
+
+
+def _task(**changes: object) -> LearningTask:
+    arguments = {
+        "caption": CAPTION,
+        "concepts": [FOX],
+        "recipe": RECIPE,
+        "isolation_prompts": ISOLATION_PROMPTS,
+        "paraphrases": None,
+    }
+    return plan_learning(tiny_model(), **{**arguments, **changes})
+
+
+def test_a_word_keeps_its_row_when_phrases_change_places():
+    carried = _carried("a fox under a hat in the snow", "in the snow a fox under a hat")
+    assert carried == {
+        "0:in": "5:in",
+        "1:the": "6:the",
+        "2:snow": "7:snow",
+        "3:a": "0:a",
+        "4:fox": "1:fox",
+        "5:under": "2:under",
+        "6:a": "3:a",
+        "7:hat": "4:hat",
+    }
+
+
+def test_words_that_the_caption_lacks_carry_nothing():
+    assert _carried("a fox", "we see the fox") == {"3:fox": "1:fox"}
+
+
+def test_capitals_do_not_part_a_word_from_its_row():
+    assert _carried("A fox, asleep", "here is a fox") == {"2:a": "0:A", "3:fox": "1:fox"}
+
+
+def test_a_concept_word_that_finds_no_tokens_is_an_error():
+    tokens = CaptionTokens.read("a fox", _letters)
+    with pytest.raises(DirectionMismatch, match="fox"):
+        tokens.locate("a cat", _letters, start=0, stop=5, required_rows=frozenset(tokens.rows_of(2, 5)))
+
+
+def test_every_token_of_the_caption_but_the_end_has_a_row():
+    task, tokenizer = _task(caption="a fox, under the hat!"), tiny_model().pipeline.tokenizer_2
+    num_tokens = len(tokenizer("a fox, under the hat!", add_special_tokens=False)["input_ids"])
+    assert task.tokens.num_rows == num_tokens
+    assert task.captions[0].placement.rows == tuple(range(num_tokens))
+
+
+def test_a_concepts_rows_are_the_tokens_that_drawing_will_give_its_direction():
+    task = _task(
+        caption="a straw hat under a fox", concepts=[ConceptRequest(id="hat", word="straw hat", kind="clothing")]
+    )
+    tokens = [position for position, row in zip(*_pairs(task), strict=True) if row in task.rows["hat"]]
+    from_drawing = find_token_spans(
+        _bound("a straw hat under a fox", 2, 11), tiny_model().pipeline.tokenizer_2, max_sequence_length=100
+    )
+    assert tokens == list(range(from_drawing[0].start, from_drawing[0].stop))
+
+
+def _pairs(task: LearningTask) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return task.captions[0].placement.positions, task.captions[0].placement.rows
+
+
+def _bound(prompt: str, start: int, stop: int) -> BoundPrompt:
+    return BoundPrompt(prompt=prompt, mentions=(ConceptMention(concept_id="hat", start=start, stop=stop),))
+
+
+def test_in_a_two_part_prompt_only_the_left_part_carries_directions():
+    task = _task(isolation_prompts=["a fox in the snow"], paraphrases=())
+    ((placed, index),) = task.two_part_prompts
+    tokenizer = tiny_model().pipeline.tokenizer_2
+    left = tokenizer("A picture divided into two parts. The left part is", add_special_tokens=False)["input_ids"]
+    assert placed.text == (
+        f"A picture divided into two parts. The left part is {CAPTION}. The right part is a fox in the snow."
+    )
+    assert index == 0
+    assert placed.placement.rows == tuple(range(task.tokens.num_rows))
+    first = placed.placement.positions[0]
+    assert placed.placement.positions == tuple(range(first, first + task.tokens.num_rows))
+    assert abs(first - len(left)) <= 1
+
+
+def test_isolation_captions_that_do_not_fit_are_left_out():
+    task = _task(isolation_prompts=["z" * 95, "the snow"])
+    assert [index for _, index in task.two_part_prompts] == [1]
+
+
+def test_paraphrases_name_the_concepts_and_come_in_a_fixed_order():
+    texts = paraphrase("A fox wearing a scarf in the snow at sunset.", ["fox", "scarf"])
+    assert texts[0] == "A fox wearing a scarf in the snow at sunset."
+    assert "a picture of a fox wearing a scarf in the snow at sunset" in texts
+    assert "at sunset a fox wearing a scarf in the snow" in texts
+    assert "a fox wearing a scarf at sunset in the snow" in texts
+    assert len(set(texts)) == len(texts) >= 8
+    assert texts == paraphrase("A fox wearing a scarf in the snow at sunset.", ["fox", "scarf"])
+
+
+def test_no_paraphrase_repeats_a_concepts_word():
+    assert all(text.count("picture") == 1 for text in paraphrase("a fox beside a picture", ["picture"]))
+
+
+@pytest.mark.parametrize(
+    ("caption", "kind", "expected"),
+    [
+        ("a fox in the snow", "character", True),
+        ("a fox waving", "pose", False),
+        ("a fox with a sign", "object", False),
+        ('a shop named "Fox"', "object", False),
+        ("a fox left of a hat", "object", False),
+    ],
+)
+def test_the_picture_is_mirrored_only_where_the_caption_stays_true(caption: str, kind: ConceptKind, expected: bool):
+    assert may_mirror(caption, [kind]) is expected
+
+
+def test_a_pose_turns_mirroring_off_for_all_concepts_of_its_picture():
+    stance = ConceptRequest(id="stance", word="under", kind="pose")
+    assert _task(concepts=[FOX, HAT]).mirrors
+    assert not _task(concepts=[FOX, stance]).mirrors
+    assert not _task(recipe=RECIPE.model_copy(update={"flip": False})).mirrors
+
+
+def test_isolation_captions_of_a_lexicon_use_its_words_evenly():
+    prompts = prompts_from_lexicon(LEXICON, count=12)
+    assert len(prompts) == 12
+    assert sum(" fox " in prompt for prompt in prompts) == 6
+    assert all(" in the snow in " in prompt for prompt in prompts)
+    assert all(("an orange" in prompt) or ("a red" in prompt) for prompt in prompts)
+    assert prompts == prompts_from_lexicon(LEXICON, count=12)
+
+
+def test_general_isolation_captions_differ():
+    assert len(set(GENERAL_PROMPTS)) == len(GENERAL_PROMPTS) == 25
