@@ -32,7 +32,7 @@ def a_story(*, pages: int = 3, title: str = "The Fox Who Kept the Light", langua
     )
 
 
-def paint(path: Path, *, seed: int = 0, size: int = 256) -> Path:
+def paint(path: Path, *, seed: int = 0, size: int = 256, height: int | None = None) -> Path:
     """A smooth evening sky over hills, so that it compresses as a drawn picture does."""
     picture = Image.new("RGB", (size, size))
     draw = ImageDraw.Draw(picture)
@@ -41,7 +41,7 @@ def paint(path: Path, *, seed: int = 0, size: int = 256) -> Path:
     hills = [(x, size * 0.7 + size * 0.06 * math.sin(x / 30 + seed)) for x in range(0, size + 1, 4)]
     draw.polygon([*hills, (size, size), (0, size)], fill=(52, 92, 70))
     draw.ellipse([60 + 10 * seed, 120, 110 + 10 * seed, 200], fill=(214, 104, 40))
-    picture.save(path)
+    picture.resize((size, height or size)).save(path)
     return path
 
 

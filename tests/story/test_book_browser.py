@@ -8,7 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.story.book_samples import a_story, make_book, paint_all
+from story.book import write_book
+from tests.story.book_samples import a_story, make_book, paint, paint_all
 
 pytest_plugins = ("tests.browser",)
 
@@ -265,6 +266,26 @@ def test_picture_and_words_find_their_place_on_every_screen(page: Page, book: st
         assert text["y"] >= picture["y"] + picture["height"]
     size = page.locator("#page-1 .text").evaluate("element => parseFloat(getComputedStyle(element).fontSize)")
     assert size >= 18
+
+
+def test_a_tall_picture_fits_the_window_and_a_large_one_fills_its_page(page: Page, tmp_path: Path):
+    story = a_story(pages=2)
+    pictures = [
+        paint(tmp_path / "cover.png", size=1024),
+        paint(tmp_path / "large.png", size=1024),
+        paint(tmp_path / "tall.png", size=768, height=1152),
+    ]
+    book = write_book(story, pictures, tmp_path, cast=(), colophon={}).as_uri()
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    page.goto(f"{book}#page-1")
+    large = page.locator("#page-1 img").bounding_box()
+    page.keyboard.press("ArrowRight")
+    tall = page.locator("#page-2 img").bounding_box()
+    assert large and tall
+    assert large["width"] > 600
+    assert tall["height"] / tall["width"] == pytest.approx(1.5, abs=0.02)
+    assert tall["height"] < 1080 - 104
+    assert page.evaluate("document.documentElement.scrollHeight - innerHeight") <= 0
 
 
 def test_print_gives_the_cover_each_page_and_the_last_page_a_sheet(page: Page, book: str):
