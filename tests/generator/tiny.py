@@ -20,7 +20,7 @@ PIECES = ("un", "brella", "lan", "tern", *"abcdefghijklmnopqrstuvwxyz.,!")
 
 
 def tiny_transformer(*, guidance_embeds: bool = True, seed: int = 0) -> FluxTransformer2DModel:
-    """Two double-stream and two single-stream blocks of width 32, with random weights in place of Flux's zeros."""
+    """Two double-stream and two single-stream blocks of width 32, with random weights that let modulation show."""
     torch.manual_seed(seed)
     transformer = FluxTransformer2DModel(
         in_channels=4,
@@ -33,6 +33,10 @@ def tiny_transformer(*, guidance_embeds: bool = True, seed: int = 0) -> FluxTran
         guidance_embeds=guidance_embeds,
         axes_dims_rope=(4, 4, 8),
     )
+    with torch.no_grad():
+        for name, weight in transformer.named_parameters():
+            if "norm" in name and name.endswith("linear.weight"):
+                weight *= 4  # torch's initial weights are so small that modulation would hardly show
     return transformer.eval().requires_grad_(False)
 
 

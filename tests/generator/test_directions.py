@@ -1,0 +1,121 @@
+"""Directions on disk and on tokens."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from concepts.errors import DamagedConcept
+from generator.directions import DirectionBinding, build_token_offsets, load_direction, save_direction
+from generator.errors import DirectionMismatch, TokenSpanError
+
+FORMAT = {"format": "fableverse-direction-1"}
+
+
+def direction(num_pieces: int = 1, num_blocks: int = 1, dim: int = 4, *, seed: int = 0) -> Tensor:
+    return torch.randn(num_pieces, num_blocks, dim, generator=torch.Generator().manual_seed(seed))
+
+
+def binding(tensor: Tensor, start: int, stop: int, *, strength: float = 1.0) -> DirectionBinding:
+    return DirectionBinding("rusty", "straw hat", tensor, start, stop, strength)
+
+
+def test_a_direction_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    learnt = direction(2, 3).requires_grad_(True)
+    save_direction(learnt, tmp_path / "direction.safetensors")
+    loaded = load_direction(tmp_path / "direction.safetensors")
+    assert torch.equal(loaded, learnt)
+    assert not loaded.requires_grad
+    assert [path.name for path in tmp_path.iterdir()] == ["direction.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.zeros(2, 3), torch.zeros(0, 1, 4), torch.full((1, 1, 4), torch.nan)], ids=["rank", "empty", "nan"]
+)
+def test_what_is_no_direction_is_not_saved_over_one(tmp_path: Path, tensor: Tensor) -> None:
+    path = tmp_path / "direction.safetensors"
+    save_direction(direction(), path)
+    with pytest.raises(DirectionMismatch, match="num_pieces, num_blocks, dim"):
+        save_direction(tensor, path)
+    assert torch.equal(load_direction(path), direction())
+
+
+@pytest.mark.parametrize(
+    ("tensors", "metadata", "message"),
+    [
+        ({"direction": direction()}, None, "no direction"),
+        ({"direction": direction()}, {"format": "fableverse-direction-2"}, "fableverse-direction-2"),
+        ({"lora": direction()}, FORMAT, "lora"),
+        ({"direction": direction(), "extra": direction()}, FORMAT, "extra"),
+        ({"direction": torch.zeros(3, 4)}, FORMAT, r"\(3, 4\)"),
+        ({"direction": direction().double()}, FORMAT, "float64"),
+        ({"direction": torch.full((1, 1, 4), torch.inf)}, FORMAT, "finite"),
+    ],
+    ids=["no-format", "other-format", "other-name", "more-tensors", "shape", "dtype", "infinite"],
+)
+def test_foreign_files_are_refused(
+    tmp_path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None, message: str
+) -> None:
+    path = tmp_path / "direction.safetensors"
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(DamagedConcept, match=message):
+        load_direction(path)
+
+
+def test_truncated_and_missing_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "direction.safetensors"
+    save_direction(direction(), path)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(DamagedConcept, match="cannot be read"):
+        load_direction(path)
+    with pytest.raises(DamagedConcept, match="missing.safetensors"):
+        load_direction(tmp_path / "missing.safetensors")
+
+
+def test_each_piece_goes_to_its_token_in_each_block() -> None:
+    learnt = direction(2, 3)
+    offsets = build_token_offsets([binding(learnt, 1, 3)], num_blocks=3, text_len=5, dim=4)
+    assert offsets.shape == (3, 5, 4)
+    for block in range(3):
+        for piece in range(2):
+            assert torch.equal(offsets[block, 1 + piece], learnt[piece, block])
+    assert not offsets[:, [0, 3, 4]].any()
+
+
+def test_a_shared_direction_goes_to_every_block() -> None:
+    learnt = direction(2, 1)
+    offsets = build_token_offsets([binding(learnt, 0, 2)], num_blocks=3, text_len=2, dim=4)
+    assert all(torch.equal(offsets[block], learnt[:, 0]) for block in range(3))
+
+
+def test_strength_scales_a_direction() -> None:
+    whole = build_token_offsets([binding(direction(), 0, 1)], num_blocks=1, text_len=2, dim=4)
+    half = build_token_offsets([binding(direction(), 0, 1, strength=0.5)], num_blocks=1, text_len=2, dim=4)
+    torch.testing.assert_close(half, whole / 2)
+
+
+def test_law_5_bindings_in_any_order_give_the_same_offsets() -> None:
+    """On one token the sum of three differs in the last bit."""
+    bindings = [binding(direction(2, seed=seed), start, start + 2) for seed, start in enumerate((0, 1, 0))]
+    forwards = build_token_offsets(bindings, num_blocks=2, text_len=4, dim=4)
+    backwards = build_token_offsets(bindings[::-1], num_blocks=2, text_len=4, dim=4)
+    torch.testing.assert_close(forwards, backwards)
+
+
+def test_another_number_of_pieces_is_refused_with_the_word_as_learnt() -> None:
+    with pytest.raises(DirectionMismatch, match=r"Write them as 'straw hat'"):
+        build_token_offsets([binding(direction(2), 1, 2)], num_blocks=1, text_len=4, dim=4)
+
+
+@pytest.mark.parametrize("tensor", [direction(1, 2), direction(1, 1, 5)], ids=["blocks", "dim"])
+def test_a_direction_of_another_architecture_is_refused(tensor: Tensor) -> None:
+    with pytest.raises(DirectionMismatch, match="has 3 of width 4"):
+        build_token_offsets([binding(tensor, 0, 1)], num_blocks=3, text_len=4, dim=4)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(1, 1), (-1, 0), (3, 5)], ids=["empty", "negative", "beyond"])
+def test_spans_outside_the_prompt_are_refused(start: int, stop: int) -> None:
+    with pytest.raises(TokenSpanError, match=r"tokens \[0, 4\)"):
+        build_token_offsets([binding(direction(), start, stop)], num_blocks=1, text_len=4, dim=4)

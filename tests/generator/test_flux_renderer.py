@@ -1,0 +1,160 @@
+"""The renderer on a tiny pipeline and a real bank."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from concepts.bank import ConceptBank, hash_direction
+from concepts.errors import UnknownConcept, WrongBaseModel
+from concepts.schema import BoundPrompt, Concept, ConceptMention
+from generator.directions import save_direction
+from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong
+from generator.flux_renderer import FluxRenderer
+from generator.renderer import Renderer
+from tests.generator.tiny import DIM, NUM_BLOCKS, TINY_SETTINGS, tiny_model
+
+PROMPT = "a fox wearing a straw hat"
+
+
+@pytest.fixture(scope="module")
+def renderer(tmp_path_factory: pytest.TempPathFactory) -> FluxRenderer:
+    """A bank with 'rusty' (fox), 'straw' (straw hat), and 'foreign', learnt on another model."""
+    folder = tmp_path_factory.mktemp("bank")
+    model, bank = tiny_model(), ConceptBank(folder / "bank")
+    add(bank, "rusty", "fox", 1, base_model=model.fingerprint)
+    add(bank, "straw", "straw hat", 2, base_model=model.fingerprint)
+    add(bank, "foreign", "snow", 1, base_model="0" * 64)
+    return FluxRenderer(model, bank)
+
+
+def add(bank: ConceptBank, concept_id: str, word: str, num_pieces: int, *, base_model: str) -> None:
+    path = bank.folder.parent / "new.safetensors"
+    generator = torch.Generator().manual_seed(len(word))
+    save_direction(torch.randn(num_pieces, NUM_BLOCKS, DIM, generator=generator), path)
+    picture_path = bank.folder.parent / "new.png"
+    Image.new("RGB", (8, 8)).save(picture_path)
+    concept = Concept(
+        id=concept_id,
+        word=word,
+        kind="object",
+        caption=f"a {word}",
+        base_model=base_model,
+        base_model_name="Some Flux",
+        direction_sha256=hash_direction(path),
+        recipe={},
+    )
+    bank.add(concept, source=picture_path, direction=path, preview=picture_path)
+
+
+def bind(prompt: str, **words: str) -> BoundPrompt:
+    mentions = [
+        ConceptMention(concept_id=concept_id, start=prompt.index(word), stop=prompt.index(word) + len(word))
+        for concept_id, word in words.items()
+    ]
+    return BoundPrompt(prompt=prompt, mentions=tuple(mentions))
+
+
+def test_without_concepts_the_picture_is_plain_flux(renderer: FluxRenderer) -> None:
+    expected = renderer.model.pipeline(
+        prompt=PROMPT,
+        num_inference_steps=TINY_SETTINGS.num_inference_steps,
+        guidance_scale=TINY_SETTINGS.guidance_scale,
+        height=TINY_SETTINGS.height,
+        width=TINY_SETTINGS.width,
+        max_sequence_length=TINY_SETTINGS.max_sequence_length,
+        generator=torch.Generator().manual_seed(3),
+    ).images[0]
+    drawn = renderer.render(BoundPrompt(prompt=PROMPT), seed=3)
+    assert drawn.size == (TINY_SETTINGS.width, TINY_SETTINGS.height)
+    assert drawn.tobytes() == expected.tobytes()
+
+
+def test_law_6_same_seed_same_bytes_and_another_seed_another_picture(renderer: FluxRenderer) -> None:
+    bound = bind(PROMPT, rusty="fox")
+    first = renderer.render(bound, seed=3)
+    assert renderer.render(bound, seed=3).tobytes() == first.tobytes()
+    assert renderer.render(bound, seed=4).tobytes() != first.tobytes()
+
+
+def difference(left: Image.Image, right: Image.Image) -> float:
+    return float(np.abs(np.asarray(left, np.float32) - np.asarray(right, np.float32)).mean())
+
+
+def test_concepts_change_the_picture_by_their_strength(renderer: FluxRenderer) -> None:
+    bound = bind(PROMPT, rusty="fox", straw="straw hat")
+    plain = renderer.render(BoundPrompt(prompt=PROMPT), seed=3)
+    shown = difference(renderer.render(bound, seed=3), plain)
+    without = difference(renderer.render(bound, seed=3, strengths={"rusty": 0, "straw": 0}), plain)
+    one = difference(renderer.render(bound, seed=3, strengths={"rusty": 0}), plain)
+    assert without < 0.1 * shown, f"strength 0 changes the picture by {without}, strength 1 by {shown}"
+    assert one != shown
+
+
+def test_the_global_random_state_is_neither_used_nor_changed(renderer: FluxRenderer) -> None:
+    torch.manual_seed(1)
+    first = renderer.render(bind(PROMPT, rusty="fox"), seed=3)
+    after = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(1), after)
+    torch.manual_seed(2)
+    assert renderer.render(bind(PROMPT, rusty="fox"), seed=3).tobytes() == first.tobytes()
+
+
+def test_steps_are_reported_from_one_to_all(renderer: FluxRenderer) -> None:
+    steps: list[tuple[int, int]] = []
+    renderer.render(
+        bind(PROMPT, rusty="fox"),
+        seed=3,
+        settings=replace(TINY_SETTINGS, num_inference_steps=3),
+        on_step=lambda step, num_steps: steps.append((step, num_steps)),
+    )
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_an_interrupted_picture_leaves_the_model_as_it_was(renderer: FluxRenderer) -> None:
+    plain = renderer.render(BoundPrompt(prompt=PROMPT), seed=3)
+
+    def interrupt(step: int, num_steps: int) -> None:
+        raise KeyboardInterrupt(f"{step} of {num_steps}")
+
+    with pytest.raises(KeyboardInterrupt, match="1 of 2"):
+        renderer.render(bind(PROMPT, rusty="fox"), seed=3, on_step=interrupt)
+    assert renderer.render(BoundPrompt(prompt=PROMPT), seed=3).tobytes() == plain.tobytes()
+
+
+def test_a_concept_of_another_model_is_refused(renderer: FluxRenderer) -> None:
+    with pytest.raises(WrongBaseModel, match="'foreign' was learnt on 'Some Flux'"):
+        renderer.render(bind("a fox in the snow", foreign="snow"), seed=3)
+
+
+def test_an_unknown_concept_is_refused(renderer: FluxRenderer) -> None:
+    with pytest.raises(UnknownConcept, match="rust"):
+        renderer.render(bind(PROMPT, rust="fox"), seed=3)
+
+
+def test_a_word_written_in_another_way_than_learnt_is_refused(renderer: FluxRenderer) -> None:
+    with pytest.raises(DirectionMismatch, match="learnt for 'fox'"):
+        renderer.render(bind("a Fox waves", rusty="Fox"), seed=3)
+
+
+def test_a_concept_beyond_the_encoders_tokens_is_refused(renderer: FluxRenderer) -> None:
+    with pytest.raises(PromptTooLong, match="12 tokens"):
+        renderer.render(bind("a a a a a a a a a a a a a fox", rusty="fox"), seed=3)
+
+
+@pytest.mark.parametrize("strengths", [{"straw": 1.0}, {"rusty": float("inf")}], ids=["not-mentioned", "infinite"])
+def test_strengths_that_cannot_be_used_are_refused(renderer: FluxRenderer, strengths: dict[str, float]) -> None:
+    with pytest.raises(InvalidSettings, match="which has rusty"):
+        renderer.render(bind(PROMPT, rusty="fox"), seed=3, strengths=strengths)
+
+
+def test_sizes_that_diffusers_would_change_silently_are_refused(tmp_path: Path) -> None:
+    model = tiny_model()
+    model.pipeline.vae_scale_factor = 16
+    renderer: Renderer = FluxRenderer(model, ConceptBank(tmp_path))
+    with pytest.raises(InvalidSettings, match="multiples of 32"):
+        renderer.render(BoundPrompt(prompt=PROMPT), seed=3, settings=TINY_SETTINGS)
