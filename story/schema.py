@@ -75,7 +75,7 @@ class StoryRequest(BaseModel):
         known = {card.id for card in self.catalog}
         for card in self.cast:
             if card.id not in known:
-                raise ValueError(f"concept {card.id!r} is cast but not in the catalog; add it to the bank or leave it out")
+                raise ValueError(f"concept {card.id!r} is cast but not in the bank; add it or leave it out")
         if len({card.id for card in self.cast}) < len(self.cast):
             raise ValueError(f"the cast names a concept twice: {[card.id for card in self.cast]!r}; name each once")
         return self

@@ -1,0 +1,264 @@
+"""Chooses who and what an idea's story is played with: the cast first, then the bank, then the model's lexicon.
+
+Knows no arc: any arc can be played on the stage that is set here.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+
+from concepts.lexicon import Lexicon
+from concepts.schema import ConceptCard
+from story.grammar import PRONOUNS, Gender
+from story.idea import Idea, drawn_kind
+from story.schema import StoryRequest
+from story.stage import MOOD_POSES, Character, Place, Spot, Stage
+
+_NAMES: Mapping[Gender, tuple[str, ...]] = {
+    "she": ("Fern", "Tilly", "Juno", "Hazel", "Mabel", "Posy", "Wren", "Olive"),
+    "he": ("Barley", "Otto", "Pip", "Moss", "Hugo", "Alder", "Toby", "Finch"),
+    "it": ("Bolt", "Tock", "Button", "Pixel"),
+}
+_PLACE_CLUES: Mapping[str, str] = {
+    "beach": "lighthouse sea ocean beach island harbour harbor boat ship sail sailing swim swimming shell whale fish"
+    " water waves pirate mermaid lake river",
+    "forest": "forest wood woods tree trees treehouse leaf leaves owl nest acorn mushroom camping",
+    "snow": "snow winter ice icy cold sledge sled snowman skate christmas mountain polar",
+    "town": "town city street school shop bakery bus train library bread cake bakes market neighbour people",
+    "bedroom": "bed bedroom bedtime pillow sleep sleeping asleep dream dreams nap blanket room toys",
+    "meadow": "meadow garden field farm grass flower flowers bee bees hill kite rocket sky",
+}
+_LIGHT_CLUES: Mapping[str, str] = {
+    "moonlight": "dark darkness night moon moonlight stars star shadow shadows monster monsters ghost ghosts owl sleep"
+    " bedtime midnight alone",
+    "lamplight": "lamp lamplight lantern candle reading read library",
+    "fog": "fog foggy mist misty lost",
+    "sunset": "sunset evening dusk",
+}
+_STAND_INS = frozenset({"waving", "jumping"})
+
+
+def set_stage(request: StoryRequest, *, idea: Idea, lexicon: Lexicon, rng: random.Random) -> Stage:
+    """Everybody and everything of one story, the same for the same request and state of `rng`.
+
+    A character that the cast names stays the hero whatever the idea says. Otherwise a bank character of the idea's
+    kind is, then a plain one of that kind where the lexicon has it, then any character of the bank.
+    """
+    pool = _cards("character", request)
+    hero_card = _hero_card(request, idea, pool, lexicon)
+    taken = () if hero_card is None else (hero_card.word,)
+    hero = _character(hero_card, idea=idea, request=request, lexicon=lexicon, rng=rng, taken=())
+    friend_card = _friend_card(request, idea, pool, lexicon, hero=hero, hero_card=hero_card, rng=rng)
+    friend = _friend(friend_card, idea, hero=hero, request=request, lexicon=lexicon, rng=rng)
+    extra = [card for card in request.cast if card.kind == "character" and card not in (hero_card, friend_card)]
+    others = tuple(_bank_character(card, rng, avoid=taken) for card in extra)
+    garments, objects = _cards("clothing", request), _cards("object", request)
+    held_words = [card.word for card in objects if card.word in lexicon.held_objects]
+    standing = [card.word for card in objects if card.word not in lexicon.held_objects]
+    patterns = [card.word for card in _cards("material", request)]
+    return Stage(
+        hero=hero,
+        friend=friend,
+        others=others,
+        places=_places(request, idea, lexicon, rng),
+        key_light=_key_light(request, idea, lexicon, rng),
+        glad_pose=_glad_pose(request, lexicon, rng),
+        garment=garments[0].word if garments else "",
+        held=(held_words or _first(lexicon.held_objects))[0] if held_words or lexicon.held_objects else "",
+        pattern=(patterns or _first(lexicon.patterns))[0] if patterns or lexicon.patterns else "",
+        object_name=(standing or _first(lexicon.objects))[0] if standing or lexicon.objects else "",
+        lexicon=lexicon,
+        catalog=request.catalog,
+        cast=request.cast,
+    )
+
+
+def _first(words: Sequence[str]) -> list[str]:
+    return [word for word in words if word != "plain"][:1]
+
+
+def _cards(kind: str, request: StoryRequest) -> list[ConceptCard]:
+    """Concepts of a kind, the cast's before the bank's."""
+    return [card for card in dict.fromkeys((*request.cast, *request.catalog)) if card.kind == kind]
+
+
+def _hero_card(request: StoryRequest, idea: Idea, pool: list[ConceptCard], lexicon: Lexicon) -> ConceptCard | None:
+    chosen = [card for card in request.cast if card.kind == "character"]
+    wanted = drawn_kind(idea.kind)
+    for cards in (chosen, pool):
+        named = [card for card in cards if idea.name and card.name.lower() == idea.name.lower()]
+        alike = [card for card in cards if wanted and card.word.lower() in (wanted, idea.kind)]
+        if named or alike:
+            return (named or alike)[0]
+        if chosen:
+            return chosen[0]
+    if wanted in lexicon.characters:
+        return None
+    return pool[request.seed % len(pool)] if pool else None
+
+
+def _friend_card(
+    request: StoryRequest,
+    idea: Idea,
+    pool: list[ConceptCard],
+    lexicon: Lexicon,
+    *,
+    hero: Character,
+    hero_card: ConceptCard | None,
+    rng: random.Random,
+) -> ConceptCard | None:
+    chosen = [card for card in request.cast if card.kind == "character" and card != hero_card]
+    wanted = drawn_kind(idea.friend_kind)
+    if chosen:
+        return next((card for card in chosen if card.word != hero.word), chosen[0])
+    others = [card for card in pool if card != hero_card and card.word != hero.word]
+    alike = [card for card in others if wanted and wanted in (card.word.lower(), card.name.lower())]
+    if alike:
+        return alike[0]
+    if wanted in lexicon.characters:
+        return None
+    return rng.choice(others) if others else None
+
+
+def _character(
+    card: ConceptCard | None,
+    *,
+    idea: Idea,
+    request: StoryRequest,
+    lexicon: Lexicon,
+    rng: random.Random,
+    taken: tuple[str, ...],
+) -> Character:
+    if card is not None:
+        hero = _bank_character(card, rng, avoid=taken, gender=idea.gender, name=idea.name)
+        told = drawn_kind(idea.kind) == card.word.lower()
+        return hero if not told else _with_kind(hero, _without_colours(idea.hero, lexicon))
+    word = drawn_kind(idea.kind) if drawn_kind(idea.kind) in lexicon.characters else ""
+    word = word or (rng.choice(lexicon.characters) if lexicon.characters else "child")
+    kind = idea.hero if drawn_kind(idea.kind) == word and idea.hero else word
+    said = next((colour for colour in lexicon.colours if colour in kind.split()), "")
+    hero = _plain_character(word, request=request, lexicon=lexicon, rng=rng, gender=idea.gender, name=idea.name)
+    return _with_kind(hero, kind, colour=said or hero.colour)
+
+
+def _with_kind(character: Character, kind: str, *, colour: str | None = None) -> Character:
+    return Character(
+        name=character.name,
+        word=character.word,
+        kind=kind or character.kind,
+        pronouns=character.pronouns,
+        concept_id=character.concept_id,
+        colour=character.colour if colour is None else colour,
+    )
+
+
+def _without_colours(hero: str, lexicon: Lexicon) -> str:
+    return " ".join(word for word in hero.split() if word not in lexicon.colours)
+
+
+def _friend(
+    card: ConceptCard | None,
+    idea: Idea,
+    *,
+    hero: Character,
+    request: StoryRequest,
+    lexicon: Lexicon,
+    rng: random.Random,
+) -> Character:
+    other: Gender = "he" if hero.pronouns.he == "she" else "she"
+    if card is not None:
+        return _bank_character(card, rng, avoid=(hero.name,), gender=other)
+    banked = {c.word.lower() for c in request.catalog if c.kind == "character"}
+    words = [word for word in lexicon.characters if word not in banked and word != hero.word]
+    wanted = drawn_kind(idea.friend_kind)
+    word = wanted if wanted in words else rng.choice(words) if words else hero.word
+    return _plain_character(
+        word, request=request, lexicon=lexicon, rng=rng, gender=other, avoid=(hero.name,), not_colour=hero.colour
+    )
+
+
+def _bank_character(
+    card: ConceptCard, rng: random.Random, *, avoid: tuple[str, ...], gender: Gender | None = None, name: str = ""
+) -> Character:
+    gender = gender or rng.choice(("he", "she"))
+    plain = card.name if card.name.lower() != card.word.lower() and not any(c.isdigit() for c in card.name) else ""
+    drawn = rng.choice([each for each in _NAMES[gender] if each not in avoid])
+    name = name or plain or drawn
+    kind = "" if card.word.lower() in name.lower() else card.word
+    return Character(name=name, word=card.word, kind=kind, pronouns=PRONOUNS[gender], concept_id=card.id)
+
+
+def _plain_character(
+    word: str,
+    *,
+    request: StoryRequest,
+    lexicon: Lexicon,
+    rng: random.Random,
+    gender: Gender | None = None,
+    name: str = "",
+    avoid: tuple[str, ...] = (),
+    not_colour: str = "",
+) -> Character:
+    gender = gender or rng.choice(("he", "she"))
+    used = {card.name for card in request.catalog} | set(avoid)
+    names = [each for each in _NAMES[gender] if each not in used] or list(_NAMES[gender])
+    banked = {card.word.lower() for card in request.catalog}
+    colours = [colour for colour in lexicon.colours if colour != not_colour and colour not in banked]
+    return Character(
+        name=name or rng.choice(names),
+        word=word,
+        kind=word,
+        pronouns=PRONOUNS[gender],
+        colour=rng.choice(colours) if colours and word != "child" else "",
+    )
+
+
+def _clue(idea: Idea, clues: Mapping[str, str]) -> str:
+    """The key whose clue words the idea has first."""
+    for token in idea.words.lower().replace(",", " ").split():
+        for key, words in clues.items():
+            if token == key or token in words.split():
+                return key
+    return ""
+
+
+def _places(request: StoryRequest, idea: Idea, lexicon: Lexicon, rng: random.Random) -> dict[Spot, Place]:
+    known = [Place(key=key, phrase=phrase) for key, phrase in lexicon.places.items()]
+    for card in _cards("place", request):
+        if not any(card.word == place.key for place in known):
+            known.insert(0, Place(key=card.word, phrase=f"in the {card.word}"))
+    if not known:
+        nowhere = Place(key="", phrase="")
+        return dict.fromkeys(("home", "first", "second", "third", "bed"), nowhere)
+    outside = [place for place in known if place.key != "bedroom"] or known
+    chosen = [card.word for card in request.cast if card.kind == "place"]
+    wanted = chosen[0] if chosen else _clue(idea, _PLACE_CLUES)
+    home = next((place for place in known if place.key == wanted), None) or rng.choice(outside)
+    away = [place for place in outside if place != home] or outside
+    rng.shuffle(away)
+    bed = next((place for place in known if place.key == "bedroom"), home)
+    spots: tuple[Spot, ...] = ("first", "second", "third")
+    return {"home": home, "bed": bed} | {spot: away[index % len(away)] for index, spot in enumerate(spots)}
+
+
+def _key_light(request: StoryRequest, idea: Idea, lexicon: Lexicon, rng: random.Random) -> str:
+    chosen = [_light_of(card, lexicon) for card in request.cast if card.kind == "lighting"]
+    banked = [_light_of(card, lexicon) for card in request.catalog if card.kind == "lighting"]
+    wanted = _clue(idea, _LIGHT_CLUES)
+    known = [wanted] if wanted in lexicon.lights else []
+    fitting = [key for key in banked if key == wanted]
+    fallback = [key for key in ("sunset", "moonlight") if key in lexicon.lights]
+    options = chosen or fitting or known or banked or ([rng.choice(fallback)] if fallback else [""])
+    return options[0]
+
+
+def _light_of(card: ConceptCard, lexicon: Lexicon) -> str:
+    """The lexicon's key of a lighting concept, or its own word."""
+    words = {key: phrase.lower().split() for key, phrase in lexicon.lights.items()}
+    return next((key for key, phrase in words.items() if card.word.lower() in (key, *phrase)), card.word)
+
+
+def _glad_pose(request: StoryRequest, lexicon: Lexicon, rng: random.Random) -> str:
+    quiet = {pose for mood, pose in MOOD_POSES.items() if mood != "glad"}
+    chosen = [card.word for card in _cards("pose", request) if card.word not in quiet]
+    plain = sorted(_STAND_INS & set(lexicon.poses)) or [MOOD_POSES["glad"]]
+    return chosen[0] if chosen else rng.choice(plain)

@@ -1,0 +1,306 @@
+"""Reads a person's idea: who it is about, what that one does, fears, wishes for or seeks.
+
+Knows English only and no story: whatever cannot be read this way comes back as a plain topic, or as the quoted words,
+or as nothing. An idea is data; markup and control characters never leave this file.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+
+from story.grammar import BASE_VERBS, Gender, base_form, gerund, past_form
+
+MAX_IDEA_LENGTH = 160
+
+_KIND_SYNONYMS = {
+    "kitten": "cat", "kitty": "cat", "tomcat": "cat", "bunny": "rabbit", "hare": "rabbit", "cub": "bear",
+    "teddy": "bear", "android": "robot", "vixen": "fox", "girl": "child", "boy": "child", "kid": "child",
+    "toddler": "child", "princess": "child", "prince": "child", "daughter": "child", "son": "child",
+}  # fmt: skip
+_GENDERS: dict[str, Gender] = {
+    "girl": "she", "princess": "she", "queen": "she", "daughter": "she", "vixen": "she", "witch": "she",
+    "grandma": "she", "mermaid": "she", "boy": "he", "prince": "he", "king": "he", "son": "he", "wizard": "he",
+    "grandpa": "he", "tomcat": "he", "her": "she", "she": "she", "his": "he", "he": "he", "its": "it", "it": "it",
+}  # fmt: skip
+_PREAMBLE = re.compile(
+    r"^(?:please |could you |can you )?(?:(?:tell|write|make|give|read) (?:me |us )?)?(?:(?:a|an|the) )?"
+    r"(?:(?:little|short|funny|bedtime|new|nice|picture) )*(?:story|tale|book|storybook|fairy tale)"
+    r" (?:about|of|where|in which|for) ",
+    re.IGNORECASE,
+)
+_COMMON_ENGLISH = frozenset(
+    "a an the and but or who that which to of in on at with for is was are be has had his her its their my your about"
+    " from not no i we he she it they".split()
+)
+_ARTICLES = frozenset("a an the my our your one some this".split())
+_HAPPENINGS = frozenset(
+    "day night trip journey adventure party birthday summer winter spring autumn walk picnic song world game race war"
+    " christmas holiday dream visit evening morning".split()
+)
+_ANYBODY = frozenset("friend someone somebody character hero animal creature person".split())
+_NUMBERS = frozenset("two three four five six seven".split())
+_CLAUSE_BREAK = re.compile(r"\s*(?:,\s*(?:and|but|so)?|\band\b|\bbut\b|\bso\b|\bbecause\b|;)\s+")
+_FEAR = re.compile(
+    r"^(?:(?:is|was|are|were|feels|felt|gets|got)\s+)?(?:so |very |a bit |a little |really |always |terribly )*"
+    r"(?:afraid|scared|frightened|terrified|nervous)\s+(of|to|about|by|at)\s+(.+)$"
+)
+_FEAR_VERB = re.compile(r"^(?:fears?|feared|hates?|hated|(?:does|did|do)(?:n't| not) like)\s+(?:to\s+)?(.+)$")
+_WISH = re.compile(
+    r"^(?:really |always |so |only |just )*(?:wants?|wanted|wish(?:es|ed)?|longs?|longed|hopes?|hoped|needs?|needed|"
+    r"tries|tried|try|learns?|learned|learnt|decides?|decided|(?:would|'d) (?:like|love)|has|had|dreams?|dreamed|"
+    r"dreamt|is learning|is trying|was trying)\s+(?:how )?to\s+(.+)$"
+)
+_DREAM = re.compile(r"^(?:dreams?|dreamed|dreamt)\s+(?:of|about)\s+(?:being able to\s+)?(.+)$")
+_CANNOT = re.compile(r"^(?:can(?:'t|not| not)|could(?:n't| not)|(?:is|was) (?:un|not )able to)\s+(.+)$")
+_WANT_THING = re.compile(r"^(?:wants?|wanted|wish(?:es|ed)? for|longs? for|longed for|needs?|needed)\s+(.+)$")
+_SEEK = re.compile(
+    r"^(?:is |was |goes |went )?(?:look(?:s|ed|ing)?|search(?:es|ed|ing)?|hunt(?:s|ed|ing)?)\s+(?:everywhere )?for"
+    r"\s+(.+)$|^(?:seeks?|sought|has lost|had lost|loses?|lost|can(?:'t|not) find)\s+(.+)$"
+)
+_EVENTS = frozenset(
+    "build make find meet go travel save rescue visit discover become invent befriend help fly sail cross climb catch"
+    " repair fix mend plant win swim steal grow cook start open explore chase learn teach share invite bring".split()
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idea:
+    """What an idea says, as phrases that fit into sentences; what it does not say is empty."""
+
+    words: str = ""
+    """The idea itself, cleaned and shortened."""
+    kind: str = ""
+    """Head noun of the one it is about: "cat", "dragon"; lower case."""
+    hero: str = ""
+    """The same with its adjectives and without article: "small grey cat"."""
+    name: str = ""
+    """Given name, when the idea gives one."""
+    gender: Gender | None = None
+    friend_kind: str = ""
+    """Head noun of a second one on stage."""
+    jobs: tuple[str, ...] = ()
+    """Past-tense verb phrases of what it habitually does: "kept a lighthouse"."""
+    fear: str = ""
+    """Noun phrase: "the dark", "swimming"."""
+    wish: str = ""
+    """Verb phrase in base form: "learn to swim"."""
+    thing: str = ""
+    """Noun phrase of what is sought or lost: "her lost hat"."""
+    is_lost: bool = False
+    """Whether the idea says that the thing was lost."""
+    topic: str = ""
+    """Noun phrase, when the idea names no actor: "friendship"."""
+    quote: str = ""
+    """The words as they are, when they could not be read at all."""
+
+
+def drawn_kind(noun: str) -> str:
+    """The noun a picture model is more likely to know: "kitten" → "cat"; any other noun is itself."""
+    return _KIND_SYNONYMS.get(noun, noun)
+
+
+def clean_idea(text: str) -> str:
+    """The idea on one line without markup, control characters, symbols or outer quotes, at most 160 characters."""
+    text = re.sub(r"<[^<>]*>", " ", unicodedata.normalize("NFC", text[:4000]))
+    kept = "".join(
+        char if unicodedata.category(char)[0] in "LMN" or char in " -,.;:!?'" else _plain(char) for char in text
+    )
+    kept = re.sub(r"\s+", " ", kept).strip(" ,.;:!?-'")
+    if len(kept) > MAX_IDEA_LENGTH:
+        kept = kept[: MAX_IDEA_LENGTH + 1].rsplit(" ", 1)[0][:MAX_IDEA_LENGTH].rstrip(" ,;:-")
+    return kept if any(char.isalpha() for char in kept) else ""
+
+
+def _plain(char: str) -> str:
+    return "'" if char in "’‘`´" else "-" if char in "–—" else " "
+
+
+def read_idea(text: str, *, names: tuple[str, ...] = (), kinds: tuple[str, ...] = ()) -> Idea:
+    """What the idea says.
+
+    Args:
+        text: Anything a person typed.
+        names: Names of known characters, so that "Rusty wants to fly" has an actor.
+        kinds: Words of known characters, so that "fox learns to swim" has one too.
+    """
+    words = clean_idea(text)
+    if not words:
+        return Idea()
+    body = _PREAMBLE.sub("", words).strip()
+    tokens = body.split(" ")
+    if not _looks_english(tokens):
+        return Idea(words=words, quote=words)
+    idea = _read_actor(tokens, names=names, kinds=kinds)
+    if idea is None:
+        if len(tokens) <= 8 and not any(base_form(token) for token in tokens[1:] if token.lower() not in ("light",)):
+            return Idea(words=words, topic=_decapitalised(body))
+        return Idea(words=words, quote=words)
+    return replace(idea, words=words)
+
+
+def _looks_english(tokens: list[str]) -> bool:
+    lower = [token.strip(",.;:!?").lower() for token in tokens]
+    if not all(char.isascii() or unicodedata.name(char, "").startswith("LATIN") for char in "".join(tokens)):
+        return False
+    foreign = sum(any(not char.isascii() for char in token) for token in lower)
+    known = sum(token in _COMMON_ENGLISH or base_form(token) is not None for token in lower)
+    return known > foreign if len(tokens) >= 3 else foreign == 0
+
+
+def _read_actor(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea | None:
+    named = {name.lower(): name for name in names}
+    known = {kind.lower() for kind in kinds} | set(_KIND_SYNONYMS)
+    end = _end_of_subject(tokens, known=known | set(named))
+    subject, rest = tokens[:end], " ".join(tokens[end:])
+    first = [token.strip(",").lower() for token in subject]
+    if not subject or len(subject) > 6 or first[-1] in _COMMON_ENGLISH:
+        return None
+    if first[0] not in _ARTICLES | _NUMBERS and not set(first) & (known | set(named)):
+        return None
+    if (
+        first[0] in _ARTICLES
+        and first[0] in ("the", "my", "our", "your", "this")
+        and not rest
+        and first[-1] not in known
+    ):
+        return None
+    if first[-1] in _HAPPENINGS:
+        return None
+    two = _split_two(first, known=known | set(named))
+    hero_words = [word for word in two[0] if word not in _ARTICLES | _NUMBERS]
+    name = next((named[word] for word in hero_words if word in named), "")
+    hero_words = [word for word in hero_words if word not in named]
+    kind = hero_words[-1] if hero_words else ""
+    if name == "" and len(subject) > 1 and subject[-1][:1].isupper() and first[-2] in known and first[-1] not in known:
+        name, kind, hero_words = subject[-1].strip(","), first[-2], hero_words[:-1]
+    if first[0] in _NUMBERS and kind.endswith("s"):
+        kind, hero_words = kind[:-1], [*hero_words[:-1], kind[:-1]]
+    if kind in _ANYBODY:
+        kind, hero_words = "", []
+    friend = two[1][-1] if two[1] else ""
+    gender = next((_GENDERS[word] for word in first if word in _GENDERS), None)
+    return _read_rest(Idea(kind=kind, hero=" ".join(hero_words), name=name, friend_kind=friend, gender=gender), rest)
+
+
+def _end_of_subject(tokens: list[str], *, known: set[str]) -> int:
+    stops = frozenset("who that which whose with called named in on at from under is was has had can can't cannot could"
+                      " couldn't and goes".split())  # fmt: skip
+    for index, token in enumerate(tokens):
+        lower = token.strip(",").lower()
+        if index == 0:
+            continue
+        follows_and = lower == "and" and index + 1 < len(tokens)
+        if follows_and and {t.strip(",").lower() for t in tokens[index + 1 : index + 4]} & (known | _ARTICLES):
+            continue
+        if lower in stops or (base_form(lower) and tokens[index - 1].lower() not in _ARTICLES | {"and"}):
+            return index
+        if token.endswith(","):
+            return index + 1
+    return len(tokens)
+
+
+def _split_two(words: list[str], *, known: set[str]) -> tuple[list[str], list[str]]:
+    if "and" not in words[1:]:
+        return words, []
+    at = words.index("and", 1)
+    return words[:at], [word for word in words[at + 1 :] if word not in _ARTICLES or word in known]
+
+
+def _read_rest(idea: Idea, rest: str) -> Idea:
+    rest = rest.strip(" ,")
+    named = re.match(r"^(?:who is |who's |that is )?(?:called|named)\s+([^\s,]+),?\s*(.*)$", rest)
+    if named:
+        idea, rest = replace(idea, name=named[1].strip(".'")), named[2]
+    relative = re.match(r"^(?:who|that|which)\s+(?:is |was )?(?=called)|^(?:who|that|which)\s+", rest)
+    is_relative = relative is not None
+    rest = rest[relative.end() :] if relative else rest
+    trait = re.match(r"^(with|in|on|at|from|under)\s+(.+)$", rest)
+    if trait:
+        verb = {"with": "had", "from": "came from"}.get(trait[1], f"lived {trait[1]}")
+        head, _, tail = trait[2].partition(" who ")
+        idea = replace(idea, jobs=(f"{verb} {head}",))
+        rest, is_relative = tail, True
+    clauses = [clause.strip(" ,") for clause in _CLAUSE_BREAK.split(rest) if clause.strip(" ,")]
+    for clause in _rejoin(clauses):
+        idea = _read_clause(idea, clause, habitual=is_relative)
+    gender = next((_GENDERS[word] for word in rest.lower().split() if word in _GENDERS), None)
+    return replace(idea, gender=idea.gender or gender)
+
+
+def _rejoin(clauses: list[str]) -> list[str]:
+    """Clauses again, with the pieces that hold no verb put back: "bread" of "bakes cake and bread"."""
+    joined: list[str] = []
+    for clause in clauses:
+        clause = re.sub(r"^(?:who|that|which|he|she|it|they)\s+", "", clause)
+        first = re.split(r"[ ']", clause.lower(), maxsplit=1)[0]
+        starts = base_form(first) is not None or _FEAR.match(clause) or _WISH.match(clause) or first in ("can", "could")
+        starts = starts or first in ("is", "was", "does", "did", "really", "always", "never", "would", "has", "had")
+        if joined and not starts:
+            joined[-1] += f" and {clause}"
+        else:
+            joined.append(clause)
+    return joined
+
+
+def _read_clause(idea: Idea, clause: str, *, habitual: bool) -> Idea:
+    clause = _decapitalised(re.sub(r"^(?:one day|once|today|never|always)\s+", "", clause, flags=re.IGNORECASE))
+    fear = _FEAR.match(clause) or _FEAR_VERB.match(clause)
+    if fear and not idea.fear:
+        return replace(idea, fear=_as_noun(fear[fear.lastindex or 1]))
+    seek = _SEEK.match(clause)
+    if seek and not idea.thing:
+        is_lost = re.search(r"\b(?:lost|loses?)\b", clause[: seek.start(2)]) is not None if seek[2] else False
+        return replace(idea, thing=seek[1] or seek[2], is_lost=is_lost)
+    dream = _DREAM.match(clause)
+    if dream and not idea.wish:
+        return replace(idea, wish=_as_verb(dream[1]))
+    wish = _WISH.match(clause) or _CANNOT.match(clause)
+    if wish and not idea.wish and not re.match(r"^not\b", wish[1]):
+        return replace(idea, wish=re.sub(r"^(?:learn|try) (?:how )?to ", "", wish[1]))
+    want = _WANT_THING.match(clause)
+    if want and not idea.thing:
+        return replace(idea, thing=want[1])
+    return _read_plain_clause(idea, clause, habitual=habitual)
+
+
+def _read_plain_clause(idea: Idea, clause: str, *, habitual: bool) -> Idea:
+    first, _, after = clause.partition(" ")
+    base = base_form(first)
+    if base is None or (base == "be" and not after):
+        return idea
+    going = re.match(r"^(?:is|was|are|were) (?:going to )?(\w+)(.*)$", clause)
+    if going and going[1].endswith("ing") and base_form(going[1]):
+        base, after, habitual = base_form(going[1]) or "", going[2].strip(), False
+    phrase = f"{base} {after}".strip()
+    if not idea.wish and not idea.thing and not idea.fear and base != "be" and (not habitual or base in _EVENTS):
+        return replace(idea, wish=phrase)
+    return replace(idea, jobs=(*idea.jobs, past_phrase(phrase)))
+
+
+def past_phrase(phrase: str) -> str:
+    """A verb phrase in base form, as past: "keep a lighthouse" → "kept a lighthouse"."""
+    base, _, after = phrase.partition(" ")
+    return f"{past_form(base)} {after}".strip()
+
+
+def gerund_phrase(phrase: str) -> str:
+    """A verb phrase in base form, as gerund: "keep a lighthouse" → "keeping a lighthouse"."""
+    base, _, after = phrase.partition(" ")
+    return f"{gerund(base)} {after}".strip()
+
+
+def _as_noun(phrase: str) -> str:
+    first = phrase.partition(" ")[0]
+    is_base_verb = first in BASE_VERBS and first not in ("light", "fear", "dream", "fish", "play")
+    return gerund_phrase(phrase) if is_base_verb else phrase
+
+
+def _as_verb(phrase: str) -> str:
+    first, _, after = phrase.partition(" ")
+    base = base_form(first) if first.endswith("ing") else None
+    return f"{base} {after}".strip() if base else f"find {phrase}"
+
+
+def _decapitalised(text: str) -> str:
+    first = text.partition(" ")[0]
+    return text if first == "I" or not first[1:].islower() and len(first) > 1 else text[:1].lower() + text[1:]

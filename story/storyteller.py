@@ -1,0 +1,174 @@
+"""The built-in storyteller: a seeded planner over story arcs, no language model, no network.
+
+It reads the idea, sets a stage, chooses an arc that the idea can carry, spreads its beats over the pages, and fills
+them with the idea's own words. The same request gives the same story on every machine. It knows English only.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from concepts.lexicon import Lexicon
+from story.arcs import everyday, fear, quest, wish
+from story.arcs.model import Arc, Beat
+from story.arcs.shared import ALONE, FRIEND_LINES, GARMENT_LINES, INTERLUDES, OPENING, ROLE_LINES
+from story.casting import set_stage
+from story.checks import Problem, check_page, check_scene
+from story.errors import InvalidRequest
+from story.idea import Idea, drawn_kind, read_idea
+from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
+from story.stage import Shot, Stage, make_scene
+from story.telling import choose_line, choose_telling, choose_title, fill, story_fields
+
+ARCS: tuple[Arc, ...] = (*fear.ARCS, *wish.ARCS, *quest.ARCS, *everyday.ARCS)
+
+# Which beats (0 is the opening) share a page in books shorter than eight pages.
+_MERGED: Mapping[int, tuple[tuple[int, ...], ...]] = {
+    4: ((0, 1), (2, 3, 4), (5, 6), (7,)),
+    5: ((0, 1), (2, 3), (4, 5), (6,), (7,)),
+    6: ((0, 1), (2,), (3,), (4, 5), (6,), (7,)),
+    7: ((0, 1), (2,), (3,), (4,), (5,), (6,), (7,)),
+}
+# The order in which quiet pages join books longer than eight pages, as indexes of `INTERLUDES`.
+_JOINING = (7, 0, 3, 5, 1, 6, 2, 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ToldBeat:
+    text: str
+    shot: Shot
+
+
+class Storyteller:
+    """Writes stories from arcs. Keeps nothing between stories, so one may serve many threads."""
+
+    def __init__(self, lexicon: Lexicon, *, count_tokens: Callable[[str], int], max_tokens: int) -> None:
+        self.lexicon = lexicon
+        self.count_tokens = count_tokens
+        self.max_tokens = max_tokens
+
+    def write(self, request: StoryRequest) -> WrittenStory:
+        """A checked story for any idea whatever; words that cannot be read are quoted or left out.
+
+        Raises:
+            InvalidRequest: No scene can be proven: the encoder takes too few words, or a concept of the bank is
+                named by a word that every sentence needs ("in").
+        """
+        rng = random.Random(f"{request.seed} {request.idea}")
+        names = tuple(card.name for card in request.catalog if card.kind == "character")
+        kinds = (*(card.word for card in request.catalog if card.kind == "character"), *self.lexicon.characters)
+        idea = read_idea(request.idea, names=names, kinds=kinds)
+        stage = set_stage(request, idea=idea, lexicon=self.lexicon, rng=rng)
+        arc = _choose_arc(idea, rng)
+        if arc.night:
+            stage = _darkened(stage)
+        fields = story_fields(_playable(idea, stage), stage, rng)
+        fields |= {"refrain": choose_line(arc.refrains, fields, rng)}
+        pages = _spread(_Teller(arc=arc, fields=fields, age=request.age, rng=rng), request.pages)
+        story = Story(
+            title=choose_title(arc, fields, rng),
+            cover=make_scene(Shot(hero="glad", friend=None if arc.stranger else "calm", light="key"), stage),
+            pages=tuple(Page(text=page.text, scene=make_scene(page.shot, stage)) for page in pages),
+        )
+        self._prove(story, request)
+        return WrittenStory(story=story)
+
+    def plain_scene(self, request: StoryRequest, concept_ids: Sequence[str]) -> Scene:
+        """A scene with the listed characters, at most two, that is sure to pass; for scenes nobody could mend."""
+        shown = tuple(card for card in request.catalog if card.id in concept_ids and card.kind == "character")
+        asked = request.model_copy(update={"cast": shown or request.cast})
+        stage = set_stage(asked, idea=Idea(), lexicon=self.lexicon, rng=random.Random(request.seed))
+        return make_scene(Shot(hero="still", friend="calm" if len(shown) > 1 else None), stage)
+
+    def _prove(self, story: Story, request: StoryRequest) -> None:
+        catalog, count_tokens, max_tokens = request.catalog, self.count_tokens, self.max_tokens
+        problems: list[Problem] = []
+        problems += check_scene(story.cover, catalog=catalog, count_tokens=count_tokens, max_tokens=max_tokens)
+        for page in story.pages:
+            problems += check_page(page, catalog=catalog, count_tokens=count_tokens, max_tokens=max_tokens)
+        if problems:
+            raise InvalidRequest(
+                f"This bank and text encoder leave no scene that can be drawn: {problems[0].message}. Every scene "
+                "must name its concepts once and fit the encoder. Learn that concept under another word, or use a "
+                "model that takes more words."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Teller:
+    """Tells single beats of one story, in the order it is asked."""
+
+    arc: Arc
+    fields: Mapping[str, str]
+    age: int
+    rng: random.Random
+
+    def opening(self, *, introduces_friend: bool) -> _ToldBeat:
+        """The opening, with what the pictures show and it does not yet say: the friend's kind, the hero's clothes."""
+        told = self._tell(OPENING, without=frozenset({"friend"}) if self.arc.stranger else frozenset())
+        if introduces_friend and not self.arc.stranger and self.fields["a_fkind"] not in told.text:
+            told = self._with_line(told, FRIEND_LINES)
+        return self._with_line(told, GARMENT_LINES) if "garment" in self.fields else told
+
+    def step(self, beat: Beat) -> _ToldBeat:
+        return self._tell(beat, without=frozenset())
+
+    def ending(self, beat: Beat) -> _ToldBeat:
+        """The last beat, with a word to those who did not come in before and to a game that was played."""
+        told = self.step(beat)
+        told = self._with_line(told, ("{others}",)) if "others" in self.fields else told
+        return self._with_line(told, ROLE_LINES) if "role" in self.fields else told
+
+    def _with_line(self, told: _ToldBeat, lines: Sequence[str]) -> _ToldBeat:
+        line = choose_line(lines, self.fields, self.rng)
+        return replace(told, text=f"{told.text}{'\n\n' if line[0] == '“' else ' '}{line}")
+
+    def quiet(self, index: int) -> _ToldBeat:
+        """The quiet page after a beat, dark in an arc of one night and at home where the hero stays there."""
+        told = self.step(ALONE if index == 0 and self.arc.stranger else INTERLUDES[index])
+        shot = told.shot
+        if self.arc.night and shot.light in ("day", "evening") and index > 0:
+            shot = replace(shot, light="key")
+        if self.arc.stays_home and shot.at != "bed":
+            shot = replace(shot, at="home")
+        return replace(told, shot=shot)
+
+    def _tell(self, beat: Beat, *, without: frozenset[str]) -> _ToldBeat:
+        telling = choose_telling(beat, self.fields, self.rng, without=without)
+        return _ToldBeat(text=fill(telling, self.fields, age=self.age), shot=telling.shot or beat.shot)
+
+
+def _spread(teller: _Teller, num_pages: int) -> list[_ToldBeat]:
+    """The beats over so many pages: merged in a short book, with quiet pages between them in a long one."""
+    joining = set(_JOINING[: max(0, num_pages - 1 - len(teller.arc.beats))])
+    *beats, last = teller.arc.beats
+    steps = [teller.opening(introduces_friend=0 not in joining), *map(teller.step, beats), teller.ending(last)]
+    if num_pages < len(steps):
+        groups = [[steps[index] for index in group] for group in _MERGED[num_pages]]
+        return [_ToldBeat(text="\n\n".join(b.text for b in group), shot=group[-1].shot) for group in groups]
+    pages: list[_ToldBeat] = []
+    for index, step in enumerate(steps):
+        pages += [step, teller.quiet(index)] if index in joining else [step]
+    return pages
+
+
+def _darkened(stage: Stage) -> Stage:
+    """The stage with a key light of the night, unless the cast has chosen one."""
+    chosen = any(card.kind == "lighting" for card in stage.cast) or stage.key_light in ("moonlight", "lamplight")
+    night = next((key for key in ("moonlight", "lamplight") if key in stage.lexicon.lights), stage.key_light)
+    return stage if chosen else replace(stage, key_light=night)
+
+
+def _playable(idea: Idea, stage: Stage) -> Idea:
+    """The idea without its hero's own noun where the stage shows just that; what is left has to be played at."""
+    is_shown = not idea.kind or drawn_kind(idea.kind) == stage.hero.word or idea.kind == stage.hero.kind
+    return replace(idea, hero="" if is_shown else idea.hero)
+
+
+def _choose_arc(idea: Idea, rng: random.Random) -> Arc:
+    """An arc for what the idea says most clearly; an idea that names no trouble may have any of the everyday arcs."""
+    given = {"fear": idea.fear, "wish": idea.wish, "thing": idea.thing, "topic": idea.topic}
+    for name, value in given.items():
+        if value:
+            return rng.choice([arc for arc in ARCS if name in arc.needs])
+    return rng.choice([arc for arc in ARCS if not arc.needs])
