@@ -70,6 +70,13 @@ def add_noise(latents: Tensor, noise: Tensor, sigmas: Tensor) -> Tensor:
     return (1 - sigmas) * latents + sigmas * noise
 
 
+def draw_sigmas(generator: torch.Generator, batch_size: int, *, split: float, high_share: float) -> Tensor:
+    """Noise levels `(batch_size,)`: with probability `high_share` uniform in [split, 1), else uniform in [0, split)."""
+    where = torch.rand(batch_size, generator=generator)
+    is_high = torch.rand(batch_size, generator=generator) < high_share
+    return torch.where(is_high, split + (1 - split) * where, split * where)
+
+
 def predict_velocity(
     transformer: FluxTransformer2DModel, noisy_latents: Tensor, sigmas: Tensor, encoding: TextEncoding
 ) -> Tensor:

@@ -21,7 +21,7 @@ from diffusers import FluxTransformer2DModel
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from generator.flow import encode_picture, encode_text, frozen
+from generator.flow import draw_sigmas, encode_picture, encode_text, frozen
 from generator.isolation import load_isolation_latents
 from generator.learning_loss import (
     Example,
@@ -265,12 +265,7 @@ class _Draw:
         """Noise and noise levels for a picture, or for the two-part picture that it is the left part of."""
         _, channels, height, width = latents.shape
         noise = torch.randn(batch_size, channels, height, width * width_factor, generator=self.generator)
-        return NoisyBatch(latents, noise.to(latents.device), self._sigmas(batch_size).to(latents.device))
-
-    def _sigmas(self, batch_size: int) -> Tensor:
-        """Noise levels, uniform above or below the split; which side is drawn for each."""
-        split = self.recipe.noise_split
-        where = torch.rand(batch_size, generator=self.generator)
-        is_preferred = torch.rand(batch_size, generator=self.generator) < self.recipe.preferred_share
-        is_high = is_preferred if self.stage == 1 else ~is_preferred
-        return torch.where(is_high, split + (1 - split) * where, split * where)
+        share, split = self.recipe.preferred_share, self.recipe.noise_split
+        high_share = share if self.stage == 1 else 1 - share
+        sigmas = draw_sigmas(self.generator, batch_size, split=split, high_share=high_share)
+        return NoisyBatch(latents, noise.to(latents.device), sigmas.to(latents.device))

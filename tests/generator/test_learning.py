@@ -17,6 +17,7 @@ from concepts.errors import (
 )
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong
+from generator.flow import draw_sigmas
 from generator.loading import FluxModel, compute_fingerprint
 from generator.recipe import ConceptRequest, LearningError, LearningProgress
 from generator.tokens import find_token_spans
@@ -153,6 +154,37 @@ def test_isolation_happens_on_its_share_of_steps_and_changes_what_is_learnt(mode
     assert all(progress.isolation_loss is not None for progress in always.seen)
     assert all(progress.isolation_loss is None for progress in never.seen)
     assert not torch.equal(isolated.direction("fox"), free.direction("fox"))
+
+
+def test_stage_1_learns_at_high_noise_and_stage_2_at_low():
+    model = tiny_model()
+    sigmas: list[float] = []
+    model.pipeline.transformer.register_forward_pre_hook(
+        lambda _, __, kwargs: sigmas.extend(kwargs["timestep"].tolist()), with_kwargs=True
+    )
+    recipe = RECIPE.model_copy(update={"preferred_share": 1.0, "isolation_fraction": 0.0, "noise_split": 0.8})
+    learn(model, recipe=recipe)
+    stage1, stage2 = sigmas[:8], sigmas[8:16]
+    assert all(0.8 <= sigma <= 1 for sigma in stage1), stage1
+    assert all(0 <= sigma <= 0.8 for sigma in stage2), stage2
+    assert len(set(sigmas[:16])) == 16
+
+
+def test_noise_levels_are_split_by_the_share_asked_for():
+    sigmas = draw_sigmas(torch.Generator().manual_seed(0), 20_000, split=0.8, high_share=0.92)
+    high = sigmas[sigmas >= 0.8]
+    assert len(high) / len(sigmas) == pytest.approx(0.92, abs=0.01)
+    assert high.mean().item() == pytest.approx(0.9, abs=0.005)
+    assert sigmas[sigmas < 0.8].mean().item() == pytest.approx(0.4, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"recipe": RECIPE.model_copy(update={"flip": False})}, {"paraphrases": ["in the snow a fox under a hat"]}],
+    ids=["mirrored picture", "paraphrases"],
+)
+def test_every_augmentation_takes_part(model: FluxModel, changes: dict[str, Any]):
+    assert not torch.equal(learn(model, **changes).direction("fox"), learn(model).direction("fox"))
 
 
 def test_progress_counts_both_stages_and_the_time_left(model: FluxModel):
