@@ -1,0 +1,110 @@
+"""Trains the patch autoencoder on the drawn pictures, then turns every picture into latents."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional
+
+from generator.autoencoder import PatchAutoencoder
+from pocket.training.dataset import SHAPES
+from pocket.training.precision import autocast
+
+KL_WEIGHT = 2e-3
+EDGE_WEIGHT = 0.5
+
+
+def to_model_range(pictures: np.ndarray, device: str) -> Tensor:
+    """uint8 `(B, H, W, 3)` to float `(B, 3, H, W)` in [-1, 1]."""
+    return torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+
+
+def _edges(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    return pictures.diff(dim=-1), pictures.diff(dim=-2)
+
+
+def reconstruction_loss(reconstructed: Tensor, pictures: Tensor) -> Tensor:
+    """Mean absolute error of pixels plus that of their differences, which keeps outlines sharp."""
+    loss = (reconstructed - pictures).abs().mean()
+    for ours, theirs in zip(_edges(reconstructed), _edges(pictures), strict=True):
+        loss = loss + EDGE_WEIGHT * (ours - theirs).abs().mean()
+    return loss
+
+
+def train_autoencoder(
+    folder: Path, *, minutes: float, batch_size: int, seed: int, device: str, learning_rate: float = 2e-3
+) -> PatchAutoencoder:
+    """Train for a while, or load the autoencoder when `folder` already has it."""
+    torch.manual_seed(seed)
+    autoencoder = PatchAutoencoder().to(device=device, memory_format=torch.channels_last)
+    path = folder / "autoencoder.safetensors"
+    if path.exists():
+        autoencoder.load_state_dict(load_file(path))
+    else:
+        pictures = np.load(folder / "pictures-square.npy", mmap_mode="r")
+        for line in _fit(autoencoder, pictures, minutes=minutes, batch_size=batch_size, seed=seed, lr=learning_rate):
+            print(line, flush=True)
+        _standardise_latents(autoencoder, pictures[:2000], device)
+        save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, path)
+    return autoencoder.eval().requires_grad_(False)
+
+
+def _fit(
+    autoencoder: PatchAutoencoder, pictures: np.ndarray, *, minutes: float, batch_size: int, seed: int, lr: float
+) -> Iterator[str]:
+    device = str(autoencoder.device)
+    rng = np.random.default_rng(seed)
+    optimizer = torch.optim.AdamW(autoencoder.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=1e-4)
+    start, step, done = time.monotonic(), 0, 0.0
+    while done < 1:
+        done = min(1.0, (time.monotonic() - start) / (60 * minutes))
+        for group in optimizer.param_groups:
+            group["lr"] = lr * min(1.0, (step + 1) / 50) * min(1.0, 2 * (1 - done) + 1e-3)
+        rows = np.sort(rng.choice(len(pictures), batch_size, replace=False))
+        batch = to_model_range(pictures[rows], device).contiguous(memory_format=torch.channels_last)
+        with autocast(device):
+            posterior = autoencoder.encode(batch).latent_dist
+            reconstructed = autoencoder.decode(posterior.sample()).sample
+        kl = posterior.kl().mean() / posterior.mean[0].numel()
+        loss = reconstruction_loss(reconstructed.float(), batch) + KL_WEIGHT * kl
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(autoencoder.parameters(), 1.0)
+        optimizer.step()
+        if step % 50 == 0 or done == 1:
+            l1 = functional.l1_loss(reconstructed.float(), batch).item()
+            yield f"autoencoder {step} ({done:.0%}) loss {loss.item():.4f} l1 {l1:.4f} nats a number {kl.item():.2f}"
+        step += 1
+
+
+@torch.no_grad()
+def _standardise_latents(autoencoder: PatchAutoencoder, pictures: np.ndarray, device: str) -> None:
+    means = torch.cat(
+        [
+            autoencoder.encode(to_model_range(pictures[i : i + 100], device)).latent_dist.mean
+            for i in range(0, 2000, 100)
+        ]
+    )
+    autoencoder.latent_mean.copy_(means.mean((0, 2, 3), keepdim=True))
+    autoencoder.latent_std.copy_(means.std((0, 2, 3), keepdim=True))
+
+
+@torch.no_grad()
+def encode_dataset(folder: Path, autoencoder: PatchAutoencoder) -> None:
+    """Write `latents-SHAPE.npy`, float16 `(N, latent_channels, H/16, W/16)`; does nothing for shapes that have it."""
+    device = str(autoencoder.device)
+    for shape in SHAPES:
+        path = folder / f"latents-{shape}.npy"
+        if path.exists():
+            continue
+        pictures = np.load(folder / f"pictures-{shape}.npy", mmap_mode="r")
+        latents = []
+        for i in range(0, len(pictures), 200):
+            with autocast(device):
+                posterior = autoencoder.encode(to_model_range(pictures[i : i + 200], device)).latent_dist
+            latents.append(posterior.mean.float().half().cpu().numpy())
+        np.save(path, np.concatenate(latents))
