@@ -20,7 +20,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 
-import pocket.autoencoder
+import generator.autoencoder  # noqa: F401
 from generator.errors import DamagedModel, InvalidSettings, ModelNotFound
 from generator.modulation import count_blocks
 from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
@@ -28,7 +28,7 @@ from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
 # diffusers takes the classes that a model folder names only from modules that are imported already, so that naming a
 # module cannot run it; the import above is what lets Pocket's folder name its autoencoder.
 POCKET = "pocket"
-POCKET_FOLDER = Path(pocket.__file__).parent / "model"
+POCKET_FOLDER = Path(__file__).parent.parent / "pocket" / "model"
 INDEX_FILE = "model_index.json"
 CARD_FILE = "fableverse.json"
 WEIGHTS_OF = ("transformer", "text_encoder", "text_encoder_2", "vae")

@@ -12,7 +12,7 @@ from diffusers.utils import logging
 from generator.errors import DamagedModel, ModelNotFound
 from generator.loading import compute_fingerprint, load_model
 from generator.settings import FLUX_DEV_SETTINGS
-from pocket.autoencoder import PatchAutoencoder
+from generator.autoencoder import PatchAutoencoder
 from tests.generator.tiny import DIM, NUM_BLOCKS, TINY_SETTINGS, tiny_pipeline, tiny_transformer
 
 CARD = {
@@ -97,7 +97,7 @@ def test_pockets_own_autoencoder_is_found_by_its_name(tmp_path: Path) -> None:
     )
     pipeline.save_pretrained(tmp_path)
     index = json.loads((tmp_path / "model_index.json").read_text(encoding="utf-8"))
-    assert index["vae"] == ["pocket.autoencoder", "PatchAutoencoder"]
+    assert index["vae"] == ["generator.autoencoder", "PatchAutoencoder"]
     loaded = load_model(tmp_path, device="cpu").pipeline
     assert isinstance(loaded.vae, PatchAutoencoder)
     assert loaded.vae_scale_factor == 16
