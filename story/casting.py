@@ -31,7 +31,7 @@ _LIGHT_CLUES: Mapping[str, str] = {
     "moonlight": "dark darkness night moon moonlight stars star shadow shadows monster monsters ghost ghosts owl sleep"
     " bedtime midnight alone",
     "lamplight": "lamp lamplight lantern candle reading read library",
-    "fog": "fog foggy mist misty lost",
+    "fog": "fog foggy mist misty",
     "sunset": "sunset evening dusk",
 }
 _STAND_INS = frozenset({"waving", "jumping"})
@@ -166,7 +166,8 @@ def _friend(
 ) -> Character:
     other: Gender = "he" if hero.pronouns.he == "she" else "she"
     if card is not None:
-        return _bank_character(card, rng, avoid=(hero.name,), gender=other)
+        gender = _gender_of(card.name, rng) if card.name[-1] in "ao" else other
+        return _bank_character(card, rng, avoid=(hero.name,), gender=gender)
     banked = {c.word.lower() for c in request.catalog if c.kind == "character"}
     words = [word for word in lexicon.characters if word not in banked and word != hero.word]
     wanted = drawn_kind(idea.friend_kind)
@@ -179,12 +180,18 @@ def _friend(
 def _bank_character(
     card: ConceptCard, rng: random.Random, *, avoid: tuple[str, ...], gender: Gender | None = None, name: str = ""
 ) -> Character:
-    gender = gender or rng.choice(("he", "she"))
+    gender = gender or _gender_of(card.name, rng)
     plain = card.name if card.name.lower() != card.word.lower() and not any(c.isdigit() for c in card.name) else ""
     drawn = rng.choice([each for each in _NAMES[gender] if each not in avoid])
     name = name or plain or drawn
     kind = "" if card.word.lower() in name.lower() else card.word
     return Character(name=name, word=card.word, kind=kind, pronouns=PRONOUNS[gender], concept_id=card.id)
+
+
+def _gender_of(name: str, rng: random.Random) -> Gender:
+    """A guess that suits most English ears: names in -a are hers, names in -o his, any other is drawn."""
+    drawn: Gender = rng.choice(("he", "she"))
+    return "she" if name.endswith("a") else "he" if name.endswith("o") else drawn
 
 
 def _plain_character(

@@ -15,9 +15,10 @@ from story.arcs.shared import ALONE, FRIEND_LINES, GARMENT_LINES, INTERLUDES, OP
 from story.casting import set_stage
 from story.checks import Problem, check_page, check_scene
 from story.errors import InvalidRequest
+from story.grammar import tidy
 from story.idea import Idea, drawn_kind, read_idea
 from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
-from story.stage import Shot, Stage, make_scene
+from story.stage import Mood, Shot, Stage, make_scene
 from story.telling import choose_line, choose_telling, choose_title, fill, story_fields
 
 ARCS: tuple[Arc, ...] = (*fear.ARCS, *wish.ARCS, *quest.ARCS, *everyday.ARCS)
@@ -31,6 +32,8 @@ _MERGED: Mapping[int, tuple[tuple[int, ...], ...]] = {
 }
 # The order in which quiet pages join books longer than eight pages, as indexes of `INTERLUDES`.
 _JOINING = (7, 0, 3, 5, 1, 6, 2, 4)
+
+_OTHER_MOOD: Mapping[Mood, Mood] = {"glad": "still", "still": "calm", "calm": "still", "asleep": "asleep"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,7 @@ class Storyteller:
         story = Story(
             title=choose_title(arc, fields, rng),
             cover=make_scene(Shot(hero="glad", friend=None if arc.stranger else "calm", light="key"), stage),
-            pages=tuple(Page(text=page.text, scene=make_scene(page.shot, stage)) for page in pages),
+            pages=_illustrated(pages, stage),
         )
         self._prove(story, request)
         return WrittenStory(story=story)
@@ -108,7 +111,9 @@ class _Teller:
         told = self._tell(OPENING, without=frozenset({"friend"}) if self.arc.stranger else frozenset())
         if introduces_friend and not self.arc.stranger and self.fields["a_fkind"] not in told.text:
             told = self._with_line(told, FRIEND_LINES)
-        return self._with_line(told, GARMENT_LINES) if "garment" in self.fields else told
+        if "garment" not in self.fields:
+            return told
+        return replace(told, text=f"{told.text} {choose_line(GARMENT_LINES, self.fields, self.rng)}")
 
     def step(self, beat: Beat) -> _ToldBeat:
         return self._tell(beat, without=frozenset())
@@ -121,7 +126,7 @@ class _Teller:
 
     def _with_line(self, told: _ToldBeat, lines: Sequence[str]) -> _ToldBeat:
         line = choose_line(lines, self.fields, self.rng)
-        return replace(told, text=f"{told.text}{'\n\n' if line[0] == '“' else ' '}{line}")
+        return replace(told, text=f"{told.text}\n\n{tidy(line)}")
 
     def quiet(self, index: int) -> _ToldBeat:
         """The quiet page after a beat, dark in an arc of one night and at home where the hero stays there."""
@@ -150,6 +155,17 @@ def _spread(teller: _Teller, num_pages: int) -> list[_ToldBeat]:
     for index, step in enumerate(steps):
         pages += [step, teller.quiet(index)] if index in joining else [step]
     return pages
+
+
+def _illustrated(told: Sequence[_ToldBeat], stage: Stage) -> tuple[Page, ...]:
+    """The pages with their scenes; two pictures in a row never have the same prompt where a pose can tell them apart."""
+    pages: list[Page] = []
+    for page in told:
+        scene = make_scene(page.shot, stage)
+        if pages and scene.prompt == pages[-1].scene.prompt and page.shot.hero is not None:
+            scene = make_scene(replace(page.shot, hero=_OTHER_MOOD[page.shot.hero]), stage)
+        pages.append(Page(text=page.text, scene=scene))
+    return tuple(pages)
 
 
 def _darkened(stage: Stage) -> Stage:

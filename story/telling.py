@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from story.arcs.model import Arc, Beat, Line, Telling
 from story.arcs.shared import ANYWHERE_LOOKS, GLOW, PLACE_WORDS
 from story.grammar import join_names, tidy, title_case, with_article
-from story.idea import Idea, gerund_phrase, past_phrase
+from story.idea import Idea, past_phrase
 from story.stage import Place, Stage
 
 MAX_TITLE_LENGTH = 52
@@ -37,7 +37,6 @@ def story_fields(idea: Idea, stage: Stage, rng: random.Random) -> dict[str, str]
         "job": _own(" and ".join(idea.jobs), stage),
         "fear": _own(idea.fear, stage),
         "wish": _own(idea.wish, stage),
-        "wish_ing": _own(gerund_phrase(idea.wish), stage) if idea.wish else "",
         "wish_past": _own(past_phrase(idea.wish), stage) if idea.wish else "",
         "thing": _own(idea.thing, stage),
         "lost": _own(idea.thing, stage) if idea.is_lost else "",

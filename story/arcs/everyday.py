@@ -323,6 +323,7 @@ PRESENT = Arc(
                 "“All day?” said {friend}. “You thought of me all day? From breakfast?”",
                 "“From before breakfast,” said {hero}.",
                 five("“Nobody ever gave me a whole day before,” said {friend}."),
+                shot=Shot(hero="still", friend="calm", light="day"),
             ),
         ),
         beat(

@@ -101,7 +101,8 @@ BESIDE = Arc(
                 "{hero} did not want to say it. Then {he} said it anyway. “I am afraid of {my_fear}.”",
                 five("It came out very small. But it was out."),
                 nine(
-                    "That is an odd thing about the truest words: they are often the shortest, and take the longest to say."
+                    "That is an odd thing about the truest words: they are often the shortest, and "
+                    "take the longest to say."
                 ),
             ),
         ),
@@ -117,7 +118,7 @@ BESIDE = Arc(
             tell(
                 "“Is that all?” said {friend}. “I have been afraid of it since I was little.”",
                 "{hero} stared. “But you are never afraid!”",
-                five("“I am,” said {friend}. “I just bring somebody.” And {fhe} held out {fhis} hand."),
+                "“I am,” said {friend}. “I just bring somebody.” And {fhe} held out {fhis} hand.",
                 "One, two, three. They went to meet {fear} together.",
                 nine("It turned out to be very much the same as before, only now there was somebody to say so to."),
             ),
@@ -185,7 +186,8 @@ TOO_BUSY = Arc(
             tell(
                 "Then {hero} held up a {held}, as high as {he} could.",
                 five(
-                    "“Follow the light!” {he} called. {He} held it until {his} arm ached, and then until the other arm ached."
+                    "“Follow the light!” {he} called. {He} held it until {his} arm ached, and then "
+                    "until the other arm ached."
                 ),
                 "Nobody came.",
                 "{refrain}",
@@ -249,7 +251,8 @@ TOO_BUSY = Arc(
                 "“Were you not afraid of {your_fear}?” asked {friend}.",
                 "{hero} put down {his} spoon. “I forgot,” {he} said. “I was too busy.”",
                 nine(
-                    "It is not the same as never being afraid, but it is every bit as good, and it gets you there sooner."
+                    "It is not the same as never being afraid, but it is every bit as good, and it "
+                    "gets you there sooner."
                 ),
             ),
             tell(

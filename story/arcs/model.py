@@ -9,7 +9,7 @@ from string import Formatter
 
 from story.stage import Shot
 
-IDEA_FIELDS = frozenset({"job", "fear", "wish", "wish_ing", "wish_past", "thing", "lost", "topic", "quote", "role", "a_role"})
+IDEA_FIELDS = frozenset("job fear wish wish_past thing lost topic quote role a_role".split())
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def nine(text: str) -> Line:
 class Telling:
     """One way to tell a beat, with a picture of its own where its words need one."""
 
-    lines: tuple[Line, …]
+    lines: tuple[Line, ...]
     shot: Shot | None = None
 
     @property
@@ -58,7 +58,7 @@ class Telling:
         lines = [line.text for line in self.lines if line.from_age <= age]
         told = lines[0]
         for before, line in zip(lines, lines[1:], strict=False):
-            is_apart = "“" in (before[0], line[0]) or line == "{refrain}"
+            is_apart = "“" in (before[0], line[0]) or before[-1] == "”" or line == "{refrain}"
             told += ("\n\n" if is_apart else " ") + line
         return told
 
@@ -73,7 +73,7 @@ class Beat:
     """One step of a story and what its picture shows."""
 
     shot: Shot
-    tellings: tuple[Telling, …]
+    tellings: tuple[Telling, ...]
 
 
 def beat(shot: Shot, *tellings: Telling) -> Beat:
@@ -88,10 +88,10 @@ class Arc:
     name: str
     needs: frozenset[str]
     """Fields without which the arc cannot be told."""
-    titles: tuple[str, …]
-    refrains: tuple[str, …]
+    titles: tuple[str, ...]
+    refrains: tuple[str, ...]
     """A sentence that comes again at the tries; one is chosen per story."""
-    beats: tuple[Beat, …]
+    beats: tuple[Beat, ...]
     night: bool = False
     """Whether it all happens in one night, so that quiet pages are dark too."""
     stays_home: bool = False

@@ -211,7 +211,8 @@ TRAIL = Arc(
                 "“Boo,” said {friend}, and stepped out of the evening.",
                 "“It was you!” cried {hero}. “The footprint! The crumbs! The song!”",
                 five(
-                    "“I went ahead to find it for you,” said {friend}. “I wanted it to be a surprise. But you are a very good finder.”"
+                    "“I went ahead to find it for you,” said {friend}. “I wanted it to be a "
+                    "surprise. But you are a very good finder.”"
                 ),
                 "And {friend} gave {him} what {he} had come for: {thing}.",
             ),

@@ -48,13 +48,11 @@ OPENING: Beat = beat(
     tell(
         "“Tell me a story,” said {friend}. “Tell me this one: {quote}.”",
         "“I do not know that one,” said {hero} the {kind}. “But I know one that starts the same way.”",
-        "And this is how it went.",
         shot=Shot(hero="calm", friend="calm"),
     ),
     tell(
         "Somebody had written a note and left it {at_home}. On it stood: “{quote}.”",
         "{hero} the {kind} read it forwards, and then backwards. “It must be the start of something,” {he} said.",
-        "And it was.",
     ),
     # No more than a name.
     tell(
@@ -79,7 +77,7 @@ OPENING: Beat = beat(
 )
 
 # Quiet pages in reading order; each stands after the beat of the arc with the same index (0 is the opening).
-INTERLUDES: tuple[Beat, …] = (
+INTERLUDES: tuple[Beat, ...] = (
     beat(
         Shot(hero="calm", friend="calm", light="day"),
         tell(
@@ -197,7 +195,7 @@ ROLE_LINES = (
     "“Good night, {role},” said {friend}.",
 )
 
-PLACE_WORDS: dict[str, tuple[str, str, str, tuple[str, …]]] = {
+PLACE_WORDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     # key: (noun phrase, at it, to it, what may be seen there)
     "meadow": (
         "the meadow",

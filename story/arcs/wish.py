@@ -203,7 +203,8 @@ LATER = Arc(
                 "When {hero} came home, {his} feet were tired and {his} wish was cold.",
                 "“Perhaps I shall never {my_wish},” {he} said, and nobody answered.",
                 nine(
-                    "It did seem unfair: a whole day gone, every minute of it well spent, and not a single one of them on the thing itself."
+                    "It did seem unfair: a whole day gone, every minute of it well spent, and not a "
+                    "single one of them on the thing itself."
                 ),
             ),
         ),
