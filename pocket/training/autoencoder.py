@@ -14,8 +14,9 @@ from generator.autoencoder import PatchAutoencoder
 from pocket.training.dataset import SHAPES
 from pocket.training.precision import autocast
 
-KL_WEIGHT = 2e-3
+KL_WEIGHT = 4e-3
 EDGE_WEIGHT = 0.5
+MOST_PICTURES = 10_000
 
 
 def to_model_range(pictures: np.ndarray, device: str) -> Tensor:
@@ -45,7 +46,7 @@ def train_autoencoder(
     if path.exists():
         autoencoder.load_state_dict(load_file(path))
     else:
-        pictures = np.load(folder / "pictures-square.npy", mmap_mode="r")
+        pictures = np.load(folder / "pictures-square.npy", mmap_mode="r")[:MOST_PICTURES]
         for line in _fit(autoencoder, pictures, minutes=minutes, batch_size=batch_size, seed=seed, lr=learning_rate):
             print(line, flush=True)
         _standardise_latents(autoencoder, pictures[:2000], device)

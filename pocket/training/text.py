@@ -196,13 +196,13 @@ def _fit(
         with autocast(device):
             hidden_states = encoders.text_encoder_2(t5_ids)[0].float()
             pooled = encoders.text_encoder(clip_ids).pooler_output.float()
-        losses, correct = [], []
+        losses, correct = [], {}
         for name, target in targets.items():
             told = target >= 0
             if told.any():
                 logits = readers.token[name](hidden_states[told])
                 losses.append(functional.cross_entropy(logits, target[told]))
-                correct.append((logits.argmax(-1) == target[told]).float().mean())
+                correct[name] = (logits.argmax(-1) == target[told]).float().mean().item()
         pooled_loss = functional.cross_entropy(readers.place(pooled), scene[:, 0])
         pooled_loss = pooled_loss + functional.cross_entropy(readers.light(pooled), scene[:, 1])
         loss = torch.stack(losses).mean() + 0.5 * pooled_loss
@@ -212,5 +212,5 @@ def _fit(
         optimizer.step()
         schedule.step()
         if step % 100 == 0 or step == steps - 1:
-            accuracy, worst = torch.stack(correct).mean().item(), torch.stack(correct).min().item()
-            yield f"text {step}/{steps} loss {loss.item():.4f} told {accuracy:.3f} worst {worst:.3f} pooled {pooled_loss.item():.4f}"
+            told = " ".join(f"{name} {accuracy:.2f}" for name, accuracy in correct.items())
+            yield f"text {step}/{steps} loss {loss.item():.4f} pooled {pooled_loss.item():.4f} {told}"
