@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from concepts.lexicon import Lexicon
-from story.arcs import everyday, fear, quest, wish
+from story.arcs import everyday, fear, friends, quest, wish
 from story.arcs.model import Arc, Beat
 from story.arcs.shared import ALONE, FRIEND_LINES, GARMENT_LINES, INTERLUDES, OPENING, ROLE_LINES
 from story.casting import set_stage
@@ -21,7 +21,7 @@ from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
 from story.stage import Mood, Shot, Stage, make_scene
 from story.telling import choose_line, choose_telling, choose_title, fill, story_fields
 
-ARCS: tuple[Arc, ...] = (*fear.ARCS, *wish.ARCS, *quest.ARCS, *everyday.ARCS)
+ARCS: tuple[Arc, ...] = (*fear.ARCS, *wish.ARCS, *quest.ARCS, *everyday.ARCS, *friends.ARCS)
 
 # Which beats (0 is the opening) share a page in books shorter than eight pages.
 _MERGED: Mapping[int, tuple[tuple[int, ...], ...]] = {
@@ -73,7 +73,9 @@ class Storyteller:
             cover=make_scene(Shot(hero="glad", friend=None if arc.stranger else "calm", light="key"), stage),
             pages=_illustrated(pages, stage),
         )
-        self._prove(story, request)
+        self._refuse(self._check_scene(story.cover, request))
+        for page in story.pages:
+            self._refuse(self._check_page(page, request))
         return WrittenStory(story=story)
 
     def plain_scene(self, request: StoryRequest, concept_ids: Sequence[str]) -> Scene:
@@ -81,14 +83,34 @@ class Storyteller:
         shown = tuple(card for card in request.catalog if card.id in concept_ids and card.kind == "character")
         asked = request.model_copy(update={"cast": shown or request.cast})
         stage = set_stage(asked, idea=Idea(), lexicon=self.lexicon, rng=random.Random(request.seed))
-        return make_scene(Shot(hero="still", friend="calm" if len(shown) > 1 else None), stage)
+        scene = make_scene(Shot(hero="still", friend="calm" if len(shown) > 1 else None), stage)
+        self._refuse(self._check_scene(scene, request))
+        return scene
 
-    def _prove(self, story: Story, request: StoryRequest) -> None:
-        catalog, count_tokens, max_tokens = request.catalog, self.count_tokens, self.max_tokens
-        problems: list[Problem] = []
-        problems += check_scene(story.cover, catalog=catalog, count_tokens=count_tokens, max_tokens=max_tokens)
-        for page in story.pages:
-            problems += check_page(page, catalog=catalog, count_tokens=count_tokens, max_tokens=max_tokens)
+    def quiet_pages(self, request: StoryRequest, concept_ids: Sequence[str]) -> tuple[Page, ...]:
+        """Eight pages about the first of the listed characters that fit into any story; for pages nobody wrote.
+
+        Raises:
+            InvalidRequest: As `write`.
+        """
+        shown = tuple(card for card in request.catalog if card.id in concept_ids and card.kind == "character")
+        rng = random.Random(request.seed)
+        asked = request.model_copy(update={"cast": tuple(sorted(shown, key=lambda card: concept_ids.index(card.id)))})
+        stage = set_stage(asked if shown else request, idea=Idea(), lexicon=self.lexicon, rng=rng)
+        fields = story_fields(Idea(), stage, rng)
+        teller = _Teller(arc=everyday.QUESTION, fields=fields, age=request.age, rng=rng)
+        pages = _illustrated([teller.quiet(index) for index in range(len(INTERLUDES))], stage)
+        for page in pages:
+            self._refuse(self._check_page(page, request))
+        return pages
+
+    def _check_scene(self, scene: Scene, request: StoryRequest) -> tuple[Problem, ...]:
+        return check_scene(scene, catalog=request.catalog, count_tokens=self.count_tokens, max_tokens=self.max_tokens)
+
+    def _check_page(self, page: Page, request: StoryRequest) -> tuple[Problem, ...]:
+        return check_page(page, catalog=request.catalog, count_tokens=self.count_tokens, max_tokens=self.max_tokens)
+
+    def _refuse(self, problems: Sequence[Problem]) -> None:
         if problems:
             raise InvalidRequest(
                 f"This bank and text encoder leave no scene that can be drawn: {problems[0].message}. Every scene "
@@ -158,7 +180,7 @@ def _spread(teller: _Teller, num_pages: int) -> list[_ToldBeat]:
 
 
 def _illustrated(told: Sequence[_ToldBeat], stage: Stage) -> tuple[Page, ...]:
-    """The pages with their scenes; two pictures in a row never have the same prompt where a pose can tell them apart."""
+    """The pages with their scenes; a pose tells two pictures in a row apart that would have the same prompt."""
     pages: list[Page] = []
     for page in told:
         scene = make_scene(page.shot, stage)
