@@ -11,6 +11,11 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.models.autoencoders.vae import DecoderOutput, DiagonalGaussianDistribution
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from torch import Tensor, nn
+from torch.nn import functional
+
+PATCH_SIZE = 16
+PATCH_DIM = 3 * PATCH_SIZE**2
+INITIAL_LOGVAR = -4.0
 
 
 class ChannelNorm(nn.Module):
@@ -45,7 +50,7 @@ def _upsample(channels: int, out_channels: int) -> nn.Sequential:
 
 
 class PatchAutoencoder(ModelMixin, ConfigMixin):
-    """Variational autoencoder over 16×16 patches.
+    """Variational autoencoder over 16×16 patches: a linear map of each patch plus what a small network adds to it.
 
     Pictures are `(B, 3, H, W)` in [-1, 1], H and W multiples of 16; latents are `(B, latent_channels, H/16, W/16)`,
     each channel with mean 0 and standard deviation 1 over the world's pictures (`latent_mean` and `latent_std` undo
@@ -62,6 +67,21 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
         shift_factor: As in diffusers.
     """
 
+    @torch.no_grad()
+    def start_from_principal_components(self, pictures: Tensor) -> None:
+        """Set the linear maps to the principal components of the patches of pictures `(N, 3, H, W)` in [-1, 1].
+
+        Training then starts from a blurred but true picture instead of spending its first thousand steps on one.
+        """
+        patches = functional.pixel_unshuffle(pictures, PATCH_SIZE).permute(0, 2, 3, 1).reshape(-1, PATCH_DIM)
+        mean = patches.mean(0)
+        _, scales, components = torch.pca_lowrank(patches - mean, q=self.config.latent_channels, center=False)
+        deviations = scales / len(patches) ** 0.5
+        self.linear_encoder.weight.copy_((components / deviations).T[:, :, None, None])
+        self.linear_encoder.bias.copy_(-(mean @ components) / deviations)
+        self.linear_decoder.weight.copy_((components * deviations)[:, :, None, None])
+        self.linear_decoder.bias.copy_(mean)
+
     @register_to_config
     def __init__(
         self,
@@ -75,13 +95,14 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
         shift_factor: float = 0.0,  # noqa: ARG002
     ) -> None:
         super().__init__()
+        self.linear_encoder = nn.Conv2d(PATCH_DIM, latent_channels, 1)
         self.encoder = nn.Sequential(
-            nn.PixelUnshuffle(16),
-            nn.Conv2d(3 * 256, encoder_width, 1),
+            nn.Conv2d(PATCH_DIM, encoder_width, 1),
             *(ResidualBlock(encoder_width) for _ in range(encoder_depth)),
             ChannelNorm(encoder_width),
             nn.Conv2d(encoder_width, 2 * latent_channels, 1),
         )
+        self.linear_decoder = nn.Conv2d(latent_channels, PATCH_DIM, 1)
         wide, middle, fine = decoder_widths
         self.decoder = nn.Sequential(
             nn.Conv2d(latent_channels, wide, 3, padding=1),
@@ -94,12 +115,18 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
             nn.Conv2d(fine, 48, 1),
             nn.PixelShuffle(4),
         )
+        for last in (self.encoder[-1], self.decoder[-2]):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
         self.register_buffer("latent_mean", torch.zeros(1, latent_channels, 1, 1))
         self.register_buffer("latent_std", torch.ones(1, latent_channels, 1, 1))
 
     def encode(self, x: Tensor, return_dict: bool = True) -> AutoencoderKLOutput | tuple[DiagonalGaussianDistribution]:
         """Distribution of the latents of pictures `(B, 3, H, W)` in [-1, 1]."""
-        mean, logvar = self.encoder(x).chunk(2, dim=1)
+        patches = functional.pixel_unshuffle(x, PATCH_SIZE)
+        correction, logvar = self.encoder(patches).chunk(2, dim=1)
+        mean = self.linear_encoder(patches) + correction
+        logvar = logvar + INITIAL_LOGVAR
         mean = (mean - self.latent_mean) / self.latent_std
         logvar = logvar - 2 * self.latent_std.log()
         posterior = DiagonalGaussianDistribution(torch.cat([mean, logvar], dim=1))
@@ -107,5 +134,6 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
 
     def decode(self, z: Tensor, return_dict: bool = True) -> DecoderOutput | tuple[Tensor]:
         """Pictures `(B, 3, H, W)`, nominally in [-1, 1], of latents `(B, latent_channels, H/16, W/16)`."""
-        sample = self.decoder(z * self.latent_std + self.latent_mean)
+        z = z * self.latent_std + self.latent_mean
+        sample = functional.pixel_shuffle(self.linear_decoder(z), PATCH_SIZE) + self.decoder(z)
         return DecoderOutput(sample=sample) if return_dict else (sample,)

@@ -47,6 +47,7 @@ def train_autoencoder(
         autoencoder.load_state_dict(load_file(path))
     else:
         pictures = np.load(folder / "pictures-square.npy", mmap_mode="r")[:MOST_PICTURES]
+        autoencoder.start_from_principal_components(to_model_range(pictures[:400], device))
         for line in _fit(autoencoder, pictures, minutes=minutes, batch_size=batch_size, seed=seed, lr=learning_rate):
             print(line, flush=True)
         _standardise_latents(autoencoder, pictures[:2000], device)

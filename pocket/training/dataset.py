@@ -1,7 +1,7 @@
 """The training pictures: drawn once, in parallel, and kept as files of `training-data/`.
 
-`pictures-SHAPE.npy` are uint8 pictures `(N, height, width, 3)`, `coverage-SHAPE.npy` how much of each 32-pixel cell each
-of up to two characters covers `(N, 2, height/32, width/32)` in [0, 255], and `scenes-SHAPE.pkl` the scenes.
+`pictures-SHAPE.npy` are uint8 pictures `(N, height, width, 3)`, `coverage-SHAPE.npy` how much of each 32-pixel cell
+each of up to two characters covers `(N, 2, height/32, width/32)` in [0, 255], and `scenes-SHAPE.pkl` the scenes.
 """
 
 import os

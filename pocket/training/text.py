@@ -66,7 +66,7 @@ class TextEncoders:
 
     @torch.no_grad()
     def encode(self, prompts: list[str], *, max_sequence_length: int) -> tuple[Tensor, Tensor]:
-        """`prompt_embeds` `(B, max_sequence_length, dim)` and `pooled_prompt_embeds` `(B, dim)`, as the pipeline does."""
+        """`prompt_embeds` `(B, max_sequence_length, dim)` and `pooled_prompt_embeds` `(B, dim)`, as the pipeline's."""
         t5_ids = _token_ids(self.tokenizer_2, prompts, max_sequence_length)
         clip_ids = _token_ids(self.tokenizer, prompts, MAX_SEQUENCE_LENGTH)
         device = self.text_encoder_2.device
@@ -92,7 +92,23 @@ def build_encoders() -> TextEncoders:
         vocab_size=len(tokenizer), hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4,
         max_position_embeddings=MAX_SEQUENCE_LENGTH, projection_dim=128, pad_token_id=0, bos_token_id=3, eos_token_id=1,
     )  # fmt: skip
-    return TextEncoders(CLIPTextModel(clip), tokenizer, T5EncoderModel(t5), tokenizer_2)
+    text_encoder_2 = T5EncoderModel(t5)
+    _look_at_neighbours(text_encoder_2)
+    return TextEncoders(CLIPTextModel(clip), tokenizer, text_encoder_2, tokenizer_2)
+
+
+@torch.no_grad()
+def _look_at_neighbours(encoder: T5EncoderModel) -> None:
+    """Start T5's heads at the words before and after: its position biases are small at first and slow to grow.
+
+    T5's buckets: 1, 2, … for that many tokens before, 17, 18, … after.
+    """
+    bias = encoder.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
+    bias.mul_(0.1)
+    for head, bucket in enumerate((1, 2, 17, 18)):
+        bias[bucket, head] += 5.0
+    for head, start in ((4, 0), (5, 16)):
+        bias[start : start + 8, head] += torch.linspace(4, 0, 8)
 
 
 def random_caption(rng: np.random.Generator, *, two_parts: bool) -> Caption:
@@ -185,9 +201,12 @@ def _fit(
 ) -> Iterator[str]:
     rng = np.random.default_rng(seed)
     modules = (encoders.text_encoder, encoders.text_encoder_2, readers)
-    parameters = [p for module in modules for p in module.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=3e-3, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps, pct_start=0.1)
+    named = [(n, p) for module in modules for n, p in module.named_parameters()]
+    parameters = [p for _, p in named]
+    biases = [p for n, p in named if "relative_attention_bias" in n]
+    others = [p for n, p in named if "relative_attention_bias" not in n]
+    optimizer = torch.optim.AdamW([{"params": others}, {"params": biases}], betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [2e-3, 2e-2], total_steps=steps, pct_start=0.1)
     for step in range(steps):
         t5_ids, clip_ids, targets, scene = (
             value.to(device) if isinstance(value, Tensor) else {k: v.to(device) for k, v in value.items()}

@@ -1,0 +1,37 @@
+"""Writes the trained parts as a diffusers folder that is loaded like FLUX.1's."""
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+
+from generator.autoencoder import PatchAutoencoder
+from pocket.training.text import MAX_SEQUENCE_LENGTH, TextEncoders
+
+CARD = {
+    "name": "pocket",
+    "num_inference_steps": 16,
+    "guidance_scale": 2.5,
+    "height": 256,
+    "width": 256,
+    "max_sequence_length": MAX_SEQUENCE_LENGTH,
+}
+MAX_SHARD_SIZE = "15MB"
+
+
+def export_pipeline(
+    out: Path, *, transformer: FluxTransformer2DModel, autoencoder: PatchAutoencoder, encoders: TextEncoders
+) -> None:
+    """Save as float16 safetensors in shards of at most 15 MB, with the model card's defaults beside them."""
+    pipeline = FluxPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0),
+        vae=autoencoder,
+        text_encoder=encoders.text_encoder,
+        tokenizer=encoders.tokenizer,
+        text_encoder_2=encoders.text_encoder_2,
+        tokenizer_2=encoders.tokenizer_2,
+        transformer=transformer,
+    ).to("cpu", torch.float16)
+    pipeline.save_pretrained(out, safe_serialization=True, max_shard_size=MAX_SHARD_SIZE)
+    (out / "fableverse.json").write_text(json.dumps(CARD, indent=2) + "\n")

@@ -1,0 +1,124 @@
+"""Trains the probe on the drawn pictures and says how often it is right on pictures it has not seen."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
+
+from pocket.probe import FIGURE_ATTRIBUTES, NOTHING, NUM_SLOTS, SCENE_ATTRIBUTES, Probe, to_probe_input
+from pocket.training.dataset import load_scenes
+from pocket.training.precision import autocast
+from pocket.world.schema import Character, Scene
+
+NUM_HELD_OUT = 1000
+IGNORED = -100
+
+
+def _figure_truth(character: Character) -> dict[str, str | None]:
+    golden = character.look.pattern == "golden"
+    return {
+        "kind": character.kind,
+        "colour": "gold" if golden else character.look.colour,
+        "pattern": character.look.pattern,
+        "pose": character.pose,
+        "clothing": character.clothing.name if character.clothing else NOTHING,
+        "clothing_colour": character.clothing.colour if character.clothing else None,
+        "held": character.held.name if character.held else NOTHING,
+    }
+
+
+def truth_of(scenes: list[Scene]) -> dict[str, Tensor]:
+    """Class indices `(N, NUM_SLOTS)` of figures and `(N,)` of scenes, IGNORED where nothing is to be read; and tints."""
+    truth = {name: torch.full((len(scenes), NUM_SLOTS), IGNORED) for name in FIGURE_ATTRIBUTES}
+    truth["kind"][:] = FIGURE_ATTRIBUTES["kind"].index(NOTHING)
+    truth["tint"] = torch.full((len(scenes), NUM_SLOTS, 3), float("nan"))
+    for i, scene in enumerate(scenes):
+        for slot, character in enumerate(scene.characters):
+            for name, value in _figure_truth(character).items():
+                if value is not None:
+                    truth[name][i, slot] = FIGURE_ATTRIBUTES[name].index(value)
+            if character.look.pattern != "golden":
+                truth["tint"][i, slot] = torch.tensor(character.look.tint)
+    shown = {
+        "place": [s.place for s in scenes],
+        "light": [s.light for s in scenes],
+        "object": [s.standing_object.name if s.standing_object else NOTHING for s in scenes],
+    }
+    for name, values in shown.items():
+        truth[name] = torch.tensor([SCENE_ATTRIBUTES[name].index(v) for v in values])
+    return truth
+
+
+def _loss(logits: dict[str, Tensor], truth: dict[str, Tensor]) -> Tensor:
+    losses = [
+        functional.cross_entropy(logits[name].flatten(0, -2), truth[name].flatten(), ignore_index=IGNORED)
+        for name in (*FIGURE_ATTRIBUTES, *SCENE_ATTRIBUTES)
+    ]
+    known = ~truth["tint"].isnan()
+    losses.append(4 * functional.l1_loss(logits["tint"][known], truth["tint"][known]))
+    return torch.stack(losses).mean()
+
+
+def train_probe(folder: Path, out: Path, *, minutes: float, batch_size: int, seed: int, device: str) -> None:
+    """Train for a while and write the probe as float16; does nothing when `out` is there."""
+    if out.exists():
+        return
+    torch.manual_seed(seed)
+    pictures = np.load(folder / "pictures-square.npy", mmap_mode="r")
+    truth = truth_of(load_scenes(folder, "square"))
+    probe = Probe().to(device=device, memory_format=torch.channels_last)
+    for line in _fit(probe, pictures, truth, minutes=minutes, batch_size=batch_size, seed=seed):
+        print(line, flush=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.half().contiguous() for name, value in probe.state_dict().items()}, out)
+    accuracies = accuracy(probe, pictures[-NUM_HELD_OUT:], {n: v[-NUM_HELD_OUT:] for n, v in truth.items()})
+    print("probe, held-out accuracy:", " ".join(f"{n} {a:.3f}" for n, a in accuracies.items()), flush=True)
+
+
+def _fit(
+    probe: Probe, pictures: np.ndarray, truth: dict[str, Tensor], *, minutes: float, batch_size: int, seed: int
+) -> Iterator[str]:
+    device = next(probe.parameters()).device
+    rng = np.random.default_rng(seed)
+    optimizer = torch.optim.AdamW(probe.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=0.01)
+    start, step, done = time.monotonic(), 0, 0.0
+    while done < 1:
+        done = min(1.0, (time.monotonic() - start) / (60 * minutes))
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-3 * min(1.0, (step + 1) / 50) * min(1.0, 1.5 * (1 - done) + 1e-3)
+        rows = np.sort(rng.choice(len(pictures) - NUM_HELD_OUT, batch_size, replace=False))
+        batch = to_probe_input(np.asarray(pictures[rows])).to(device)
+        # Drawn pictures have no noise of their own; rendered ones do.
+        batch = batch + torch.randn_like(batch) * torch.rand(len(batch), 1, 1, 1, device=device) * 0.1
+        with autocast(str(device)):
+            logits = probe(batch.contiguous(memory_format=torch.channels_last))
+        loss = _loss(
+            {n: v.float() for n, v in logits.items()},
+            {n: v[torch.from_numpy(rows)].to(device) for n, v in truth.items()},
+        )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if step % 100 == 0 or done == 1:
+            yield f"probe {step} ({done:.0%}) loss {loss.item():.4f}"
+        step += 1
+
+
+@torch.no_grad()
+def accuracy(probe: Probe, pictures: np.ndarray, truth: dict[str, Tensor]) -> dict[str, float]:
+    """Share of right readings per attribute over pictures `(N, 256, 256, 3)`, where there is something to read."""
+    device = next(probe.parameters()).device
+    logits: dict[str, list[Tensor]] = {}
+    for i in range(0, len(pictures), 100):
+        for name, value in probe(to_probe_input(np.asarray(pictures[i : i + 100])).to(device)).items():
+            logits.setdefault(name, []).append(value.cpu())
+    accuracies = {}
+    for name in (*FIGURE_ATTRIBUTES, *SCENE_ATTRIBUTES):
+        known = truth[name] != IGNORED
+        accuracies[name] = (torch.cat(logits[name]).argmax(-1) == truth[name])[known].float().mean().item()
+    return accuracies
