@@ -43,6 +43,7 @@ def test_the_per_block_table_begins_in_stage_2():
     assert not _after(2).per_block.value.any()
     assert _after(2).directions().shape == (2, 1, 4)
     assert _after(3).per_block.value.any()
+    torch.testing.assert_close(_after(3).per_block.value.abs(), torch.full((2, 3, 4), 0.1))  # Adam's first step
     assert torch.equal(_after(3).directions(), _after(3).shared.value[:, None] + _after(3).per_block.value)
     assert not torch.equal(_after(3).shared.value, _after(2).shared.value)
 
