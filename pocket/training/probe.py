@@ -33,7 +33,7 @@ def _figure_truth(character: Character) -> dict[str, str | None]:
 
 
 def truth_of(scenes: list[Scene]) -> dict[str, Tensor]:
-    """Class indices `(N, NUM_SLOTS)` of figures and `(N,)` of scenes, IGNORED where nothing is to be read; and tints."""
+    """Class indices `(N, NUM_SLOTS)` of figures and `(N,)` of scenes, IGNORED where there is nothing; and tints."""
     truth = {name: torch.full((len(scenes), NUM_SLOTS), IGNORED) for name in FIGURE_ATTRIBUTES}
     truth["kind"][:] = FIGURE_ATTRIBUTES["kind"].index(NOTHING)
     truth["tint"] = torch.full((len(scenes), NUM_SLOTS, 3), float("nan"))
