@@ -138,7 +138,10 @@ class LangchainLanguageModel:
         given = {"base_url": self.base_url, "api_key": key, "temperature": self.temperature}
         options |= {name: value for name, value in given.items() if value is not None}
         model = init_chat_model(self.model, **options)
-        return model.with_structured_output(schema, include_raw=True)
+        # As a dict: given the class, openai's client checks the answer itself and its error drops what came.
+        return model.with_structured_output(
+            schema.model_json_schema(), method="json_schema", strict=True, include_raw=True
+        )
 
 
 def _read_result(result: Any, schema: type[Answer]) -> Completion[Answer]:
@@ -149,10 +152,7 @@ def _read_result(result: Any, schema: type[Answer]) -> Completion[Answer]:
     refusal = message.additional_kwargs.get("refusal")
     if refusal:
         return Completion(value=None, raw=refusal, usage=usage, problem=f"the model refused: {refusal}")
-    raw = message.text if isinstance(message.text, str) else message.text()
-    if isinstance(result["parsed"], schema):
-        return Completion(value=result["parsed"], raw=raw or result["parsed"].model_dump_json(), usage=usage)
-    return read_answer(raw, schema, usage=usage)
+    return read_answer(str(message.text), schema, usage=usage)
 
 
 def read_answer(raw: str, schema: type[Answer], *, usage: Usage = Usage(), fallback: str = "") -> Completion[Answer]:

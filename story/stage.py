@@ -198,7 +198,9 @@ def _alt_text(
 ) -> str:
     clauses: list[str] = []
     for (character, mood), pose in zip(shown, poses, strict=True):
-        who = f"{character.name} the {character.kind}" if character.kind else character.name
+        look = character.colour if character.colour not in character.kind.split() else ""
+        kind = " ".join(part for part in (look, character.kind) if part)
+        who = f"{character.name} the {kind}" if character.kind else character.name
         garment, carried = _wears(character, mood, stage), _holds(character, mood, shot, stage)
         extras = [f"in {character.pronouns.his} {garment}"] if garment else []
         if shot.painted and character is stage.hero and stage.pattern:

@@ -138,11 +138,18 @@ class _Teller:
         return replace(told, text=f"{told.text} {choose_line(GARMENT_LINES, self.fields, self.rng)}")
 
     def step(self, beat: Beat) -> _ToldBeat:
-        return self._tell(beat, without=frozenset())
+        return self._tell(beat)
 
-    def ending(self, beat: Beat) -> _ToldBeat:
+    def strand(self) -> list[_ToldBeat]:
+        """The arc's beats in order; in an arc of strands, all after the want are told from one of them."""
+        if not self.arc.strands:
+            return [self.step(beat) for beat in self.arc.beats]
+        want, *later = self.arc.beats
+        strand = self.rng.randrange(min(len(beat.tellings) for beat in later))
+        return [self.step(want), *(self.step(replace(beat, tellings=(beat.tellings[strand],))) for beat in later)]
+
+    def ended(self, told: _ToldBeat) -> _ToldBeat:
         """The last beat, with a word to those who did not come in before and to a game that was played."""
-        told = self.step(beat)
         told = self._with_line(told, ("{others}",)) if "others" in self.fields else told
         return self._with_line(told, ROLE_LINES) if "role" in self.fields else told
 
@@ -160,7 +167,7 @@ class _Teller:
             shot = replace(shot, at="home")
         return replace(told, shot=shot)
 
-    def _tell(self, beat: Beat, *, without: frozenset[str]) -> _ToldBeat:
+    def _tell(self, beat: Beat, *, without: frozenset[str] = frozenset()) -> _ToldBeat:
         telling = choose_telling(beat, self.fields, self.rng, without=without)
         return _ToldBeat(text=fill(telling, self.fields, age=self.age), shot=telling.shot or beat.shot)
 
@@ -168,8 +175,8 @@ class _Teller:
 def _spread(teller: _Teller, num_pages: int) -> list[_ToldBeat]:
     """The beats over so many pages: merged in a short book, with quiet pages between them in a long one."""
     joining = set(_JOINING[: max(0, num_pages - 1 - len(teller.arc.beats))])
-    *beats, last = teller.arc.beats
-    steps = [teller.opening(introduces_friend=0 not in joining), *map(teller.step, beats), teller.ending(last)]
+    *told, last = teller.strand()
+    steps = [teller.opening(introduces_friend=0 not in joining), *told, teller.ended(last)]
     if num_pages < len(steps):
         groups = [[steps[index] for index in group] for group in _MERGED[num_pages]]
         return [_ToldBeat(text="\n\n".join(b.text for b in group), shot=group[-1].shot) for group in groups]
@@ -205,6 +212,8 @@ def _playable(idea: Idea, stage: Stage) -> Idea:
 
 def _choose_arc(idea: Idea, rng: random.Random) -> Arc:
     """An arc for what the idea says most clearly; an idea that names no trouble may have any of the everyday arcs."""
+    if idea.fear and idea.wish:
+        return fear.BESIDE
     given = {"fear": idea.fear, "wish": idea.wish, "thing": idea.thing, "topic": idea.topic}
     for name, value in given.items():
         if value:

@@ -42,7 +42,7 @@ def story_fields(idea: Idea, stage: Stage, rng: random.Random) -> dict[str, str]
         "lost": _own(idea.thing, stage) if idea.is_lost else "",
         "garment": stage.garment,
         "topic": idea.topic,
-        "quote": idea.quote,
+        "quote": idea.quote[:1].upper() + idea.quote[1:],
         "role": idea.hero,
         "a_role": with_article(idea.hero) if idea.hero else "",
     }
@@ -77,7 +77,9 @@ def _place_fields(stage: Stage, rng: random.Random) -> dict[str, str]:
     return values
 
 
-def choose_telling(beat: Beat, fields: Mapping[str, str], rng: random.Random, *, without: frozenset[str]) -> Telling:
+def choose_telling(
+    beat: Beat, fields: Mapping[str, str], rng: random.Random, *, without: frozenset[str] = frozenset()
+) -> Telling:
     """One of the beat's tellings that can be filled and says most of the idea.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import from_json
 
 from concepts.schema import ConceptCard
@@ -32,7 +32,13 @@ class StoryWriter(Protocol):
         ...
 
 
-class SceneAnswer(BaseModel):
+class _Answer(BaseModel):
+    """Providers are told that nothing else may come; what comes nevertheless is ignored."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
+
+
+class SceneAnswer(_Answer):
     """A scene as a language model gives it."""
 
     prompt: str = Field(description="what the picture model is given")
@@ -46,7 +52,7 @@ class PageAnswer(SceneAnswer):
     text: str = Field(description="what is read aloud on this page")
 
 
-class StoryAnswer(BaseModel):
+class StoryAnswer(_Answer):
     """A story as a language model gives it."""
 
     title: str = Field(description="the book's title, at most seven words")
@@ -60,7 +66,7 @@ class RepairedScene(PageAnswer):
     number: int = Field(description="the page's number; 0 is the cover")
 
 
-class RepairAnswer(BaseModel):
+class RepairAnswer(_Answer):
     """What a language model gives when asked to mend."""
 
     scenes: list[RepairedScene]

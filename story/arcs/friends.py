@@ -118,6 +118,7 @@ PRESENT = Arc(
 
 UNLIKE = Arc(
     name="unlike",
+    strands=True,
     needs=frozenset(),
     stranger=True,
     titles=("{hero} and {friend}", "Too Fast, Too Slow", "Not at All Alike", "{friend} Comes to Stay"),
@@ -144,7 +145,7 @@ UNLIKE = Arc(
             Shot(hero="glad", friend="calm", at="first", light="day"),
             tell(
                 "They went {to_p1} to run. {hero} ran fast. {friend} ran slowly, and stopped to look at ants.",
-                five("“There are two hundred and six,” said {friend}."),
+                "“There are two hundred and six,” said {friend}.",
                 "{refrain}",
             ),
             tell(
@@ -185,7 +186,7 @@ UNLIKE = Arc(
             Shot(hero="calm", light="key"),
             tell(
                 "That evening {hero} sat alone {at_home}, {glow}.",
-                "It was very quiet. Nobody counted ants. Nobody sang low.",
+                "It was very quiet. Nobody counted ants. Nobody chewed pickles.",
                 "It was strange to miss somebody who did everything wrong.",
             ),
             tell(
@@ -214,10 +215,11 @@ UNLIKE = Arc(
                 "They put jam on the pickles. It was not good. They did it again the next day.",
                 five("“We are not at all alike,” said {friend}."),
                 "“No,” said {hero}. “Is it not lucky?”",
+                five("And together they counted the ants. There were two hundred and seven."),
             ),
             tell(
-                "After that they ran fast on the way there and slowly on the way back.",
-                "And {hero} can tell you now how many ants there are. There are two hundred and seven.",
+                "After that, their songs had a high part and a low part, and it took two to sing them.",
+                "And when they played at ships there were two captains, one for each end.",
             ),
         ),
     ),

@@ -92,6 +92,8 @@ class Arc:
     refrains: tuple[str, ...]
     """A sentence that comes again at the tries; one is chosen per story."""
     beats: tuple[Beat, ...]
+    strands: bool = False
+    """Whether the first tellings of its beats belong together, and the second ones: all but the want's are matched."""
     night: bool = False
     """Whether it all happens in one night, so that quiet pages are dark too."""
     stays_home: bool = False

@@ -5,6 +5,7 @@ from story.stage import Shot
 
 EVERYWHERE = Arc(
     name="everywhere",
+    strands=True,
     needs=frozenset({"thing"}),
     titles=("Where Is It, {hero}?", "{hero} Looks Everywhere", "{hero} and {thing}", "Not Here, Not There"),
     refrains=(
@@ -119,6 +120,7 @@ EVERYWHERE = Arc(
 
 TRAIL = Arc(
     name="trail",
+    strands=True,
     needs=frozenset({"thing"}),
     titles=("{hero} Follows the Trail", "The Search for {thing}", "Ask the Next One", "{hero} and {thing}"),
     refrains=(
@@ -150,7 +152,7 @@ TRAIL = Arc(
             Shot(hero="still", at="first", light="day"),
             tell(
                 "{hero} came {to_p1}. A snail was crossing the path.",
-                "“Which way to {my_thing}?” asked {hero}.",
+                "“I am looking for {my_thing},” said {hero}. “Which way is it?”",
                 five("The snail thought about it for as long as it takes to eat a bun. {hero} ate a bun."),
                 "Then it pointed with one horn. {refrain}",
             ),

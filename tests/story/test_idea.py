@@ -1,0 +1,62 @@
+"""Ideas are read for who, what, fear, wish and thing; what cannot be read is kept as words or dropped."""
+
+import pytest
+
+from story.idea import MAX_IDEA_LENGTH, clean_idea, gerund_phrase, past_phrase, read_idea
+
+NAMES, KINDS = ("Rusty", "Fern"), ("fox", "cat", "rabbit", "bear", "robot", "child")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "a cat who keeps a lighthouse and is afraid of the dark",
+            {"kind": "cat", "jobs": ("kept a lighthouse",), "fear": "the dark"},
+        ),
+        ("A fox learns to swim.", {"kind": "fox", "wish": "swim"}),
+        ("a robot that lost its smile", {"kind": "robot", "thing": "its smile", "is_lost": True, "gender": "it"}),
+        ("a fox looking for her scarf", {"thing": "her scarf", "is_lost": False, "gender": "she"}),
+        ("a kitten is afraid to jump", {"kind": "kitten", "fear": "jumping"}),
+        ("a bear who wants to swim but is afraid of water", {"wish": "swim", "fear": "water"}),
+        ("a rabbit who dreams of flying", {"wish": "fly"}),
+        ("a fox and a rabbit build a boat", {"kind": "fox", "friend_kind": "rabbit", "wish": "build a boat"}),
+        ("Rusty and Fern go camping", {"name": "Rusty", "friend_kind": "fern", "wish": "go camping"}),
+        ("Tell me a story about a bear who can’t sleep!", {"kind": "bear", "wish": "sleep"}),
+        ("a girl named Mia who wants a dog", {"name": "Mia", "thing": "a dog", "gender": "she"}),
+        ("my son Leo who is scared of school", {"name": "Leo", "kind": "son", "fear": "school", "gender": "he"}),
+        ("a fox who bakes bread and cake", {"jobs": ("baked bread and cake",)}),
+        ("two friends build a treehouse", {"kind": "", "wish": "build a treehouse"}),
+        ("a day at the beach", {"topic": "a day at the beach", "kind": ""}),
+        ("Friendship", {"topic": "friendship"}),
+        ("Ein kleiner Hase, der nicht schlafen kann", {"quote": "Ein kleiner Hase, der nicht schlafen kann"}),
+        ("🎉", {"words": ""}),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, str) else "",
+)
+def test_an_idea_is_read(text: str, expected: dict[str, object]) -> None:
+    idea = read_idea(text, names=NAMES, kinds=KINDS)
+    assert {name: getattr(idea, name) for name in expected} == expected
+
+
+def test_cleaning_drops_markup_controls_and_braces_and_shortens_at_a_word() -> None:
+    assert clean_idea('<script>a {fox}\x00\n "runs"</script>') == "a fox runs"
+    long = clean_idea("seven foxes " * 100)
+    assert len(long) <= MAX_IDEA_LENGTH
+    assert long.endswith(("seven", "foxes"))
+
+
+@pytest.mark.parametrize(
+    ("base", "past", "ing"),
+    [
+        ("keep bees", "kept bees", "keeping bees"),
+        ("bake", "baked", "baking"),
+        ("tidy up", "tidied up", "tidying up"),
+        ("hop", "hopped", "hopping"),
+        ("be kind", "was kind", "being kind"),
+        ("listen", "listened", "listening"),
+        ("play", "played", "playing"),
+    ],
+)
+def test_verbs_are_inflected(base: str, past: str, ing: str) -> None:
+    assert (past_phrase(base), gerund_phrase(base)) == (past, ing)

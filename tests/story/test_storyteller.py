@@ -1,0 +1,204 @@
+"""Stories from any idea: whole, checked, in good English, the same again for the same seed."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from concepts.schema import ConceptCard
+from story.arcs.model import Arc
+from story.checks import check_page, check_scene
+from story.errors import InvalidRequest
+from story.schema import Story, StoryRequest
+from story.storyteller import ARCS, Storyteller
+from tests.story.builders import (
+    BANK,
+    BOLT,
+    BRUNO,
+    LEXICON,
+    LUNA,
+    MAX_TOKENS,
+    NIGHT,
+    RUBY,
+    RUSTY,
+    WAVE,
+    card,
+    count_words,
+    storyteller,
+)
+
+IDEAS = (
+    "a cat who keeps a lighthouse and is afraid of the dark",
+    "a robot that lost its smile",
+    "a fox learns to swim",
+    "friendship",
+    "a dragon who is afraid of fire",
+    "two friends build a treehouse",
+    "a girl named Mia who wants a dog",
+    "a rabbit who is scared of swimming and wants to cross the sea",
+    "how the moon got its light",
+    "an owl who collects umbrellas",
+    "",
+    "🎉🎉",
+    '"quoted" & <script>alert(1)</script>',
+    "Ein kleiner Hase, der nicht schlafen kann",
+    "小さな猫の話",
+    "{hero} %s {0} \\n",
+    "and " * 2000,
+    "my son Leo's dog, who can't (ever!) sleep; really",
+)
+FLAWS = {
+    "doubled space": re.compile(r"  "),
+    "doubled word": re.compile(r"\b(a|an|the|and|of|to|in) \1\b", re.IGNORECASE),
+    "brace": re.compile(r"[{}]"),
+    "wrong article": re.compile(r"\ban? (?=[aeiou])(?<!an )(?!uni|use|one)|\ban (?![aeiouh“])", re.IGNORECASE),
+    "space before stop": re.compile(r" [.,;:!?]"),
+    "small letter after a stop": re.compile(r"[.!?] [a-z]"),
+    "markup": re.compile(r"[<>]"),
+    "stop after stop": re.compile(r"[.,]\.|!\."),
+}
+
+
+def tell(
+    idea: str, *, cast: tuple[ConceptCard, ...] = (), bank: tuple[ConceptCard, ...] = BANK, **options: int
+) -> Story:
+    request = StoryRequest(idea=idea, cast=cast, catalog=bank, **options)
+    return storyteller().write(request).story
+
+
+def text_of(story: Story) -> str:
+    return "\n\n".join([story.title, *(page.text for page in story.pages)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    idea=st.sampled_from(IDEAS) | st.text(max_size=60),
+    seed=st.integers(0, 999),
+    age=st.integers(3, 10),
+    pages=st.integers(4, 16),
+)
+def test_every_request_gives_a_checked_story_in_good_english(idea: str, seed: int, age: int, pages: int) -> None:
+    story = tell(idea, seed=seed, age=age, pages=pages)
+    assert len(story.pages) == pages
+    limits = {"catalog": BANK, "count_tokens": count_words, "max_tokens": MAX_TOKENS}
+    assert check_scene(story.cover, **limits) == ()
+    for page in story.pages:
+        assert check_page(page, **limits) == ()
+    if idea in IDEAS and idea != "and " * 2000:
+        for words in (text_of(story), *(scene.alt for scene in story.scenes)):
+            for flaw, pattern in FLAWS.items():
+                found = pattern.search(words)
+                assert found is None, f"{flaw}: {words[max(0, found.start() - 30) : found.end() + 30]!r}"
+
+
+@pytest.mark.parametrize("arc", ARCS, ids=lambda arc: arc.name)
+def test_every_telling_is_good_english_when_filled(arc: Arc) -> None:
+    ideas = {"fear": "a fox who is afraid of thunder", "wish": "a fox who wants to fly", "thing": "a fox lost her hat"}
+    idea = next((ideas[name] for name in arc.needs if name in ideas), "the wind" if arc.needs else "a fox")
+    stories = [tell(idea, seed=seed, age=3 + seed % 8, pages=4 + seed % 13) for seed in range(40)]
+    for story in stories:
+        for flaw, pattern in FLAWS.items():
+            assert pattern.search(text_of(story)) is None, (flaw, text_of(story))
+
+
+@pytest.mark.parametrize(
+    ("idea", "words"),
+    [
+        ("a cat who keeps a lighthouse and is afraid of the dark", ("Luna", "cat", "kept a lighthouse", "the dark")),
+        ("a robot that lost its smile", ("Bolt", "robot", "had lost", "smile")),
+        ("a bear who can't sleep", ("Bruno", "bear", "sleep")),
+        ("a small grey mouse who lives in a teapot", ("small grey mouse", "lived in a teapot")),
+        ("a girl named Mia who wants a dog", ("Mia", "girl", "a dog")),
+        ("the first snow", ("first snow",)),
+        ("Rusty wants to sail to the moon", ("Rusty", "sail to the moon", "sailed to the moon")),
+        ("Ein kleiner Hase, der nicht schlafen kann", ("Ein kleiner Hase, der nicht schlafen kann",)),
+    ],
+)
+def test_the_story_uses_the_words_of_the_idea(idea: str, words: tuple[str, ...]) -> None:
+    for seed in range(8):
+        told = text_of(tell(idea, seed=seed))
+        assert [word for word in words if word not in told] == []
+
+
+def test_same_seed_same_story_and_another_seed_another() -> None:
+    idea = "a cat who keeps a lighthouse and is afraid of the dark"
+    assert tell(idea, seed=3) == tell(idea, seed=3)
+    assert len({text_of(tell(idea, seed=seed)) for seed in range(12)}) == 12
+
+
+def test_ten_ideas_give_ten_different_books() -> None:
+    stories = [tell(idea) for idea in IDEAS[:10]]
+    assert len({story.title for story in stories}) >= 9
+    told = [set(re.split(r"(?<=[.!?”])\s+", " ".join(page.text for page in story.pages))) for story in stories]
+    shared = [len(one & other) / len(one) for at, one in enumerate(told) for other in told[:at]]
+    assert sum(shared) / len(shared) < 0.1
+    assert max(shared) < 0.7
+
+
+def test_older_children_hear_longer_pages() -> None:
+    def words_per_page(age: int) -> float:
+        stories = [tell(IDEAS[0], seed=seed, age=age) for seed in range(6)]
+        return sum(len(page.text.split()) for story in stories for page in story.pages) / 48
+
+    assert words_per_page(3) + 3 < words_per_page(5)
+    assert words_per_page(5) + 3 < words_per_page(9)
+
+
+def test_an_animal_of_the_idea_that_the_bank_has_is_the_hero_of_most_pages() -> None:
+    story = tell("a robot that lost its smile")
+    assert sum(BOLT.id in scene.concepts for scene in story.scenes) >= 8
+
+
+def test_a_chosen_cast_is_played_whatever_the_idea_says() -> None:
+    story = tell("a cat who is afraid of the dark", cast=(RUSTY, BRUNO, NIGHT))
+    shown = [concept_id for scene in story.scenes for concept_id in scene.concepts]
+    assert shown.count(RUSTY.id) >= 8
+    assert shown.count(BRUNO.id) >= 2
+    assert shown.count(NIGHT.id) >= 3
+    assert LUNA.id not in shown
+
+
+def test_light_and_pose_concepts_come_again() -> None:
+    for idea in IDEAS[:4]:
+        shown = [concept_id for scene in tell(idea, cast=(RUSTY, WAVE, NIGHT)).scenes for concept_id in scene.concepts]
+        assert shown.count(WAVE.id) >= 2
+        assert shown.count(NIGHT.id) >= 2
+
+
+def test_two_of_a_kind_never_share_a_picture() -> None:
+    story = tell("two friends", cast=(RUSTY, RUBY), bank=(*BANK, RUBY))
+    assert all(not {RUSTY.id, RUBY.id} <= set(scene.concepts) for scene in story.scenes)
+
+
+def test_a_learnt_character_is_never_given_a_colour() -> None:
+    for seed in range(6):
+        for scene in tell("a red fox who is afraid of the dark", seed=seed).scenes:
+            assert not set(scene.prompt.split()) & set(LEXICON.colours)
+
+
+def test_without_a_bank_a_plain_character_keeps_one_colour() -> None:
+    story = tell("a rabbit who wants to fly", bank=())
+    colours = {word for scene in story.scenes for word in re.findall(r"(\w+) (?:striped )?rabbit", scene.prompt)}
+    assert len(colours) == 1
+    assert colours <= set(LEXICON.colours)
+    assert all(scene.concepts == () for scene in story.scenes)
+
+
+def test_two_pictures_in_a_row_differ() -> None:
+    for seed in range(10):
+        prompts = [page.scene.prompt for page in tell(IDEAS[seed % 10], seed=seed, pages=16).pages]
+        assert all(before != after for before, after in zip(prompts, prompts[1:], strict=False))
+
+
+def test_an_encoder_too_small_for_any_prompt_is_refused() -> None:
+    small = Storyteller(LEXICON, count_tokens=count_words, max_tokens=3)
+    with pytest.raises(InvalidRequest, match="3 fit"):
+        small.write(StoryRequest(idea="a fox", catalog=BANK))
+
+
+def test_a_straw_hat_of_the_bank_is_worn_and_is_no_plain_hat() -> None:
+    straw, plain = card("sunny", "straw hat", "clothing"), card("bowler", "hat", "clothing")
+    story = tell("a fox", bank=(RUSTY, straw, plain))
+    assert any(straw.id in scene.concepts for scene in story.scenes)
+    assert all(plain.id not in scene.concepts for scene in story.scenes)
