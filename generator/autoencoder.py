@@ -53,8 +53,8 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
     """Variational autoencoder over 16×16 patches: a linear map of each patch plus what a small network adds to it.
 
     Pictures are `(B, 3, H, W)` in [-1, 1], H and W multiples of 16; latents are `(B, latent_channels, H/16, W/16)`,
-    each channel with mean 0 and standard deviation 1 over the world's pictures (`latent_mean` and `latent_std` undo
-    the encoder's own scale), so `scaling_factor` is 1.
+    with mean 0 and mean square 1 over the world's pictures (`latent_mean` and `latent_std` undo the encoder's own
+    scale), so `scaling_factor` is 1.
 
     Args:
         latent_channels: Channels of the latents before `FluxPipeline` packs them 2×2.

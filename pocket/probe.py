@@ -78,7 +78,7 @@ class Probe(nn.Module):
     """Convolutional classifier of square pictures `(B, 3, 128, 128)` in [-1, 1].
 
     `forward` gives logits: of a figure's attributes `(B, NUM_SLOTS, num_classes)`, of the scene's `(B, num_classes)`;
-    and `tint` `(B, NUM_SLOTS, 3)` in [0, 1].
+    `tint` `(B, NUM_SLOTS, 3)` in [0, 1]; and `where` `(B, NUM_SLOTS, 64)`, how much it looks at each 8×8 cell.
     """
 
     def __init__(self, width: int = 160) -> None:
@@ -105,7 +105,7 @@ class Probe(nn.Module):
         scene = self.scene_hidden(torch.cat([cells.mean((2, 3)), cells.amax((2, 3))], dim=-1))
         logits = {name: head(figures) for name, head in self.figure_heads.items()}
         logits |= {name: head(scene) for name, head in self.scene_heads.items()}
-        return logits | {"tint": self.tint_head(figures).sigmoid()}
+        return logits | {"tint": self.tint_head(figures).sigmoid(), "where": weights[:, ::2]}
 
 
 def to_probe_input(pictures: np.ndarray) -> Tensor:
@@ -126,7 +126,7 @@ def read_pictures(probe: Probe, pictures: list[Image.Image]) -> list[Reading]:
     """What the probe sees in each picture; pictures are resized to 256×256 first."""
     resized = [np.asarray(p.convert("RGB").resize((256, 256), Image.Resampling.BICUBIC)) for p in pictures]
     logits = probe(to_probe_input(np.stack(resized)))
-    best = {name: value.argmax(-1).tolist() for name, value in logits.items() if name != "tint"}
+    best = {name: logits[name].argmax(-1).tolist() for name in (*FIGURE_ATTRIBUTES, *SCENE_ATTRIBUTES)}
     return [_reading(best, logits["tint"][i].tolist(), i) for i in range(len(pictures))]
 
 

@@ -17,6 +17,7 @@ from pocket.training.precision import autocast
 KL_WEIGHT = 4e-3
 EDGE_WEIGHT = 0.5
 MOST_PICTURES = 10_000
+EMPHASIS = 0.4
 
 
 def to_model_range(pictures: np.ndarray, device: str) -> Tensor:
@@ -85,14 +86,20 @@ def _fit(
 
 @torch.no_grad()
 def _standardise_latents(autoencoder: PatchAutoencoder, pictures: np.ndarray, device: str) -> None:
-    means = torch.cat(
-        [
-            autoencoder.encode(to_model_range(pictures[i : i + 100], device)).latent_dist.mean
-            for i in range(0, 2000, 100)
-        ]
-    )
+    """Scale the latents to a mean square of 1, with more of it for the channels that the encoder is surer of.
+
+    Those carry what the eye sees first (brightness, colour); with more variance they rise above the noise earlier.
+    """
+    posteriors = [
+        autoencoder.encode(to_model_range(pictures[i : i + 100], device)).latent_dist for i in range(0, 2000, 100)
+    ]
+    means = torch.cat([posterior.mean for posterior in posteriors])
+    spread = means.std((0, 2, 3), keepdim=True)
+    doubt = torch.cat([posterior.std for posterior in posteriors]).mean((0, 2, 3), keepdim=True) / spread
+    emphasis = doubt**-EMPHASIS
+    emphasis = emphasis / emphasis.square().mean().sqrt()
     autoencoder.latent_mean.copy_(means.mean((0, 2, 3), keepdim=True))
-    autoencoder.latent_std.copy_(means.std((0, 2, 3), keepdim=True))
+    autoencoder.latent_std.copy_(spread / emphasis)
 
 
 @torch.no_grad()

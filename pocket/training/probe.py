@@ -61,6 +61,10 @@ def _loss(logits: dict[str, Tensor], truth: dict[str, Tensor]) -> Tensor:
     ]
     known = ~truth["tint"].isnan()
     losses.append(4 * functional.l1_loss(logits["tint"][known], truth["tint"][known]))
+    looked_at = truth["coverage"].sum(-1) > 0
+    share = truth["coverage"][looked_at]
+    share = share / share.sum(-1, keepdim=True)
+    losses.append(-(share * (logits["where"][looked_at] + 1e-6).log()).sum(-1).mean())
     return torch.stack(losses).mean()
 
 
@@ -71,6 +75,7 @@ def train_probe(folder: Path, out: Path, *, minutes: float, batch_size: int, see
     torch.manual_seed(seed)
     pictures = np.load(folder / "pictures-square.npy", mmap_mode="r")
     truth = truth_of(load_scenes(folder, "square"))
+    truth["coverage"] = torch.from_numpy(np.load(folder / "coverage-square.npy")).flatten(2).float() / 255
     probe = Probe().to(device=device, memory_format=torch.channels_last)
     for line in _fit(probe, pictures, truth, minutes=minutes, batch_size=batch_size, seed=seed):
         print(line, flush=True)
