@@ -1,0 +1,94 @@
+"""Puts a finished book in its place in one step, so that a folder never holds parts of two books.
+
+Knows which files a book consists of, and nothing of what is in them.
+"""
+
+import re
+import secrets
+import shutil
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from api.book_lock import LOCK_FILENAME
+from api.errors import OutputError
+from story.book import BOOK_FILENAME, STORY_FILENAME
+
+PAGES_DIRNAME = "pages"
+MAX_SLUG_LENGTH = 60
+_PARTS = {BOOK_FILENAME, STORY_FILENAME, LOCK_FILENAME, PAGES_DIRNAME}
+_LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
+"""What file browsers leave behind by themselves."""
+_PICTURE = re.compile(r"cover\.png|page-\d{2,}\.png")
+
+
+def slug_of(idea: str) -> str:
+    """A folder's name for an idea: its words in plain lower-case letters, or a hash where it has none."""
+    plain = unicodedata.normalize("NFKD", idea).encode("ascii", "ignore").decode("ascii").lower()
+    words = re.findall(r"[a-z0-9]+", re.sub(r"['’]", "", plain))
+    slug = ""
+    for word in words:
+        if len(slug) + 1 + len(word) > MAX_SLUG_LENGTH:
+            break
+        slug = f"{slug}-{word}" if slug else word
+    return slug or f"book-{sha256(idea.encode()).hexdigest()[:8]}"
+
+
+@contextmanager
+def replaced_book(out_dir: Path) -> Iterator[Path]:
+    """A new empty folder that takes the place of `out_dir` when the body ends well, and vanishes when it raises.
+
+    The place is checked first, before any time is spent on a book that could not be kept there. A book that stands
+    there is replaced as a whole.
+
+    Raises:
+        OutputError: In that place is something other than a book, a book with other files among its own included.
+        OSError: The place cannot be written to.
+    """
+    place = out_dir.resolve()
+    check_place(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    token = secrets.token_hex(4)
+    new = place.with_name(f".{place.name}-{token}.new")
+    new.mkdir()
+    try:
+        yield new
+        check_place(place)
+        _swap(new, place, place.with_name(f".{place.name}-{token}.old"))
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def check_place(place: Path) -> None:
+    """Raises `OutputError` unless nothing, an empty folder or a book of ours and nothing else is in that place."""
+    if not place.exists():
+        return
+    if not place.is_dir():
+        raise OutputError(f"{str(place)!r} is a file, but a book is a folder. Name another folder with --out.")
+    entries = {entry.name for entry in place.iterdir()}
+    foreign = sorted(entries - _PARTS - _LITTER)
+    pages_dir = place / PAGES_DIRNAME
+    if pages_dir.is_dir():
+        names = {entry.name for entry in pages_dir.iterdir()} - _LITTER
+        foreign += sorted(f"{PAGES_DIRNAME}/{name}" for name in names if not _PICTURE.fullmatch(name))
+    if foreign:
+        raise OutputError(
+            f"{str(place)!r} holds {', '.join(map(repr, foreign[:3]))}, which is no part of a book, and a new book "
+            "replaces its folder as a whole. Move that elsewhere, or name another folder with --out."
+        )
+
+
+def _swap(new: Path, place: Path, old: Path) -> None:
+    """Rename `new` to `place`; what stands there is back in its place if that fails, and deleted if it does not."""
+    if not place.exists():
+        new.rename(place)
+        return
+    place.rename(old)
+    try:
+        new.rename(place)
+    except OSError:
+        old.rename(place)
+        raise
+    shutil.rmtree(old)

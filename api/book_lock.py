@@ -1,0 +1,181 @@
+"""The lock of a book: all that decides how its pictures look, as a file beside them.
+
+A lock is made before anything is drawn and is what drawing goes by, so that drawing again by the same lock gives the
+same pictures. Knows nothing of drawing itself. The words of the book are not in it but in `story.json` beside it.
+"""
+
+import importlib.metadata
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+import api
+from api.errors import LockMismatch
+from concepts.bank import ConceptBank
+from concepts.binding import bind_concepts
+from concepts.errors import FableverseError
+from concepts.schema import BoundPrompt, ConceptMention
+from generator.settings import RenderSettings
+from story.book import STORY_FILENAME
+from story.schema import Story, StoryRequest
+
+LOCK_FILENAME = "book.lock"
+_LIBRARIES = ("torch", "diffusers", "transformers")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LockedModel(_Frozen):
+    """The picture model a book is drawn with."""
+
+    source: str
+    """What to load: "pocket", a folder or a hub id."""
+    name: str
+    """For people."""
+    fingerprint: str
+    """Of the weights that must come of loading `source`."""
+
+
+class LockedPicture(_Frozen):
+    """One picture: what it is drawn from."""
+
+    prompt: str
+    seed: int = Field(ge=0)
+    mentions: tuple[ConceptMention, ...]
+    concepts: dict[str, str]
+    """SHA-256 of the direction by concept id."""
+
+    @model_validator(mode="after")
+    def _mentions_fit(self) -> Self:
+        if {mention.concept_id for mention in self.bound.mentions} != self.concepts.keys():
+            raise ValueError(f"the concepts mentioned are not those listed, {sorted(self.concepts)!r}")
+        return self
+
+    @property
+    def bound(self) -> BoundPrompt:
+        """What the renderer takes."""
+        return BoundPrompt(prompt=self.prompt, mentions=self.mentions)
+
+
+class BookLock(_Frozen):
+    """Everything that decides how a book's pictures look, and the versions of what drew them."""
+
+    format: Literal["fableverse-book-1"] = "fableverse-book-1"
+    idea: str
+    writer: str
+    """Who wrote the story, for people."""
+    seed: int
+    """The book's; each picture has its own, counted on from here."""
+    age: int
+    cast: tuple[str, ...]
+    """Ids of the concepts that appear, the chosen ones first."""
+    model: LockedModel
+    settings: RenderSettings
+    pictures: tuple[LockedPicture, ...] = Field(min_length=1)
+    """The cover's, then one for each page."""
+    versions: dict[str, str]
+
+
+def picture_file(index: int) -> str:
+    """Where the picture of scene `index` lies in the book's folder; scene 0 is the cover."""
+    return f"pages/page-{index:02}.png" if index else "pages/cover.png"
+
+
+def make_lock(
+    story: Story,
+    request: StoryRequest,
+    *,
+    writer: str,
+    bank: ConceptBank,
+    model: LockedModel,
+    settings: RenderSettings,
+) -> BookLock:
+    """The lock of a new book: every scene bound to its concepts, with a seed of its own.
+
+    Raises:
+        ConceptError: A scene's concept is not in the bank or its prompt does not name it once.
+    """
+    pictures: list[LockedPicture] = []
+    for index, scene in enumerate(story.scenes):
+        concepts = [bank.get(concept_id) for concept_id in scene.concepts]
+        bound = bind_concepts(scene.prompt, concepts)
+        pictures.append(
+            LockedPicture(
+                prompt=bound.prompt,
+                seed=request.seed + index,
+                mentions=bound.mentions,
+                concepts={concept.id: concept.direction_sha256 for concept in concepts},
+            )
+        )
+    on_stage = [concept_id for picture in pictures for concept_id in picture.concepts]
+    chosen = [card.id for card in request.cast if card.id in on_stage]
+    return BookLock(
+        idea=request.idea,
+        writer=writer,
+        seed=request.seed,
+        age=request.age,
+        cast=tuple(dict.fromkeys(chosen + on_stage)),
+        model=model,
+        settings=settings,
+        pictures=tuple(pictures),
+        versions=current_versions(),
+    )
+
+
+def current_versions() -> dict[str, str]:
+    """Versions of Fableverse and of the libraries that pictures depend on; none of them is imported."""
+    return {"fableverse": api.__version__} | {name: importlib.metadata.version(name) for name in _LIBRARIES}
+
+
+def read_lock(path: Path) -> tuple[BookLock, Story]:
+    """A lock and the story beside it, whose words may have been edited but whose prompts may not.
+
+    Raises:
+        LockMismatch: One of the two is no such file, or they do not belong together.
+        OSError: One of the two cannot be read.
+    """
+    story_path = path.with_name(STORY_FILENAME)
+    try:
+        lock = BookLock.model_validate_json(path.read_bytes())
+    except (ValidationError, FableverseError) as error:
+        raise LockMismatch(f"{str(path)!r} is no lock of a book: {error} Name the book.lock of a book.") from error
+    try:
+        story = Story.model_validate_json(story_path.read_bytes())
+    except ValidationError as error:
+        raise LockMismatch(f"{str(story_path)!r} is no story: {error} Correct or restore it.") from error
+    if [scene.prompt for scene in story.scenes] != [picture.prompt for picture in lock.pictures]:
+        raise LockMismatch(
+            f"The prompts in {str(story_path)!r} are not those in {str(path)!r}: drawing again by a lock keeps every "
+            "prompt, only titles, texts and alt texts may be edited. Restore the prompts, or make a new book."
+        )
+    return lock, story
+
+
+def check_lock(lock: BookLock, *, bank: ConceptBank, fingerprint: str) -> tuple[str, ...]:
+    """Whether the pictures can be drawn again; what may still differ is returned as warnings.
+
+    Raises:
+        LockMismatch: The model or a concept is not the one the book was drawn with.
+        ConceptError: A concept is missing in the bank or damaged.
+    """
+    if fingerprint != lock.model.fingerprint:
+        raise LockMismatch(
+            f"The book was drawn with {lock.model.name!r} of fingerprint {lock.model.fingerprint[:12]}, but what is "
+            f"loaded has {fingerprint[:12]}: other weights draw other pictures. Use the model that drew it."
+        )
+    locked = {concept_id: digest for picture in lock.pictures for concept_id, digest in picture.concepts.items()}
+    for concept_id, digest in locked.items():
+        if bank.get(concept_id).direction_sha256 != digest:
+            raise LockMismatch(
+                f"Concept {concept_id!r} in {str(bank.folder)!r} is not the one the book was drawn with: it has been "
+                "learnt again since. Put the earlier one back, or make a new book."
+            )
+    current = current_versions()
+    return tuple(
+        f"Drawn with {name} {version} first and with {current.get(name, 'none')} now: pictures may differ slightly."
+        for name, version in lock.versions.items()
+        if current.get(name) != version
+    )

@@ -1,0 +1,134 @@
+"""The `fableverse` command: what can be said on the command line, and where it goes.
+
+Imports nothing heavy at the top, so that `--help` is quick: what a command needs is imported when it runs.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn, TypeAlias
+
+import api
+from api.exit_codes import MEANINGS
+
+
+class _CommandLineError(Exception):
+    """Raised by the parser and answered in `main`."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises instead of ending the program, so that `--json` has its one object for faults too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _CommandLineError(f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.")
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit code; `argv` is by default the program's own."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        arguments = _parser().parse_args(words)
+    except _CommandLineError as error:
+        from api.errors import UsageError
+        from api.execution import report_failure
+
+        options = words[: words.index("--")] if "--" in words else words
+        return report_failure(UsageError(str(error)), wants_json="--json" in options)
+    from api.execution import execute
+
+    return execute(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    codes = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items())
+    parser = _Parser(
+        prog="fableverse",
+        description="Illustrated stories whose characters stay themselves on every page.",
+        epilog=f"exit codes:\n{codes}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"fableverse {api.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_book(commands)
+    _add_learn(commands)
+    _add_bank(commands)
+    _add_draw(commands)
+    return parser
+
+
+def _add_book(commands: Commands) -> None:
+    book = commands.add_parser("book", help="turn an idea into an illustrated storybook")
+    book.add_argument("idea", nargs="?", metavar="IDEA", help="what the story is about, in your own words")
+    book.add_argument("--cast", default="", metavar="ID,ID", help="concepts of the bank, the hero first")
+    book.add_argument("--pages", type=int, default=8, metavar="N", help="pages beside the cover (default: 8)")
+    book.add_argument("--age", type=int, default=5, metavar="YEARS", help="the child's age (default: 5)")
+    book.add_argument("--seed", type=_seed, default=0, metavar="N", help="another seed, another book (default: 0)")
+    book.add_argument("--llm", metavar="PROVIDER:NAME", help="write with this chat model, such as openai:gpt-5-mini")
+    book.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible endpoint")
+    book.add_argument("--out", type=Path, metavar="DIR", help="the book's folder (default: out/ and the idea's words)")
+    book.add_argument("--lock", type=Path, metavar="FILE", help="draw a book again by its book.lock, without an idea")
+    _add_common(book, with_model=True)
+    book.set_defaults(command="book")
+
+
+def _add_learn(commands: Commands) -> None:
+    learn = commands.add_parser("learn", help="learn concepts from one picture into the bank")
+    learn.add_argument("picture", type=Path, metavar="PICTURE", help="a PNG, JPEG, WebP, GIF, BMP or TIFF file")
+    learn.add_argument("--caption", required=True, help='what it shows, as in "a fox wearing a scarf in the moonlight"')
+    learn.add_argument(
+        "--concept",
+        action="append",
+        required=True,
+        metavar="ID=WORD:KIND",
+        help="what to learn: a new id, its word in the caption and its kind, as in rusty=fox:character; repeatable",
+    )
+    learn.add_argument("--steps", type=int, metavar="N", help="learning steps altogether (default: the recipe's)")
+    learn.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
+    learn.add_argument("--replace", action="store_true", help="replace concepts of the same ids")
+    _add_common(learn, with_model=True)
+    learn.set_defaults(command="learn")
+
+
+def _add_bank(commands: Commands) -> None:
+    bank = commands.add_parser("bank", help="look into the bank of concepts, add to it, remove from it")
+    actions = bank.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="list all concepts")
+    show = actions.add_parser("show", help="say all about one concept")
+    show.add_argument("id", metavar="ID")
+    add = actions.add_parser("add", help="take in a concept's folder from another bank")
+    add.add_argument("folder", type=Path, metavar="FOLDER")
+    add.add_argument("--replace", action="store_true", help="replace a concept of the same id")
+    remove = actions.add_parser("remove", help="delete concepts and their files")
+    remove.add_argument("ids", nargs="+", metavar="ID")
+    for name, parser in {"list": listing, "show": show, "add": add, "remove": remove}.items():
+        _add_common(parser, with_model=False)
+        parser.set_defaults(command="bank", action=name)
+
+
+def _add_draw(commands: Commands) -> None:
+    draw = commands.add_parser("draw", help="draw one picture")
+    draw.add_argument("prompt", metavar="PROMPT", help='concepts by their handles, as in "a @rusty waving in the snow"')
+    draw.add_argument("-o", "--out", type=Path, default=Path("page.png"), metavar="FILE", help="(default: page.png)")
+    draw.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
+    _add_common(draw, with_model=True)
+    draw.set_defaults(command="draw")
+
+
+def _add_common(parser: argparse.ArgumentParser, *, with_model: bool) -> None:
+    if with_model:
+        parser.add_argument("--model", metavar="MODEL", help="pocket, a diffusers folder or a hub id (default: pocket)")
+    parser.add_argument(
+        "--bank", dest="bank_dir", type=Path, metavar="DIR", help="the folder of concepts (default: bank)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+
+def _seed(text: str) -> int:
+    """A whole number that every generator of randomness takes."""
+    if not (text.isascii() and text.isdecimal()) or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {2**32 - 1}")
+    return int(text)

@@ -1,0 +1,140 @@
+"""`fableverse book`: an idea, or the lock of an earlier book, becomes a book."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from api.book_folder import check_place, slug_of
+from api.book_lock import read_lock
+from api.console import Advance, Reporter
+from api.errors import UsageError
+from api.outcome import Outcome
+from api.settings import Settings
+from api.storybook import DrawingProgress, OnDrawing, Storybook, make_storybook, redraw_storybook
+from api.writers import make_writer
+from concepts.bank import ConceptBank
+from concepts.errors import WrongBaseModel
+from concepts.schema import ConceptCard
+from story.errors import InvalidRequest
+from story.schema import StoryRequest
+
+STEPS_FOR_THE_BAR = 1000
+
+
+def make_book(
+    idea: str,
+    *,
+    settings: Settings,
+    bank: ConceptBank,
+    cast: Sequence[str],
+    pages: int,
+    age: int,
+    seed: int,
+    out_dir: Path | None,
+    reporter: Reporter,
+) -> Outcome:
+    """A new book; model, language model and templates are the settings'."""
+    place = out_dir or Path("out") / slug_of(idea)
+    check_place(place.resolve())
+    cards = tuple(bank.get(concept_id).card() for concept_id in cast)
+    request_of(idea, cast=cards, catalog=cards, pages=pages, age=age, seed=seed)
+    reporter.note(f"Loading {settings.model} …")
+    from api.studio import fitting_cards, open_studio  # loads torch, so only now
+
+    studio = open_studio(settings.model, bank)
+    catalog = fitting_cards(studio)
+    _check_cast(cards, catalog, model=studio.model.name)
+    request = request_of(idea, cast=cards, catalog=catalog, pages=pages, age=age, seed=seed)
+    writer, writer_name = make_writer(settings, max_tokens=studio.settings.max_sequence_length)
+    reporter.note("Writing the story …")
+    with reporter.progress((pages + 1) * STEPS_FOR_THE_BAR) as advance:
+        book = make_storybook(
+            request,
+            writer=writer,
+            writer_name=writer_name,
+            studio=studio,
+            out_dir=place,
+            templates_dir=settings.templates_dir,
+            on_drawing=_drawing(advance),
+        )
+    return _outcome(book, reporter)
+
+
+def redraw_book(
+    lock_path: Path, *, settings: Settings, bank: ConceptBank, out_dir: Path | None, reporter: Reporter
+) -> Outcome:
+    """The book of a lock, drawn again into its own folder or another."""
+    lock, story = read_lock(lock_path)
+    place = out_dir or lock_path.parent
+    check_place(place.resolve())
+    reporter.note(f"Loading {lock.model.source} …")
+    from api.studio import open_studio  # loads torch, so only now
+
+    studio = open_studio(lock.model.source, bank)
+    with reporter.progress(len(lock.pictures) * STEPS_FOR_THE_BAR) as advance:
+        book = redraw_storybook(
+            lock,
+            story,
+            studio=studio,
+            out_dir=place,
+            templates_dir=settings.templates_dir,
+            on_drawing=_drawing(advance),
+        )
+    return _outcome(book, reporter)
+
+
+def request_of(
+    idea: str, *, cast: tuple[ConceptCard, ...], catalog: tuple[ConceptCard, ...], pages: int, age: int, seed: int
+) -> StoryRequest:
+    """What the command line asks for, checked.
+
+    Raises:
+        UsageError: The idea is not text.
+        InvalidRequest: A value is out of range or the cast names a concept twice.
+    """
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in idea):
+        raise UsageError(f"The idea {idea!r} is not valid UTF-8 text. Write it in a UTF-8 terminal.")
+    try:
+        return StoryRequest(idea=idea, cast=cast, catalog=catalog, pages=pages, age=age, seed=seed)
+    except ValidationError as error:
+        faults = ("".join(f"--{part} " for part in fault["loc"]) + fault["msg"] for fault in error.errors())
+        raise InvalidRequest(f"No story can be written: {'; '.join(faults)}. Change that and try again.") from error
+
+
+def _check_cast(cast: Sequence[ConceptCard], catalog: Sequence[ConceptCard], *, model: str) -> None:
+    """Refuse a cast of another model before a story is written for it."""
+    strangers = [card.id for card in cast if card not in catalog]
+    if strangers:
+        raise WrongBaseModel(
+            f"The cast has {', '.join(map(repr, strangers))}, learnt on another model than {model!r}: a concept has a "
+            "meaning only on its own model. Choose others, learn it again on this model, or give --model."
+        )
+
+
+def _drawing(advance: Advance) -> OnDrawing:
+    def report(progress: DrawingProgress) -> None:
+        done = progress.picture * STEPS_FOR_THE_BAR + progress.step * STEPS_FOR_THE_BAR // progress.num_steps
+        what = f"page {progress.picture} of {progress.num_pictures - 1}" if progress.picture else "the cover"
+        advance(done, f"Drawing {what}")
+
+    return report
+
+
+def _outcome(book: Storybook, reporter: Reporter) -> Outcome:
+    for warning in book.warnings:
+        reporter.note(f"Note: {warning}")
+    data: dict[str, JsonValue] = {
+        "book": str(book.path),
+        "title": book.story.title,
+        "pages": len(book.story.pages),
+        "pictures": [str(path) for path in book.pictures],
+        "cast": list(book.lock.cast),
+        "idea": book.lock.idea,
+        "seed": book.lock.seed,
+        "writer": book.lock.writer,
+        "model": book.lock.model.name,
+        "warnings": list(book.warnings),
+        "seconds": {part: round(seconds, 2) for part, seconds in book.seconds.items()},
+    }
+    return Outcome(lines=(str(book.path),), data=data)

@@ -1,0 +1,50 @@
+"""`fableverse draw`: one picture of a prompt that names concepts by their handles."""
+
+from pathlib import Path
+
+from api.console import Reporter
+from api.errors import OutputError
+from api.outcome import Outcome
+from concepts.bank import ConceptBank
+from concepts.binding import expand_handles
+
+
+def draw_picture(
+    prompt: str, *, bank: ConceptBank, out_path: Path, seed: int, model: str, reporter: Reporter
+) -> Outcome:
+    """Draws a picture into a PNG file that says how it was drawn; a file in that place is replaced."""
+    bound = expand_handles(prompt, bank)
+    _check_place(out_path)
+    reporter.note(f"Loading {model} …")
+    from api.studio import open_studio  # loads torch, so only now
+    from generator.images import PictureMetadata, save_picture
+
+    studio = open_studio(model, bank)
+    with reporter.progress(studio.settings.num_inference_steps) as advance:
+        image = studio.renderer.render(bound, seed=seed, on_step=lambda step, _: advance(step, "Drawing"))
+    concepts = {mention.concept_id: bank.get(mention.concept_id).direction_sha256 for mention in bound.mentions}
+    metadata = PictureMetadata(
+        prompt=bound.prompt,
+        seed=seed,
+        concepts=concepts,
+        settings=studio.settings,
+        model=studio.model.name,
+        fingerprint=studio.model.fingerprint,
+    )
+    save_picture(image, out_path, metadata=metadata)
+    return Outcome(
+        lines=(str(out_path),),
+        data={"picture": str(out_path), "prompt": bound.prompt, "concepts": [*concepts], "seed": seed},
+    )
+
+
+def _check_place(out_path: Path) -> None:
+    """Refuse a place that a PNG file cannot be written to before the model is loaded."""
+    if out_path.is_dir():
+        raise OutputError(f"{str(out_path)!r} is a folder: a picture is a file. Name a file such as page.png with -o.")
+    if not out_path.parent.is_dir():
+        raise OutputError(
+            f"There is no folder {str(out_path.parent)!r} to write {out_path.name!r} into. Make it first."
+        )
+    if out_path.suffix.lower() != ".png":
+        raise OutputError(f"{str(out_path)!r} does not end in .png: pictures are PNG files. Name it so with -o.")

@@ -1,0 +1,131 @@
+"""`fableverse learn`: concepts of one picture, learnt and put into the bank."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from api.console import Advance, Reporter
+from api.errors import UsageError
+from api.outcome import Outcome
+from api.settings import LEXICON_PATH, POCKET
+from concepts.bank import ConceptBank
+from concepts.errors import ConceptExists
+from concepts.lexicon import Lexicon
+from concepts.pictures import open_picture
+from concepts.schema import ConceptKind
+from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
+from generator.recipe import ConceptRequest, LearningProgress, LearningRecipe
+
+WORK_DIRNAME = ".learning"
+
+
+def parse_concept(text: str) -> ConceptRequest:
+    """What `--concept` says: "rusty=fox:character" is the id, the caption's word and the kind.
+
+    Raises:
+        UsageError: The text has another form or names no kind.
+        InvalidConcept: The id or the word breaks the rules.
+    """
+    concept_id, separator, rest = text.partition("=")
+    word, colon, kind = rest.rpartition(":")
+    try:
+        if not (separator and colon):
+            raise UsageError(f"--concept {text!r} has no '=' or no ':'; write ID=WORD:KIND, as in rusty=fox:character.")
+        return ConceptRequest.model_validate({"id": concept_id.strip(), "word": word.strip(), "kind": kind.strip()})
+    except ValidationError as error:
+        kinds = ", ".join(ConceptKind.__args__)
+        raise UsageError(f"--concept {text!r} has the kind {kind!r}; a kind is one of {kinds}.") from error
+
+
+def recipe_of(*, steps: int | None, seed: int) -> LearningRecipe:
+    """The default recipe, its two stages scaled to `steps` altogether.
+
+    Raises:
+        UsageError: There are too few steps for both stages.
+    """
+    recipe = LearningRecipe(seed=seed)
+    if steps is None:
+        return recipe
+    if steps < 2:
+        raise UsageError(f"--steps {steps} is too few: learning has two stages. Give at least 2.")
+    first = max(1, min(steps - 1, round(steps * recipe.stage1_steps / recipe.num_steps)))
+    return recipe.model_copy(update={"stage1_steps": first, "stage2_steps": steps - first})
+
+
+def learn_from_picture(
+    picture_path: Path,
+    *,
+    caption: str,
+    concepts: Sequence[ConceptRequest],
+    bank: ConceptBank,
+    recipe: LearningRecipe,
+    replace: bool,
+    model: str,
+    reporter: Reporter,
+) -> Outcome:
+    """Learns the concepts and keeps them; when it is interrupted the same command goes on where it stopped."""
+    picture = open_picture(picture_path)
+    _check_ids(bank, concepts, replace=replace)
+    prompts = prompts_from_lexicon(Lexicon.load(LEXICON_PATH)) if model == POCKET else GENERAL_PROMPTS
+    reporter.note(f"Loading {model} …")
+    from generator.flux_renderer import FluxRenderer  # loads torch, so only now
+    from generator.learning import learn_concepts
+    from generator.learnt import save_concepts
+    from generator.loading import load_model
+
+    loaded = load_model(model)
+    work_dir = bank.folder / WORK_DIRNAME
+    task = [
+        hashlib.sha256(picture.tobytes()).hexdigest(),
+        caption,
+        [concept.model_dump() for concept in concepts],
+        recipe.model_dump(),
+        loaded.fingerprint,
+    ]
+    checkpoint_path = work_dir / f"{hashlib.sha256(json.dumps(task).encode()).hexdigest()[:16]}.safetensors"
+    if checkpoint_path.exists():
+        reporter.note("Going on where learning was interrupted.")
+    reporter.note("Preparing the pictures and texts to learn from …")
+    try:
+        with reporter.progress(recipe.num_steps) as advance:
+            learnt = learn_concepts(
+                loaded,
+                picture,
+                caption,
+                concepts,
+                isolation_prompts=prompts,
+                recipe=recipe,
+                cache_dir=work_dir,
+                checkpoint_path=checkpoint_path,
+                on_step=partial(_report, advance),
+            )
+    except KeyboardInterrupt:
+        if checkpoint_path.exists():
+            reporter.note(f"What is learnt is kept in {checkpoint_path}: run the same command to go on there.")
+        raise
+    reporter.note("Drawing the previews …")
+    make_renderer = partial(FluxRenderer, loaded)
+    kept = save_concepts(bank, learnt, make_renderer=make_renderer, seed=recipe.seed, replace=replace)
+    checkpoint_path.unlink()
+    return Outcome(
+        lines=tuple(f"Learnt {concept.id} ({concept.word}): {bank.folder / concept.id}" for concept in kept),
+        data={"bank": str(bank.folder), "concepts": [concept.card().model_dump(mode="json") for concept in kept]},
+    )
+
+
+def _report(advance: Advance, progress: LearningProgress) -> None:
+    advance(progress.step, f"Learning, stage {progress.stage} of 2", f", loss {progress.loss:.3f}")
+
+
+def _check_ids(bank: ConceptBank, concepts: Sequence[ConceptRequest], *, replace: bool) -> None:
+    """Refuse taken ids before any time is spent on learning."""
+    taken = sorted({concept.id for concept in bank.list()} & {concept.id for concept in concepts})
+    if taken and not replace:
+        raise ConceptExists(
+            f"The bank {str(bank.folder)!r} already has {', '.join(map(repr, taken))}, and ids are unique. "
+            "Choose other ids, or give --replace."
+        )

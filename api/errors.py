@@ -1,0 +1,80 @@
+"""Which error ends the program with which exit code: the one table, and the errors that only `api/` raises.
+
+    FableverseError
+    ├── UsageError         the command line contradicts itself
+    ├── InvalidConfiguration   an environment variable has a value that cannot be used
+    ├── LockMismatch       a book cannot be drawn again as its lock says
+    └── OutputError        the place where something is to be written cannot be used
+
+Knows nothing of printing: `api/execution.py` shows the messages.
+"""
+
+import errno
+
+from api.exit_codes import BAD_INPUT, BROKEN_PIPE, DISK, INTERRUPTED, MODEL, STORY, UNEXPECTED, USAGE
+from concepts.errors import ConceptError, DamagedLexicon, FableverseError
+from generator.errors import GeneratorError
+from story.errors import InvalidRequest, StoryError
+
+
+class UsageError(FableverseError):
+    """Raised while the command line is read; the person corrects the command."""
+
+
+class InvalidConfiguration(FableverseError):
+    """Raised by `Settings.from_environment`; the person corrects or unsets the variable."""
+
+
+class LockMismatch(FableverseError):
+    """Raised before anything is drawn when a lock does not fit story, bank or model; the message says what differs."""
+
+
+class OutputError(FableverseError):
+    """Raised by everything that writes results; the person names another place or makes room."""
+
+
+_EXIT_CODES: dict[type[BaseException], int] = {
+    UsageError: USAGE,
+    InvalidConfiguration: USAGE,
+    ConceptError: BAD_INPUT,
+    InvalidRequest: BAD_INPUT,
+    LockMismatch: BAD_INPUT,
+    StoryError: STORY,
+    DamagedLexicon: MODEL,
+    GeneratorError: MODEL,
+    OutputError: DISK,
+    KeyboardInterrupt: INTERRUPTED,
+    BrokenPipeError: BROKEN_PIPE,
+}
+
+_DISK_ADVICE = {
+    errno.ENOSPC: "the disk is full. Make room or write elsewhere.",
+    errno.EDQUOT: "your share of the disk is used up. Make room or write elsewhere.",
+    errno.EROFS: "that file system cannot be written to. Write elsewhere.",
+    errno.EACCES: "you have no permission to. Change the permissions or write elsewhere.",
+    errno.EPERM: "you have no permission to. Change the permissions or write elsewhere.",
+    errno.ENOENT: "it does not exist. Check the path.",
+    errno.ENOTDIR: "a part of the path is a file, not a folder. Check the path.",
+    errno.EISDIR: "it is a folder, not a file. Check the path.",
+    errno.EEXIST: "something of that name stands there. Choose another name.",
+    errno.ENAMETOOLONG: "the name is too long. Choose a shorter one.",
+    errno.EFBIG: "the file would be larger than allowed. Raise the limit or write elsewhere.",
+    errno.EIO: "the disk reports a fault. Check it or write elsewhere.",
+    errno.EMFILE: "too many files are open. Raise the limit (ulimit -n).",
+}
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code of the nearest class in the table; `UNEXPECTED` when none of the error's classes is in it."""
+    for cls in type(error).__mro__:
+        if cls in _EXIT_CODES:
+            return _EXIT_CODES[cls]
+    return UNEXPECTED
+
+
+def as_output_error(error: OSError) -> OutputError | None:
+    """What an operating system's error about a file means for a person; None when it is none about files."""
+    if error.errno not in _DISK_ADVICE:
+        return None
+    named = repr(str(error.filename)) if error.filename is not None else "A file"
+    return OutputError(f"{named} could not be read or written: {_DISK_ADVICE[error.errno]}")

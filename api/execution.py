@@ -1,0 +1,126 @@
+"""Runs the command that the command line asks for, prints its result, and turns errors into messages and exit codes.
+
+The only place that prints results and that catches what the packages raise.
+"""
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import fields, replace
+
+from api.banks import open_bank
+from api.console import Reporter
+from api.errors import UsageError, as_output_error, exit_code_of
+from api.exit_codes import OK
+from api.outcome import Outcome
+from api.settings import Settings
+from concepts.errors import FableverseError
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Does what the command line asks for and returns the exit code.
+
+    Standard output gets the result alone: lines, or with `--json` one object, for a failure too. An error that is
+    nobody's to repair but the programmer's comes through.
+    """
+    wants_json: bool = arguments.json
+    try:
+        outcome = _run(arguments)
+        print(json.dumps(outcome.data, ensure_ascii=False) if wants_json else "\n".join(outcome.lines), flush=True)
+    except BrokenPipeError as error:
+        # Whoever read the output went away; Python would complain once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_code_of(error)
+    except KeyboardInterrupt as error:
+        return report_failure(error, wants_json=wants_json)
+    except FableverseError as error:
+        return report_failure(error, wants_json=wants_json)
+    except OSError as error:
+        known = as_output_error(error)
+        if known is None:
+            raise
+        return report_failure(known, wants_json=wants_json)
+    return OK
+
+
+def report_failure(error: FableverseError | KeyboardInterrupt, *, wants_json: bool) -> int:
+    """Tells what went wrong on standard error, with `--json` on standard output too, and returns the exit code."""
+    code, message = exit_code_of(error), str(error) or "Interrupted."
+    if wants_json:
+        failure = {"type": type(error).__name__, "message": message, "exit_code": code}
+        print(json.dumps({"error": failure}, ensure_ascii=False), flush=True)
+    print(f"fableverse: {message}", file=sys.stderr)
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> Outcome:
+    settings = Settings.from_environment(os.environ)
+    named = {field.name: getattr(arguments, field.name, None) for field in fields(Settings)}
+    settings = replace(settings, **{name: value for name, value in named.items() if value is not None})
+    return _COMMANDS[arguments.command](arguments, settings, Reporter())
+
+
+def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.commands.book import make_book, redraw_book
+
+    if (arguments.idea is None) == (arguments.lock is None):
+        raise UsageError("A book needs either an idea or --lock. See fableverse book --help.")
+    bank = open_bank(settings.bank_dir, tell=reporter.note)
+    if arguments.lock is not None:
+        return redraw_book(arguments.lock, settings=settings, bank=bank, out_dir=arguments.out, reporter=reporter)
+    return make_book(
+        arguments.idea,
+        settings=settings,
+        bank=bank,
+        cast=[concept_id.strip() for concept_id in arguments.cast.split(",") if concept_id.strip()],
+        pages=arguments.pages,
+        age=arguments.age,
+        seed=arguments.seed,
+        out_dir=arguments.out,
+        reporter=reporter,
+    )
+
+
+def _learn(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.commands.learn import learn_from_picture, parse_concept, recipe_of
+
+    return learn_from_picture(
+        arguments.picture,
+        caption=arguments.caption,
+        concepts=[parse_concept(text) for text in arguments.concept],
+        bank=open_bank(settings.bank_dir, tell=reporter.note),
+        recipe=recipe_of(steps=arguments.steps, seed=arguments.seed),
+        replace=arguments.replace,
+        model=settings.model,
+        reporter=reporter,
+    )
+
+
+def _bank(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.commands.bank import add_folder, list_concepts, remove_concepts, show_concept
+
+    bank = open_bank(settings.bank_dir, tell=reporter.note)
+    if arguments.action == "list":
+        return list_concepts(bank)
+    if arguments.action == "show":
+        return show_concept(bank, arguments.id)
+    if arguments.action == "add":
+        return add_folder(bank, arguments.folder, replace=arguments.replace)
+    return remove_concepts(bank, arguments.ids)
+
+
+def _draw(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.commands.draw import draw_picture
+
+    return draw_picture(
+        arguments.prompt,
+        bank=open_bank(settings.bank_dir, tell=reporter.note),
+        out_path=arguments.out,
+        seed=arguments.seed,
+        model=settings.model,
+        reporter=reporter,
+    )
+
+
+_COMMANDS = {"book": _book, "learn": _learn, "bank": _bank, "draw": _draw}

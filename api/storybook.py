@@ -1,0 +1,186 @@
+"""The whole flow, from an idea to a book on disk: idea → story → bound prompts → pictures → book.
+
+Everything it works with is passed in. Knows nothing of command lines, terminals or of how models are loaded.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import api
+from api.book_folder import replaced_book
+from api.book_lock import LOCK_FILENAME, BookLock, LockedModel, LockedPicture, check_lock, make_lock, picture_file
+from concepts.bank import ConceptBank
+from generator.images import PictureMetadata, save_picture
+from generator.renderer import Renderer
+from generator.settings import RenderSettings
+from story.book import BOOK_FILENAME, write_book
+from story.schema import Story, StoryRequest
+from story.writer import StoryWriter
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawingProgress:
+    """How far drawing is, told after every denoising step."""
+
+    picture: int
+    """The picture under way, from 0 for the cover."""
+    num_pictures: int
+    step: int
+    num_steps: int
+
+
+OnDrawing = Callable[[DrawingProgress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Studio:
+    """What draws: a renderer, the bank it takes its concepts from, and which model it draws with."""
+
+    renderer: Renderer
+    bank: ConceptBank
+    model: LockedModel
+    settings: RenderSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storybook:
+    """A book that has been written to disk."""
+
+    path: Path
+    """Of `book.html`."""
+    story: Story
+    lock: BookLock
+    warnings: tuple[str, ...]
+    """What a person should know of how the book came out."""
+    seconds: Mapping[str, float]
+    """Time spent in each part of the work: "writing", "drawing", "binding"."""
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """The cover's file, then each page's."""
+        return tuple(self.path.parent / picture_file(index) for index in range(len(self.lock.pictures)))
+
+
+def make_storybook(
+    request: StoryRequest,
+    *,
+    writer: StoryWriter,
+    writer_name: str,
+    studio: Studio,
+    out_dir: Path,
+    templates_dir: Path,
+    on_drawing: OnDrawing | None = None,
+) -> Storybook:
+    """Turn an idea into a book in `out_dir`, which appears whole or not at all; a book that stands there is replaced.
+
+    Raises:
+        OutputError, OSError: The book cannot be kept in that place; known before anything is written or drawn.
+        StoryError, ConceptError, GeneratorError: As the parts raise them.
+    """
+    with replaced_book(out_dir) as folder:
+        started = time.perf_counter()
+        written = writer.write(request)
+        lock = make_lock(
+            written.story,
+            request,
+            writer=writer_name,
+            bank=studio.bank,
+            model=studio.model,
+            settings=studio.settings,
+        )
+        writing = time.perf_counter() - started
+        seconds = _fill(folder, written.story, lock, studio=studio, templates_dir=templates_dir, on_drawing=on_drawing)
+    return Storybook(
+        path=out_dir / BOOK_FILENAME,
+        story=written.story,
+        lock=lock,
+        warnings=written.warnings,
+        seconds={"writing": writing, **seconds},
+    )
+
+
+def redraw_storybook(
+    lock: BookLock,
+    story: Story,
+    *,
+    studio: Studio,
+    out_dir: Path,
+    templates_dir: Path,
+    on_drawing: OnDrawing | None = None,
+) -> Storybook:
+    """Draw the pictures of a lock again and bind them with the story's words, which may have been edited since.
+
+    Raises:
+        LockMismatch: Model or bank are not what the lock says; nothing has been drawn then.
+        OutputError, OSError, ConceptError, GeneratorError: As for `make_storybook`.
+    """
+    warnings = check_lock(lock, bank=studio.bank, fingerprint=studio.model.fingerprint)
+    with replaced_book(out_dir) as folder:
+        seconds = _fill(folder, story, lock, studio=studio, templates_dir=templates_dir, on_drawing=on_drawing)
+    return Storybook(path=out_dir / BOOK_FILENAME, story=story, lock=lock, warnings=warnings, seconds=seconds)
+
+
+def _fill(
+    folder: Path,
+    story: Story,
+    lock: BookLock,
+    *,
+    studio: Studio,
+    templates_dir: Path,
+    on_drawing: OnDrawing | None,
+) -> dict[str, float]:
+    """Draw every picture of the lock into an empty folder and bind the book there; returns the seconds of both."""
+    started = time.perf_counter()
+    paths = [folder / picture_file(index) for index in range(len(lock.pictures))]
+    for index, (picture, path) in enumerate(zip(lock.pictures, paths, strict=True)):
+        path.parent.mkdir(exist_ok=True)
+        _draw(picture, lock, studio, path, on_step=_on_step(on_drawing, index, len(paths)))
+    drawn = time.perf_counter()
+    write_book(
+        story,
+        paths,
+        folder,
+        cast=[studio.bank.get(concept_id).card() for concept_id in lock.cast],
+        colophon=_colophon(lock),
+        portraits={concept_id: studio.bank.preview_path(concept_id) for concept_id in lock.cast},
+        templates_dir=templates_dir,
+    )
+    (folder / LOCK_FILENAME).write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return {"drawing": drawn - started, "binding": time.perf_counter() - drawn}
+
+
+def _draw(
+    picture: LockedPicture, lock: BookLock, studio: Studio, path: Path, *, on_step: Callable[[int, int], None] | None
+) -> None:
+    image = studio.renderer.render(picture.bound, seed=picture.seed, settings=lock.settings, on_step=on_step)
+    metadata = PictureMetadata(
+        prompt=picture.prompt,
+        seed=picture.seed,
+        concepts=picture.concepts,
+        settings=lock.settings,
+        model=lock.model.name,
+        fingerprint=lock.model.fingerprint,
+    )
+    save_picture(image, path, metadata=metadata)
+
+
+def _on_step(on_drawing: OnDrawing | None, picture: int, num_pictures: int) -> Callable[[int, int], None] | None:
+    if on_drawing is None:
+        return None
+
+    def report(step: int, num_steps: int) -> None:
+        on_drawing(DrawingProgress(picture=picture, num_pictures=num_pictures, step=step, num_steps=num_steps))
+
+    return report
+
+
+def _colophon(lock: BookLock) -> dict[str, str]:
+    return {
+        "Idea": lock.idea,
+        "Written by": lock.writer,
+        "Drawn by": lock.model.name,
+        "Seed": str(lock.seed),
+        "Made with": f"Fableverse {api.__version__}",
+    }

@@ -1,0 +1,82 @@
+"""Small parts for tests of the flow: a writer and a renderer without models, and a tiny model in a folder."""
+
+import hashlib
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from api.book_lock import LockedModel
+from api.storybook import Studio
+from concepts.bank import ConceptBank
+from concepts.schema import BoundPrompt
+from generator.renderer import OnStep
+from generator.settings import RenderSettings
+from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
+from tests.concepts.builders import a_concept, add_concept
+
+SETTINGS = RenderSettings(num_inference_steps=2, guidance_scale=3.5, height=16, width=32, max_sequence_length=300)
+MODEL = LockedModel(source="pocket", name="Pocket", fingerprint="f1")
+
+
+class PlainWriter:
+    """Writes the same short story whatever is asked for, with the fox on every page; remembers what was asked."""
+
+    def __init__(self, *, prompt: str = "a fox in the snow") -> None:
+        self.prompt = prompt
+        self.requests: list[StoryRequest] = []
+
+    def write(self, request: StoryRequest) -> WrittenStory:
+        self.requests.append(request)
+
+        def scene(number: int) -> Scene:
+            return Scene(prompt=f"{self.prompt} {number}", concepts=("rusty",), alt=f"Rusty on page {number}.")
+
+        pages = tuple(Page(text=f"Text {number}.", scene=scene(number)) for number in range(1, request.pages + 1))
+        return WrittenStory(story=Story(title="The <Fox>", cover=scene(0), pages=pages), warnings=("a small thing",))
+
+
+class PlainRenderer:
+    """Draws a colour that follows from the prompt and the seed; may be made to fail at a certain picture."""
+
+    def __init__(self, *, failures: Mapping[int, BaseException] | None = None) -> None:
+        self.failures = failures or {}
+        self.drawn: list[tuple[BoundPrompt, int]] = []
+
+    def render(
+        self, bound: BoundPrompt, *, seed: int, settings: RenderSettings | None = None, on_step: OnStep | None = None
+    ) -> Image.Image:
+        if len(self.drawn) in self.failures:
+            raise self.failures[len(self.drawn)]
+        self.drawn.append((bound, seed))
+        size = settings or SETTINGS
+        for step in range(size.num_inference_steps):
+            if on_step is not None:
+                on_step(step + 1, size.num_inference_steps)
+        digest = hashlib.sha256(f"{seed} {bound.prompt}".encode()).digest()
+        return Image.new("RGB", (size.width, size.height), (digest[0], digest[1], digest[2]))
+
+
+def plain_bank(folder: Path) -> ConceptBank:
+    """A bank with Rusty the fox in it, learnt on the model of fingerprint "f1"."""
+    bank = ConceptBank(folder / "bank")
+    add_concept(bank, a_concept(), folder / "workshop")
+    return bank
+
+
+def plain_studio(bank: ConceptBank, *, renderer: PlainRenderer | None = None, fingerprint: str = "f1") -> Studio:
+    model = MODEL.model_copy(update={"fingerprint": fingerprint})
+    return Studio(renderer=renderer or PlainRenderer(), bank=bank, model=model, settings=replace(SETTINGS))
+
+
+def a_request(bank: ConceptBank, *, idea: str = "a fox & <a friend>", seed: int = 7, pages: int = 4) -> StoryRequest:
+    return StoryRequest(idea=idea, catalog=bank.catalog(), seed=seed, pages=pages)
+
+
+def noise_picture(path: Path, *, size: tuple[int, int] = (24, 16)) -> Path:
+    """A picture of random pixels, always the same."""
+    pixels = random.Random(0).randbytes(size[0] * size[1] * 3)
+    Image.frombytes("RGB", size, pixels).save(path)
+    return path

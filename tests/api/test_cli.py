@@ -1,0 +1,203 @@
+"""What the command line says without a model: help, usage, exit codes, JSON, the bank's commands."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from api import exit_codes
+from api.cli import main
+from api.commands.learn import parse_concept, recipe_of
+from api.errors import UsageError
+from tests.api.builders import noise_picture, plain_bank
+from tests.concepts.builders import contents
+
+ROOT = Path(__file__).resolve().parents[2]
+FABLEVERSE = Path(sys.executable).with_name("fableverse")
+HEAVY = {"torch", "diffusers", "transformers", "langchain", "rich", "pydantic"}
+
+
+@pytest.fixture
+def bank_dir(tmp_path: Path) -> Path:
+    return plain_bank(tmp_path).folder
+
+
+def test_help_loads_nothing_heavy_and_lists_the_exit_codes() -> None:
+    code = (
+        "import sys\nfrom api.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit as end:\n"
+        f"    assert end.code == 0\nloaded = {HEAVY!r} & sys.modules.keys()\nassert not loaded, loaded"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    listed = re.findall(r"^ +(\d+)  (.+)$", done.stdout, re.MULTILINE)
+    assert listed == [(str(number), meaning) for number, meaning in exit_codes.MEANINGS.items()]
+
+
+def test_help_takes_less_than_half_a_second_of_work() -> None:
+    before = os.times()
+    subprocess.run([FABLEVERSE, "--help"], check=True, capture_output=True)
+    after = os.times()
+    spent_s = after.children_user + after.children_system - before.children_user - before.children_system
+    assert spent_s < 0.5, f"--help took {spent_s:.2f} s of processor time"
+
+
+@pytest.mark.parametrize("command", ["book", "learn", "bank", "draw"])
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert f"usage: fableverse {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "COMMAND"),
+        (["tell"], "invalid choice: 'tell'"),
+        (["book"], "either an idea or --lock"),
+        (["book", "fox", "--lock", "book.lock"], "either an idea or --lock"),
+        (["book", "fox", "--pages", "many"], "--pages.*'many'"),
+        (["book", "fox", "--seed", "-1"], "--seed"),
+        (["learn", "fox.png", "--caption", "a fox", "--concept", "rusty"], r"rusty=fox:character"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2(
+    words: list[str], message: str, bank_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bank = ["--bank", str(bank_dir)] if words[:1] in (["book"], ["learn"]) else []
+    assert main([*words, *bank]) == exit_codes.USAGE
+    captured = capsys.readouterr()
+    assert re.search(message, captured.err)
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kind"),
+    [
+        (["book", "fox", "--cast", "rustic"], exit_codes.BAD_INPUT, "UnknownConcept"),
+        (["book", "fox", "--cast", "rusty,rusty"], exit_codes.BAD_INPUT, "InvalidRequest"),
+        (["book", "fox", "--pages", "99"], exit_codes.BAD_INPUT, "InvalidRequest"),
+        (["book", "fox", "--model", "no/such/model"], exit_codes.MODEL, "ModelNotFound"),
+        (["book", "--lock", "missing.lock"], exit_codes.DISK, "OutputError"),
+        (["draw", "a @rustic"], exit_codes.BAD_INPUT, "UnknownConcept"),
+        (["draw", "a @rusty", "-o", "no/such/folder/page.png"], exit_codes.DISK, "OutputError"),
+        (["draw", "a @rusty", "-o", "page.jpg"], exit_codes.DISK, "OutputError"),
+        (["bank", "show", "../rusty"], exit_codes.BAD_INPUT, "InvalidConcept"),
+        (["bank", "remove", "rusty", "nobody"], exit_codes.BAD_INPUT, "UnknownConcept"),
+        (["book", "--no-such-option"], exit_codes.USAGE, "UsageError"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_with_json_a_failure_is_one_object_and_the_bank_stays(
+    words: list[str], code: int, kind: str, bank_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(bank_dir)
+    assert main([*words, "--bank", str(bank_dir), "--json"]) == code
+    captured = capsys.readouterr()
+    error = json.loads(captured.out)["error"]
+    assert (error["type"], error["exit_code"]) == (kind, code)
+    assert error["message"] in captured.err
+    assert contents(bank_dir) == before
+
+
+def test_an_out_folder_that_is_a_file_is_refused(
+    bank_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("precious")
+    words = ["book", "fox", "--bank", str(bank_dir), "--out"]
+    assert main([*words, str(tmp_path / "taken")]) == exit_codes.DISK
+    assert "is a file, but a book is a folder" in capsys.readouterr().err
+    assert (tmp_path / "taken").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("make_file", "caption", "message"),
+    [
+        (lambda path: path.write_text("no picture"), "a fox", "cannot be read as a picture"),
+        (lambda path: path.unlink(missing_ok=True), "a fox", "There is no file"),
+    ],
+    ids=["no picture", "no file"],
+)
+def test_learning_from_no_picture_is_refused_before_anything_is_loaded(
+    make_file: object, caption: str, message: str, bank_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert callable(make_file)
+    make_file(tmp_path / "picture.png")
+    words = ["learn", str(tmp_path / "picture.png"), "--caption", caption, "--concept", "new=fox:character"]
+    assert main([*words, "--bank", str(bank_dir)]) == exit_codes.BAD_INPUT
+    assert message in capsys.readouterr().err
+
+
+def test_learning_a_taken_id_is_refused_before_anything_is_loaded(
+    bank_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = noise_picture(tmp_path / "fox.png")
+    words = ["learn", str(picture), "--caption", "a fox", "--concept", "rusty=fox:character"]
+    assert main([*words, "--bank", str(bank_dir)]) == exit_codes.BAD_INPUT
+    assert "already has 'rusty'" in capsys.readouterr().err
+
+
+def test_the_bank_is_listed_as_a_table_and_as_json(bank_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bank", "list", "--bank", str(bank_dir)]) == exit_codes.OK
+    assert capsys.readouterr().out.split() == ["ID", "WORD", "KIND", "MODEL", "rusty", "fox", "character", "pocket"]
+    assert main(["bank", "list", "--bank", str(bank_dir), "--json"]) == exit_codes.OK
+    (concept,) = json.loads(capsys.readouterr().out)["concepts"]
+    assert (concept["id"], concept["name"], concept["word"]) == ("rusty", "Rusty", "fox")
+
+
+def test_a_concept_is_shown_moved_and_removed(
+    bank_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bank", "show", "rusty", "--bank", str(bank_dir), "--json"]) == exit_codes.OK
+    assert json.loads(capsys.readouterr().out)["files"]["source"] == str(bank_dir / "rusty" / "source.png")
+    other = tmp_path / "other"
+    other.mkdir()
+    assert main(["bank", "add", str(bank_dir / "rusty"), "--bank", str(other)]) == exit_codes.OK
+    assert main(["bank", "remove", "rusty", "--bank", str(bank_dir)]) == exit_codes.OK
+    assert sorted(path.name for path in other.iterdir()) == ["rusty"]
+    assert list(bank_dir.iterdir()) == []
+
+
+def test_a_reader_that_goes_away_ends_quietly(bank_dir: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [FABLEVERSE, "bank", "list", "--bank", str(bank_dir)]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (exit_codes.BROKEN_PIPE, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rusty=fox:character", ("rusty", "fox", "character")),
+        ("hat-1=straw hat:clothing", ("hat-1", "straw hat", "clothing")),
+    ],
+)
+def test_a_concept_is_written_as_id_word_and_kind(text: str, expected: tuple[str, str, str]) -> None:
+    concept = parse_concept(text)
+    assert (concept.id, concept.word, concept.kind) == expected
+
+
+@pytest.mark.parametrize("text", ["rusty", "rusty=fox", "rusty:character", "rusty=fox:hero"])
+def test_a_concept_written_otherwise_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(repr(text))):
+        parse_concept(text)
+
+
+@pytest.mark.parametrize("steps", [2, 26, 500])
+def test_steps_are_shared_out_between_both_stages(steps: int) -> None:
+    recipe, default = recipe_of(steps=steps, seed=3), recipe_of(steps=None, seed=3)
+    assert recipe.num_steps == steps and min(recipe.stage1_steps, recipe.stage2_steps) >= 1
+    share = default.stage1_steps / default.num_steps
+    assert recipe.stage1_steps == pytest.approx(steps * share, abs=0.51)
+    assert recipe.seed == default.seed == 3
+
+
+def test_too_few_steps_are_refused() -> None:
+    with pytest.raises(UsageError, match="--steps 1"):
+        recipe_of(steps=1, seed=0)

@@ -1,0 +1,98 @@
+"""The commands with a real, tiny, random model: learn, draw, a book, the same book again, an interruption."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from api import exit_codes
+from api.cli import main
+from generator.images import read_metadata
+from tests.api.builders import SETTINGS, noise_picture
+from tests.concepts.builders import contents
+from tests.generator.tiny import tiny_pipeline
+
+FABLEVERSE = Path(sys.executable).with_name("fableverse")
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model in `model`, a picture, and a bank with what was learnt from it by the command."""
+    folder = tmp_path_factory.mktemp("workplace")
+    tiny_pipeline().save_pretrained(folder / "model")
+    (folder / "model" / "fableverse.json").write_text(json.dumps({"name": "Tiny", **asdict(SETTINGS)}))
+    noise_picture(folder / "fox.png")
+    (folder / "bank").mkdir()
+    assert main(learn_command(folder, "rusty", steps=2)) == exit_codes.OK
+    return folder
+
+
+def common(folder: Path) -> list[str]:
+    return ["--model", str(folder / "model"), "--bank", str(folder / "bank")]
+
+
+def learn_command(folder: Path, concept_id: str, *, steps: int) -> list[str]:
+    concepts = ["--concept", f"{concept_id}=fox:character", "--concept", f"{concept_id}-snow=snow:place"]
+    caption = ["--caption", "a fox in the snow", "--steps", str(steps)]
+    return ["learn", str(folder / "fox.png"), *caption, *concepts, *common(folder)]
+
+
+def test_what_was_learnt_is_in_the_bank_and_nothing_is_left_to_resume(workplace: Path) -> None:
+    names = {path.name for path in (workplace / "bank").iterdir()}
+    assert names == {"rusty", "rusty-snow", ".learning"}
+    assert [path.name[:10] for path in (workplace / "bank" / ".learning").iterdir()] == ["isolation-"]
+
+
+def test_a_picture_is_drawn_with_the_concept_at_its_word(workplace: Path, tmp_path: Path) -> None:
+    words = ["draw", "a @rusty waving", "-o", str(tmp_path / "page.png"), "--seed", "3", *common(workplace)]
+    assert main(words) == exit_codes.OK
+    metadata = read_metadata(tmp_path / "page.png")
+    assert (metadata.prompt, metadata.seed, list(metadata.concepts)) == ("a fox waving", 3, ["rusty"])
+
+
+def test_a_book_is_made_and_made_again_by_its_lock(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["book", "a fox who is afraid of the dark", "--pages", "4", "--cast", "rusty", "--seed", "7"]
+    assert main([*words, "--out", str(tmp_path / "first"), *common(workplace)]) == exit_codes.OK
+    assert capsys.readouterr().out == f"{tmp_path / 'first' / 'book.html'}\n"
+    again = ["book", "--lock", str(tmp_path / "first" / "book.lock"), "--out", str(tmp_path / "second")]
+    assert main([*again, "--bank", str(workplace / "bank"), "--json"]) == exit_codes.OK
+    told = json.loads(capsys.readouterr().out)
+    assert (told["book"], told["pages"], told["seed"]) == (str(tmp_path / "second" / "book.html"), 4, 7)
+    assert "rusty" in told["cast"]
+    first, second = contents(tmp_path / "first"), contents(tmp_path / "second")
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_a_cast_of_another_model_is_refused_before_a_story_is_written(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_pipeline(seed=1).save_pretrained(tmp_path / "other")
+    words = ["book", "a fox", "--cast", "rusty", "--out", str(tmp_path / "fox"), "--bank", str(workplace / "bank")]
+    assert main([*words, "--model", str(tmp_path / "other")]) == exit_codes.BAD_INPUT
+    assert "'rusty', learnt on another model" in capsys.readouterr().err
+    assert not (tmp_path / "fox").exists()
+
+
+def test_an_interrupted_learning_says_how_to_go_on_and_goes_on(workplace: Path) -> None:
+    command = [str(FABLEVERSE), *learn_command(workplace, "later", steps=60)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("Learning, stage 1"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == exit_codes.INTERRUPTED, rest
+    assert "run the same command to go on there" in rest
+    assert not (workplace / "bank" / "later").exists()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == exit_codes.OK, done.stderr
+    assert "Going on where learning was interrupted" in done.stderr
+    assert (workplace / "bank" / "later" / "direction.safetensors").is_file()
