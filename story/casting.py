@@ -244,7 +244,9 @@ def _places(request: StoryRequest, idea: Idea, lexicon: Lexicon, rng: random.Ran
     rng.shuffle(away)
     bed = next((place for place in known if place.key == "bedroom"), home)
     spots: tuple[Spot, ...] = ("first", "second", "third")
-    return {"home": home, "bed": bed} | {spot: away[index % len(away)] for index, spot in enumerate(spots)}
+    places: dict[Spot, Place] = {spot: away[index % len(away)] for index, spot in enumerate(spots)}
+    places["home"], places["bed"] = home, bed
+    return places
 
 
 def _key_light(request: StoryRequest, idea: Idea, lexicon: Lexicon, rng: random.Random) -> str:

@@ -178,7 +178,7 @@ def _read_actor(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, 
     if kind in _ANYBODY:
         kind, hero_words = "", []
     friend = two[1][-1] if two[1] else ""
-    gender = next((_GENDERS[word] for word in first if word in _GENDERS), None)
+    gender: Gender | None = next((_GENDERS[word] for word in first if word in _GENDERS), None)
     return _read_rest(Idea(kind=kind, hero=" ".join(hero_words), name=name, friend_kind=friend, gender=gender), rest)
 
 

@@ -5,6 +5,7 @@ them with the idea's own words. The same request gives the same story on every m
 """
 
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -33,6 +34,8 @@ _MERGED: Mapping[int, tuple[tuple[int, ...], ...]] = {
 # The order in which quiet pages join books longer than eight pages, as indexes of `INTERLUDES`.
 _JOINING = (7, 0, 3, 5, 1, 6, 2, 4)
 
+# Who has no friend yet must not be given one on the first page.
+_LONELY = re.compile(r"\b(?:friends?|lonely|alone)\b")
 _OTHER_MOOD: Mapping[Mood, Mood] = {"glad": "still", "still": "calm", "calm": "still", "asleep": "asleep"}
 
 
@@ -70,8 +73,8 @@ class Storyteller:
         pages = _spread(_Teller(arc=arc, fields=fields, age=request.age, rng=rng), request.pages)
         story = Story(
             title=choose_title(arc, fields, rng),
-            cover=make_scene(Shot(hero="glad", friend=None if arc.stranger else "calm", light="key"), stage),
-            pages=_illustrated(pages, stage),
+            cover=self._scene(Shot(hero="glad", friend=None if arc.stranger else "calm", light="key"), stage),
+            pages=self._illustrated(pages, stage),
         )
         self._refuse(self._check_scene(story.cover, request))
         for page in story.pages:
@@ -83,7 +86,7 @@ class Storyteller:
         shown = tuple(card for card in request.catalog if card.id in concept_ids and card.kind == "character")
         asked = request.model_copy(update={"cast": shown or request.cast})
         stage = set_stage(asked, idea=Idea(), lexicon=self.lexicon, rng=random.Random(request.seed))
-        scene = make_scene(Shot(hero="still", friend="calm" if len(shown) > 1 else None), stage)
+        scene = self._scene(Shot(hero="still", friend="calm" if len(shown) > 1 else None), stage)
         self._refuse(self._check_scene(scene, request))
         return scene
 
@@ -99,10 +102,29 @@ class Storyteller:
         stage = set_stage(asked if shown else request, idea=Idea(), lexicon=self.lexicon, rng=rng)
         fields = story_fields(Idea(), stage, rng)
         teller = _Teller(arc=everyday.QUESTION, fields=fields, age=request.age, rng=rng)
-        pages = _illustrated([teller.quiet(index) for index in range(len(INTERLUDES))], stage)
+        pages = self._illustrated([teller.quiet(index) for index in range(len(INTERLUDES))], stage)
         for page in pages:
             self._refuse(self._check_page(page, request))
         return pages
+
+    def _illustrated(self, told: Sequence[_ToldBeat], stage: Stage) -> tuple[Page, ...]:
+        """The pages with their scenes; a pose tells two pictures in a row apart that would have the same prompt."""
+        pages: list[Page] = []
+        for page in told:
+            scene = self._scene(page.shot, stage)
+            if pages and scene.prompt == pages[-1].scene.prompt and page.shot.hero is not None:
+                scene = self._scene(replace(page.shot, hero=_OTHER_MOOD[page.shot.hero]), stage)
+            pages.append(Page(text=page.text, scene=scene))
+        return tuple(pages)
+
+    def _scene(self, shot: Shot, stage: Stage) -> Scene:
+        """The shot's scene, with less in it where the encoder takes too few words for all."""
+        bare = replace(shot, held=False, boat=False, painted=False)
+        for simpler in (shot, bare):
+            scene = make_scene(simpler, stage)
+            if self.count_tokens(scene.prompt) <= self.max_tokens:
+                return scene
+        return make_scene(replace(bare, friend=None) if bare.hero else bare, stage)
 
     def _check_scene(self, scene: Scene, request: StoryRequest) -> tuple[Problem, ...]:
         return check_scene(scene, catalog=request.catalog, count_tokens=self.count_tokens, max_tokens=self.max_tokens)
@@ -186,17 +208,6 @@ def _spread(teller: _Teller, num_pages: int) -> list[_ToldBeat]:
     return pages
 
 
-def _illustrated(told: Sequence[_ToldBeat], stage: Stage) -> tuple[Page, ...]:
-    """The pages with their scenes; a pose tells two pictures in a row apart that would have the same prompt."""
-    pages: list[Page] = []
-    for page in told:
-        scene = make_scene(page.shot, stage)
-        if pages and scene.prompt == pages[-1].scene.prompt and page.shot.hero is not None:
-            scene = make_scene(replace(page.shot, hero=_OTHER_MOOD[page.shot.hero]), stage)
-        pages.append(Page(text=page.text, scene=scene))
-    return tuple(pages)
-
-
 def _darkened(stage: Stage) -> Stage:
     """The stage with a key light of the night, unless the cast has chosen one."""
     chosen = any(card.kind == "lighting" for card in stage.cast) or stage.key_light in ("moonlight", "lamplight")
@@ -212,6 +223,8 @@ def _playable(idea: Idea, stage: Stage) -> Idea:
 
 def _choose_arc(idea: Idea, rng: random.Random) -> Arc:
     """An arc for what the idea says most clearly; an idea that names no trouble may have any of the everyday arcs."""
+    if _LONELY.search(" ".join((idea.wish, idea.thing, *idea.jobs))):
+        return friends.UNLIKE
     if idea.fear and idea.wish:
         return fear.BESIDE
     given = {"fear": idea.fear, "wish": idea.wish, "thing": idea.thing, "topic": idea.topic}

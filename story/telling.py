@@ -10,7 +10,7 @@ from story.arcs.model import Arc, Beat, Line, Telling
 from story.arcs.shared import ANYWHERE_LOOKS, GLOW, PLACE_WORDS
 from story.grammar import join_names, tidy, title_case, with_article
 from story.idea import Idea, past_phrase
-from story.stage import Place, Stage
+from story.stage import Place, Spot, Stage
 
 MAX_TITLE_LENGTH = 52
 
@@ -60,14 +60,15 @@ def _own(phrase: str, stage: Stage, owner: str = "") -> str:
     """The phrase with its possessives turned to the hero's own, or to "my" or "your" where somebody speaks."""
     pronouns = stage.hero.pronouns
     his, himself = (owner, f"{owner}self") if owner else (pronouns.his, pronouns.himself)
-    forms = dict.fromkeys(("his", "her", "its", "their", "my"), his)
+    forms: dict[str, str] = dict.fromkeys(("his", "her", "its", "their", "my"), his)
     forms |= dict.fromkeys(("himself", "herself", "itself", "themselves"), himself)
     return " ".join(forms.get(word, word) for word in phrase.split())
 
 
 def _place_fields(stage: Stage, rng: random.Random) -> dict[str, str]:
     values: dict[str, str] = {}
-    for suffix, spot in (("home", "home"), ("p1", "first"), ("p2", "second"), ("p3", "third")):
+    spots: tuple[tuple[str, Spot], ...] = (("home", "home"), ("p1", "first"), ("p2", "second"), ("p3", "third"))
+    for suffix, spot in spots:
         place: Place = stage.places[spot]
         phrase = place.phrase or "in the world"
         noun = phrase.partition(" ")[2]

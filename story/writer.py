@@ -226,7 +226,8 @@ def read_draft(completion: Completion[StoryAnswer], *, num_pages: int) -> _Draft
     else:
         data = _partial_json(completion.raw)
         cover = _validated(SceneAnswer, data.get("cover"))
-        title = data["title"] if isinstance(data.get("title"), str) else ""
+        given = data.get("title")
+        title = given if isinstance(given, str) else ""
         listed = data.get("pages")
         read = [_validated(PageAnswer, page) for page in (listed if isinstance(listed, list) else [])]
         pages = [_page(page) if page else None for page in read]

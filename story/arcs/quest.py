@@ -112,7 +112,7 @@ EVERYWHERE = Arc(
             tell(
                 "“You know,” said {hero}, “I found more than I was looking for.”",
                 "“What else did you find?” asked {friend}.",
-                "“You,” said {hero}. “You were looking for me, too.”",
+                "“You,” said {hero}. “You waited.”",
             ),
         ),
     ),

@@ -197,6 +197,26 @@ def test_an_encoder_too_small_for_any_prompt_is_refused() -> None:
         small.write(StoryRequest(idea="a fox", catalog=BANK))
 
 
+def test_an_encoder_that_takes_few_words_is_shown_simpler_pictures() -> None:
+    few = Storyteller(LEXICON, count_tokens=count_words, max_tokens=13)
+    for seed in range(8):
+        story = few.write(StoryRequest(idea="a bear and a fox", catalog=BANK, seed=seed)).story
+        assert all(count_words(scene.prompt) <= 13 for scene in story.scenes)
+
+
+def test_a_wrong_article_in_the_idea_is_put_right() -> None:
+    told = text_of(tell("a fox who wants to eat a apple and an banana"))
+    assert "an apple and a banana" in told
+
+
+def test_who_seeks_a_friend_does_not_have_one_already() -> None:
+    for idea in ("a robot looking for a friend", "a fox who has no friends", "a cat who is lonely"):
+        for seed in range(6):
+            opening = tell(idea, seed=seed, pages=16).pages[0].text
+            assert "best friend" not in opening
+            assert "Next door" not in opening
+
+
 def test_a_straw_hat_of_the_bank_is_worn_and_is_no_plain_hat() -> None:
     straw, plain = card("sunny", "straw hat", "clothing"), card("bowler", "hat", "clothing")
     story = tell("a fox", bank=(RUSTY, straw, plain))
