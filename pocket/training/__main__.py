@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from pocket.training.autoencoder import encode_dataset, train_autoencoder
+from pocket.training.autoencoder import encode_dataset, sharpen_decoder, train_autoencoder
 from pocket.training.dataset import draw_dataset
 from pocket.training.export import export_pipeline
 from pocket.training.probe import train_probe
@@ -30,6 +30,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--probe-minutes", type=float, default=8)
     parser.add_argument("--flow-minutes", type=float, default=60)
     parser.add_argument("--distil-minutes", type=float, default=10)
+    parser.add_argument("--decoder-minutes", type=float, default=5)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
@@ -62,6 +63,7 @@ def main() -> None:
     if not args.export_only:
         for line in trainer.run():
             print(line, flush=True)
+        sharpen_decoder(args.data, autoencoder, minutes=args.decoder_minutes, batch_size=8, **common)
     export_pipeline(args.out, transformer=trainer.averaged_transformer(), autoencoder=autoencoder, encoders=encoders)
 
 

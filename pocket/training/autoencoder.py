@@ -18,6 +18,7 @@ KL_WEIGHT = 4e-3
 EDGE_WEIGHT = 0.5
 MOST_PICTURES = 10_000
 EMPHASIS = 0.4
+DECODER_NOISE = 0.25
 
 
 def to_model_range(pictures: np.ndarray, device: str) -> Tensor:
@@ -100,6 +101,59 @@ def _standardise_latents(autoencoder: PatchAutoencoder, pictures: np.ndarray, de
     emphasis = emphasis / emphasis.square().mean().sqrt()
     autoencoder.latent_mean.copy_(means.mean((0, 2, 3), keepdim=True))
     autoencoder.latent_std.copy_(spread / emphasis)
+
+
+def sharpen_decoder(
+    folder: Path, autoencoder: PatchAutoencoder, *, minutes: float, batch_size: int, seed: int, device: str
+) -> None:
+    """Train the decoder on, with the latents fixed and a little noise on them, so that it mends what the transformer
+    gets slightly wrong; or load that decoder when `folder` already has it."""
+    path = folder / "decoder.safetensors"
+    if path.exists():
+        autoencoder.load_state_dict(load_file(path))
+        return
+    pictures = np.load(folder / "pictures-square.npy", mmap_mode="r")
+    latents = np.load(folder / "latents-square.npy", mmap_mode="r")
+    for line in _fit_decoder(autoencoder, pictures, latents, minutes=minutes, batch_size=batch_size, seed=seed):
+        print(line, flush=True)
+    autoencoder.requires_grad_(False)
+    save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, path)
+
+
+def _fit_decoder(
+    autoencoder: PatchAutoencoder,
+    pictures: np.ndarray,
+    latents: np.ndarray,
+    *,
+    minutes: float,
+    batch_size: int,
+    seed: int,
+) -> Iterator[str]:
+    device = str(autoencoder.device)
+    rng = np.random.default_rng(seed + 1)
+    parameters = [*autoencoder.decoder.parameters(), *autoencoder.linear_decoder.parameters()]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    optimizer = torch.optim.AdamW(parameters, lr=1e-3, betas=(0.9, 0.95), weight_decay=1e-4)
+    start, step, done = time.monotonic(), 0, 0.0
+    while done < 1:
+        done = min(1.0, (time.monotonic() - start) / (60 * minutes))
+        for group in optimizer.param_groups:
+            group["lr"] = 1e-3 * min(1.0, (step + 1) / 50) * min(1.0, 1.5 * (1 - done) + 1e-3)
+        rows = np.sort(rng.choice(len(pictures), batch_size, replace=False))
+        batch = to_model_range(pictures[rows], device).contiguous(memory_format=torch.channels_last)
+        z = torch.from_numpy(latents[rows]).float().to(device)
+        z = z + DECODER_NOISE * torch.rand(len(z), 1, 1, 1, device=device) * torch.randn_like(z)
+        with autocast(device):
+            reconstructed = autoencoder.decode(z).sample
+        loss = reconstruction_loss(reconstructed.float(), batch)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        if step % 100 == 0 or done == 1:
+            yield f"decoder {step} ({done:.0%}) loss {loss.item():.4f}"
+        step += 1
 
 
 @torch.no_grad()
