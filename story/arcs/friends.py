@@ -48,7 +48,7 @@ PRESENT = Arc(
         beat(
             Shot(hero="still", at="second", light="day", boat=True),
             tell(
-                "Next, {hero} built a boat out of a box, {at_p2}. It had {friend}'s name on it. {He} put it in a puddle.",
+                "Next, {hero} built a boat out of a box, {at_p2}. It was called {friend}. {He} set it in a puddle.",
                 "It floated for as long as it takes to say {friend}. Then it did not.",
                 "{refrain}",
             ),
