@@ -63,7 +63,7 @@ def main() -> None:
     if not args.export_only:
         for line in trainer.run():
             print(line, flush=True)
-        sharpen_decoder(args.data, autoencoder, minutes=args.decoder_minutes, batch_size=8, **common)
+        sharpen_decoder(args.data, autoencoder, minutes=args.decoder_minutes, batch_size=8, seed=args.seed)
     export_pipeline(args.out, transformer=trainer.averaged_transformer(), autoencoder=autoencoder, encoders=encoders)
 
 

@@ -103,9 +103,7 @@ def _standardise_latents(autoencoder: PatchAutoencoder, pictures: np.ndarray, de
     autoencoder.latent_std.copy_(spread / emphasis)
 
 
-def sharpen_decoder(
-    folder: Path, autoencoder: PatchAutoencoder, *, minutes: float, batch_size: int, seed: int, device: str
-) -> None:
+def sharpen_decoder(folder: Path, autoencoder: PatchAutoencoder, *, minutes: float, batch_size: int, seed: int) -> None:
     """Train the decoder on, with the latents fixed and a little noise on them, so that it mends what the transformer
     gets slightly wrong; or load that decoder when `folder` already has it."""
     path = folder / "decoder.safetensors"
