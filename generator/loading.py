@@ -26,7 +26,7 @@ from generator.modulation import count_blocks
 from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
 
 # diffusers takes the classes that a model folder names only from modules that are imported already, so that naming a
-# module cannot run it; the import above is what lets Pocket's folder name its autoencoder.
+# module cannot run it; importing generator.autoencoder is what lets Pocket's folder name that class.
 POCKET = "pocket"
 POCKET_FOLDER = Path(__file__).parent.parent / "pocket" / "model"
 INDEX_FILE = "model_index.json"

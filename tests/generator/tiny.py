@@ -75,7 +75,7 @@ def tiny_clip_tokenizer() -> CLIPTokenizer:
     """Single letters only, which is enough for a pooled embedding that depends on the prompt."""
     letters = "abcdefghijklmnopqrstuvwxyz.,!"
     tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
-    return CLIPTokenizer(vocab={token: index for index, token in enumerate(tokens)}, merges=[], model_max_length=16)
+    return CLIPTokenizer(vocab={token: index for index, token in enumerate(tokens)}, merges=[], model_max_length=64)
 
 
 def tiny_pipeline(*, guidance_embeds: bool = True, seed: int = 0) -> FluxPipeline:
@@ -88,7 +88,7 @@ def tiny_pipeline(*, guidance_embeds: bool = True, seed: int = 0) -> FluxPipelin
         intermediate_size=16,
         num_hidden_layers=1,
         num_attention_heads=2,
-        max_position_embeddings=16,
+        max_position_embeddings=64,
         bos_token_id=0,
         eos_token_id=1,
         pad_token_id=1,
