@@ -9,10 +9,10 @@ import torch
 from diffusers import FluxPipeline
 from diffusers.utils import logging
 
+from generator.autoencoder import PatchAutoencoder
 from generator.errors import DamagedModel, ModelNotFound
 from generator.loading import compute_fingerprint, load_model
 from generator.settings import FLUX_DEV_SETTINGS
-from generator.autoencoder import PatchAutoencoder
 from tests.generator.tiny import DIM, NUM_BLOCKS, TINY_SETTINGS, tiny_pipeline, tiny_transformer
 
 CARD = {
