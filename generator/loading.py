@@ -21,6 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 
 import generator.autoencoder  # noqa: F401
+from concepts.errors import DamagedLexicon
+from concepts.lexicon import Lexicon
 from generator.errors import DamagedModel, InvalidSettings, ModelNotFound
 from generator.modulation import count_blocks
 from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
@@ -46,6 +48,8 @@ class FluxModel:
     """SHA-256 over the transformer's config and a fixed sample of its weights, in lower-case hex."""
     defaults: RenderSettings
     """Settings that suit the model."""
+    lexicon: Lexicon | None = None
+    """The words it draws, when its folder publishes them; None is a model that draws anything."""
 
     @property
     def num_blocks(self) -> int:
@@ -69,6 +73,8 @@ class _ModelCard(BaseModel):
     height: int
     width: int
     max_sequence_length: int
+    lexicon: str | None = None
+    """Path of the model's lexicon from its folder."""
 
 
 def load_model(
@@ -96,13 +102,15 @@ def load_model(
     if folder.is_dir():
         _check_folder(folder)
         pipeline = _load_folder(folder, dtype)
-        name, defaults = _read_card(folder)
+        name, defaults, lexicon = _read_card(folder)
     else:
         pipeline = _load_hub_id(str(model), dtype)
-        name, defaults = str(model), FLUX_DEV_SETTINGS
+        name, defaults, lexicon = str(model), FLUX_DEV_SETTINGS, None
     pipeline.set_progress_bar_config(disable=True)
     fingerprint = compute_fingerprint(pipeline.transformer)
-    return FluxModel(pipeline=pipeline.to(device), name=name, fingerprint=fingerprint, defaults=defaults)
+    return FluxModel(
+        pipeline=pipeline.to(device), name=name, fingerprint=fingerprint, defaults=defaults, lexicon=lexicon
+    )
 
 
 @torch.no_grad()
@@ -189,14 +197,15 @@ def _missing_weights(component: Path) -> list[str]:
     return [f"{component.name}/{name}" for name in sorted(names) if not (component / name).is_file()]
 
 
-def _read_card(folder: Path) -> tuple[str, RenderSettings]:
+def _read_card(folder: Path) -> tuple[str, RenderSettings, Lexicon | None]:
     path = folder / CARD_FILE
     if not path.is_file():
-        return folder.resolve().name, FLUX_DEV_SETTINGS
+        return folder.resolve().name, FLUX_DEV_SETTINGS, None
     try:
         card = _ModelCard.model_validate(_read_json(path))
-        return card.name, RenderSettings(**card.model_dump(exclude={"name"}))
-    except (ValidationError, InvalidSettings) as error:
+        lexicon = None if card.lexicon is None else Lexicon.load(folder / card.lexicon)
+        return card.name, RenderSettings(**card.model_dump(exclude={"name", "lexicon"})), lexicon
+    except (ValidationError, InvalidSettings, DamagedLexicon) as error:
         raise DamagedModel(
             f"{str(path)!r} does not describe the model: {error} "
             "Correct the file, or delete it to draw with FLUX.1's settings."

@@ -11,10 +11,8 @@ from pydantic import ValidationError
 from api.console import Advance, Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
-from api.settings import LEXICON_PATH, POCKET
 from concepts.bank import ConceptBank
 from concepts.errors import ConceptExists
-from concepts.lexicon import Lexicon
 from concepts.pictures import open_picture
 from concepts.schema import ConceptKind
 from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
@@ -70,7 +68,6 @@ def learn_from_picture(
     """Learns the concepts and keeps them; when it is interrupted the same command goes on where it stopped."""
     picture = open_picture(picture_path)
     _check_ids(bank, concepts, replace=replace)
-    prompts = prompts_from_lexicon(Lexicon.load(LEXICON_PATH)) if model == POCKET else GENERAL_PROMPTS
     reporter.note(f"Loading {model} …")
     from generator.flux_renderer import FluxRenderer  # loads torch, so only now
     from generator.learning import learn_concepts
@@ -78,6 +75,7 @@ def learn_from_picture(
     from generator.loading import load_model
 
     loaded = load_model(model)
+    prompts = GENERAL_PROMPTS if loaded.lexicon is None else prompts_from_lexicon(loaded.lexicon)
     work_dir = bank.folder / WORK_DIRNAME
     task = [
         hashlib.sha256(picture.tobytes()).hexdigest(),
