@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -80,8 +81,17 @@ def test_a_cast_of_another_model_is_refused_before_a_story_is_written(
     assert not (tmp_path / "fox").exists()
 
 
+@pytest.fixture
+def listening_to_ctrl_c() -> Iterator[None]:
+    """A child started now heeds SIGINT, even where the tests were started in the background and ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening_to_ctrl_c")
 def test_an_interrupted_learning_says_how_to_go_on_and_goes_on(workplace: Path) -> None:
-    command = [str(FABLEVERSE), *learn_command(workplace, "later", steps=60)]
+    command = [str(FABLEVERSE), *learn_command(workplace, "later", steps=200)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
