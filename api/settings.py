@@ -4,7 +4,7 @@ Knows nothing of the command line, which has the last word; needs neither pydant
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -32,6 +32,8 @@ class Settings:
     """FABLEVERSE_LLM: a chat model as "provider:name"; unset is the built-in storyteller."""
     base_url: str | None = None
     """FABLEVERSE_BASE_URL: address of an OpenAI-compatible endpoint; unset is the provider's own."""
+    openai_api_key: str | None = field(default=None, repr=False)
+    """OPENAI_API_KEY: for "openai:" models, behind `base_url` too; unset is none."""
     templates_dir: Path = ROOT / "templates"
     """FABLEVERSE_TEMPLATES: the folder of the templates for prompts and books."""
 
@@ -59,5 +61,6 @@ class Settings:
             model=given.get("MODEL", default.model),
             llm=given.get("LLM"),
             base_url=given.get("BASE_URL"),
+            openai_api_key=environment.get("OPENAI_API_KEY") or None,
             templates_dir=Path(given.get("TEMPLATES", default.templates_dir)),
         )

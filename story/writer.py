@@ -81,19 +81,19 @@ def _narrowed(model: type[Model], catalog: Sequence[ConceptCard]) -> type[Model]
         return model
     ids = Literal[tuple(card.id for card in catalog)]  # type: ignore[valid-type]
     described = model.model_fields["concepts"].description
-    return create_model(model.__name__, __base__=model, concepts=(list[ids], Field(description=described)))
+    return create_model(model.__name__, __base__=model, concepts=(list[ids], Field(description=described)))  # pyright: ignore[reportInvalidTypeForm]
 
 
 def story_schema(catalog: Sequence[ConceptCard]) -> type[StoryAnswer]:
     """The shape of a story over a bank: concept ids are an enumeration of the bank's."""
     cover, page = _narrowed(SceneAnswer, catalog), _narrowed(PageAnswer, catalog)
-    return create_model("StoryAnswer", __base__=StoryAnswer, cover=(cover, ...), pages=(list[page], ...))
+    return create_model("StoryAnswer", __base__=StoryAnswer, cover=(cover, ...), pages=(list[page], ...))  # pyright: ignore[reportInvalidTypeForm]
 
 
 def repair_schema(catalog: Sequence[ConceptCard]) -> type[RepairAnswer]:
     """The shape of repaired scenes over a bank."""
     scene = _narrowed(RepairedScene, catalog)
-    return create_model("RepairAnswer", __base__=RepairAnswer, scenes=(list[scene], ...))
+    return create_model("RepairAnswer", __base__=RepairAnswer, scenes=(list[scene], ...))  # pyright: ignore[reportInvalidTypeForm]
 
 
 @dataclass
