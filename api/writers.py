@@ -25,9 +25,10 @@ def make_writer(settings: Settings, *, max_tokens: int) -> tuple[StoryWriter, st
     storyteller = Storyteller(lexicon, count_tokens=count_tokens, max_tokens=max_tokens)
     if settings.llm is None:
         return storyteller, STORYTELLER_NAME
-    api_key = settings.openai_api_key if settings.llm.startswith("openai:") else None
     # Some models take no other temperature than their own, so none is asked for.
-    language_model = LangchainLanguageModel(settings.llm, base_url=settings.base_url, api_key=api_key, temperature=None)
+    language_model = LangchainLanguageModel(
+        settings.llm, base_url=settings.base_url, api_key=settings.openai_api_key, temperature=None
+    )
     writer = LanguageModelWriter(
         language_model,
         prompts=StoryPrompts(settings.templates_dir, lexicon=lexicon, max_tokens=max_tokens),
