@@ -253,9 +253,6 @@ class TransformerTrainer:
         self.transformer.load_state_dict(self.average)
         self.phase, self.elapsed = "distil", 0.0
         self.optimizers = _optimizers(self.transformer, self.head, self.recipe.learning_rate / 3, self.device)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group.pop("peak_lr", None)
         self._set_teacher(self.average)
         self._save()
 
