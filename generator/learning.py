@@ -83,8 +83,7 @@ def learn_concepts(
         PromptTooLong: The caption or a paraphrase has more tokens than the text encoder reads.
         TokenSpanError, DirectionMismatch: The tokenizer cannot tell a concept's word apart, or a paraphrase lacks it.
         InvalidSettings: The recipe's size or length is out of the model's range.
-        LearningError: No isolation caption fits beside the caption, or the checkpoint is damaged or belongs to another
-            run; and, from a step, the loss is no longer finite.
+        LearningError: No isolation caption fits, the checkpoint is not this run's, or the loss is no longer finite.
     """
     task = plan_learning(
         model, caption, concepts, recipe=recipe, isolation_prompts=isolation_prompts, paraphrases=paraphrases
