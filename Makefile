@@ -40,9 +40,10 @@ format: $(VENV)/.installed-dev  ## Format the code and sort its imports.
 	$(VENV)/bin/ruff check --fix-only --quiet .
 	$(VENV)/bin/ruff format .
 
-bench: $(VENV)/.installed-dev  ## Measure a whole book and single pictures: time, memory, beside a plain FluxPipeline.
+bench: $(VENV)/.installed-dev  ## Measure a book, single pictures beside a plain FluxPipeline, and whether heroes recur.
 	$(VENV)/bin/python -m benchmarks.bench_book $(ARGS)
 	$(VENV)/bin/python -m benchmarks.bench_render
+	$(VENV)/bin/python -m benchmarks.bench_recurrence
 
 train-pocket: $(VENV)/.installed-dev  ## Train the pocket model, going on from its last checkpoint; ARGS="--flow-minutes 120".
 	$(VENV)/bin/python -m pocket.training $(ARGS)
