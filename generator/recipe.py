@@ -36,9 +36,9 @@ class LearningRecipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stage1_steps: int = Field(default=180, ge=0)
+    stage1_steps: int = Field(default=140, ge=0)
     """Steps that learn one direction per caption token, shared by all blocks, mostly at high noise (paper: 800)."""
-    stage2_steps: int = Field(default=120, ge=0)
+    stage2_steps: int = Field(default=100, ge=0)
     """Steps that learn offsets per block as well, mostly at low noise (paper: 600)."""
     learning_rate: float = Field(default=0.02, gt=0)
     """Adam's at the start of each stage; it falls to zero along half a cosine."""

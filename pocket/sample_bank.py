@@ -17,6 +17,8 @@ from PIL import Image
 from pocket.world import drawing, schema
 from pocket.world.schema import Character, Look, Scene, Thing
 
+FABLEVERSE = Path(sys.executable).with_name("fableverse")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -123,6 +125,7 @@ SOURCES = (
 def main() -> None:
     """Draw every source picture into a folder and learn from each in turn."""
     parser = argparse.ArgumentParser(prog="python -m pocket.sample_bank", description=main.__doc__)
+    parser.add_argument("names", nargs="*", help="pictures to learn from; by default all")
     parser.add_argument("--bank", type=Path, default=Path(__file__).parent / "bank")
     parser.add_argument("--pictures", type=Path, default=Path("training-data") / "sources")
     parser.add_argument("--model", default="pocket")
@@ -131,9 +134,11 @@ def main() -> None:
     args.pictures.mkdir(parents=True, exist_ok=True)
     args.bank.mkdir(parents=True, exist_ok=True)
     for source in SOURCES:
+        if args.names and source.name not in args.names:
+            continue
         picture = args.pictures / f"{source.name}.png"
         Image.fromarray(drawing.draw_scene(source.scene)).save(picture)
-        command = [sys.executable, "-m", "api.cli", "learn", str(picture), "--caption", source.caption, "--replace"]
+        command = [str(FABLEVERSE), "learn", str(picture), "--caption", source.caption, "--replace"]
         command += ["--bank", str(args.bank), "--model", args.model]
         for concept in source.concepts:
             command += ["--concept", concept]
