@@ -55,6 +55,8 @@ def report_failure(error: FableverseError | KeyboardInterrupt, *, wants_json: bo
 
 
 def _run(arguments: argparse.Namespace) -> Outcome:
+    # transformers tells everybody on import that torchvision is missing, which nothing here needs.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     settings = Settings.from_environment(os.environ)
     named = {field.name: getattr(arguments, field.name, None) for field in fields(Settings)}
     settings = replace(settings, **{name: value for name, value in named.items() if value is not None})
