@@ -97,3 +97,8 @@ def test_padding_goes_to_the_right_with_the_pad_token() -> None:
     padded = TOKENIZER("a fox", padding="max_length", max_length=6).input_ids
     assert padded == [*TOKENIZER("a fox").input_ids, *[TOKENIZER.pad_token_id] * 3]
     assert TOKENIZER.pad_token_id == 0
+
+
+def test_any_white_space_parts_words() -> None:
+    tokenizer = build_tokenizer(starts_with_bos=False, model_max_length=16)
+    assert tokenizer("a fox\nwaving\tin").input_ids == tokenizer("a fox waving in").input_ids
