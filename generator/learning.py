@@ -30,6 +30,7 @@ from generator.learning_loss import (
     TwoPartExample,
     flow_loss,
     isolation_loss,
+    keep_rows,
     measure_losses,
 )
 from generator.learning_state import LearningState, load_checkpoint, save_checkpoint
@@ -135,6 +136,8 @@ class _Material:
     latents: tuple[Tensor, ...]
     """The picture's, `(1, C, h, w)`, and its mirror image's where that may be learnt from."""
     captions: tuple[Example, ...]
+    concepts_alone: tuple[Example, ...]
+    """The captions with directions on the concept words only."""
     two_parts: tuple[TwoPartExample, ...]
 
     @classmethod
@@ -162,13 +165,17 @@ class _Material:
             two_parts = tuple(
                 TwoPartExample(encode(placed), right[index : index + 1]) for placed, index in task.two_part_prompts
             )
+        captions = tuple(encode(placed) for placed in task.captions)
         return cls(
             transformer=pipeline.transformer,
             latents=tuple(
                 encode_picture(pipeline, each, height=settings.height, width=settings.width).to(device)
                 for each in pictures
             ),
-            captions=tuple(encode(placed) for placed in task.captions),
+            captions=captions,
+            concepts_alone=tuple(
+                Example(caption.encoding, keep_rows(caption.placement, task.concept_rows)) for caption in captions
+            ),
             two_parts=two_parts,
         )
 
@@ -221,6 +228,8 @@ def _step(
     draw = _Draw(recipe, state)
     latents = draw.choose(material.latents)
     caption = draw.choose(material.captions)
+    if draw.happens(recipe.concepts_alone_fraction):
+        caption = draw.choose(material.concepts_alone)
     batch = draw.noisy_batch(latents, recipe.batch_size, width_factor=1)
     tables = state.tables()
     flow = flow_loss(material.transformer, caption, batch, tables)

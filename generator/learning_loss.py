@@ -114,7 +114,7 @@ def measure_losses(
 ) -> tuple[NoiseLevelLoss, ...]:
     """Flow-matching loss on the picture at `MEASURED_SIGMAS` without, with the concepts' and with all directions."""
     measured: list[NoiseLevelLoss] = []
-    concepts = Example(example.encoding, _only(example.placement, concept_rows))
+    concepts = Example(example.encoding, keep_rows(example.placement, concept_rows))
     text_len = example.encoding.prompt_embeds.shape[1]
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(batch_size, *latents.shape[1:], generator=generator).to(latents.device)
@@ -154,6 +154,7 @@ def _right_part(velocity: Tensor, latents: Tensor) -> Tensor:
     return velocity.unflatten(1, (height // 2, width // 2))[:, :, width // 4 :]
 
 
-def _only(placement: Placement, rows: frozenset[int]) -> Placement:
+def keep_rows(placement: Placement, rows: frozenset[int]) -> Placement:
+    """The part of a placement that lays these rows."""
     kept = [pair for pair in zip(placement.positions, placement.rows, strict=True) if pair[1] in rows]
     return Placement(positions=tuple(p for p, _ in kept), rows=tuple(r for _, r in kept))

@@ -48,6 +48,9 @@ class LearningRecipe(BaseModel):
     """Share of the draws at the stage's own noise levels: above `noise_split` in stage 1, below it in stage 2."""
     noise_split: float = Field(default=0.8, gt=0, lt=1)
     """Noise level (sigma) that parts high from low."""
+    concepts_alone_fraction: float = Field(default=0.5, ge=0, le=1)
+    """Probability that a step has directions on the concept words only, which are all that is exported; without such
+    steps the caption's other words share in the look, and it fades where they are missing. Not in the paper."""
     isolation_fraction: float = Field(default=0.5, ge=0, le=1)
     """Probability that a step has the concept isolation loss; 0 needs no isolation pictures."""
     isolation_weight: float = Field(default=1.0, ge=0)

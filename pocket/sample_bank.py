@@ -69,11 +69,25 @@ SOURCES = (
                 ),
             ),
             place="beach",
-            light="moonlight",
-            light_hue=0.8,
+            light="day",
         ),
-        "a cat sitting on the beach in the moonlight",
-        ("luna=cat:character", "night=moonlight:lighting"),
+        "a cat sitting on the beach in daylight",
+        ("luna=cat:character",),
+    ),
+    Source(
+        "night",
+        Scene(
+            characters=(
+                Character(
+                    kind="bear", look=_look("white", (0.95, 0.85, 0.80), ears=1, tail=0, build=0.0), pose="standing"
+                ),
+            ),
+            place="meadow",
+            light="moonlight",
+            light_hue=0.9,
+        ),
+        "a white bear standing in the meadow in the moonlight",
+        ("night=moonlight:lighting",),
     ),
     Source(
         "pip",
@@ -84,9 +98,9 @@ SOURCES = (
                 ),
             ),
             place="town",
-            light="sunset",
+            light="day",
         ),
-        "a robot waving in the town at sunset",
+        "a robot waving in the town in daylight",
         ("pip=robot:character", "hello=waving:pose"),
     ),
     Source(

@@ -52,6 +52,14 @@ def test_directions_lower_the_loss_on_the_picture(guidance_embeds: bool):
     assert [loss.sigma for loss in learnt.losses] == [0.95, 0.85, 0.7, 0.5]
 
 
+@pytest.mark.parametrize(("fraction", "others_learn"), [(1.0, False), (0.0, True)])
+def test_concepts_alone_leave_the_other_words_out(model: FluxModel, fraction: float, others_learn: bool):
+    learnt = learn(
+        model, recipe=RECIPE.model_copy(update={"concepts_alone_fraction": fraction, "isolation_fraction": 0})
+    )
+    assert all((loss.all_words != loss.concepts) == others_learn for loss in learnt.losses)
+
+
 def test_only_concept_words_leave_with_a_vector_for_each_piece_and_block(model: FluxModel):
     umbrella = ConceptRequest(id="brolly", word="umbrella", kind="object")
     learnt = learn(model, caption="a fox under the umbrella", concepts=[FOX, umbrella])
