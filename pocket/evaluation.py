@@ -9,6 +9,7 @@ import argparse
 import json
 import textwrap
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def agreement(scenes: list[Scene], readings: list[Reading]) -> dict[str, float]:
 
 def drawer(model: FluxModel, *, true_cfg_scale: float, settings: dict[str, float]) -> Draw:
     """A function that draws a prompt with a seed; `true_cfg_scale` above 1 guides with a second pass."""
-    defaults = model.defaults.model_dump() | settings
+    defaults = asdict(model.defaults) | settings
     pipeline: FluxPipeline = model.pipeline
     pipeline.set_progress_bar_config(disable=True)
 
