@@ -1,7 +1,6 @@
 """How long a picture with concepts takes beside the same prompt through a plain `FluxPipeline`, in one run.
 
-    python -m benchmarks.bench_render --model pocket
-    python -m benchmarks.bench_render --tiny          random weights of about Pocket's size, no model needed
+    python -m benchmarks.bench_render
 
 Two concepts per prompt, with random directions for every block: their values do not matter to speed. Plain and
 modulated pictures of one prompt are drawn one after the other, first the one, next time the other first, so that
@@ -23,19 +22,16 @@ from pathlib import Path
 
 import diffusers
 import torch
-from diffusers import FluxTransformer2DModel
 from PIL import Image
 
 from concepts.bank import ConceptBank, hash_direction
 from concepts.binding import bind_concepts
 from concepts.schema import BoundPrompt, Concept
-from generator.autoencoder import PatchAutoencoder
 from generator.directions import save_direction
 from generator.flux_renderer import FluxRenderer
-from generator.loading import FluxModel, compute_fingerprint, load_model
+from generator.loading import FluxModel, load_model
 from generator.settings import RenderSettings
 from generator.tokens import find_token_spans
-from tests.generator.tiny import POOLED_DIM, TEXT_DIM, tiny_pipeline
 
 PROMPTS = (
     "a fox waving in the snow under a lantern",
@@ -43,9 +39,6 @@ PROMPTS = (
     "a fox sailing on the sea with a lantern at night",
 )
 WORDS = ("fox", "lantern")
-RANDOM_SETTINGS = RenderSettings(
-    num_inference_steps=16, guidance_scale=3.5, height=256, width=256, max_sequence_length=48
-)
 
 
 @dataclass(frozen=True)
@@ -63,13 +56,12 @@ class Timings:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_render", description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="pocket", help="'pocket', a folder or a hub id (default: %(default)s)")
-    parser.add_argument("--tiny", action="store_true", help="random weights of about Pocket's size instead of a model")
     parser.add_argument("--repeat", type=int, default=5, help="pictures per prompt and kind (default: %(default)s)")
     parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
     options = parser.parse_args(argv)
     if options.repeat < 1:
         parser.error("--repeat must be at least 1")
-    model = random_model() if options.tiny else load_model(options.model)
+    model = load_model(options.model)
     settings = replace(model.defaults, num_inference_steps=options.steps or model.defaults.num_inference_steps)
     with tempfile.TemporaryDirectory() as folder:
         bank = random_bank(model, Path(folder))
@@ -77,29 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         timings = measure(FluxRenderer(model, bank), bound, settings, repeat=options.repeat)
     report(model, settings, timings)
     return 0
-
-
-def random_model() -> FluxModel:
-    """Pocket's size and autoencoder, with random weights and a toy text encoder."""
-    pipeline = tiny_pipeline()
-    torch.manual_seed(0)
-    transformer = FluxTransformer2DModel(
-        in_channels=24,
-        num_layers=4,
-        num_single_layers=8,
-        attention_head_dim=32,
-        num_attention_heads=8,
-        joint_attention_dim=TEXT_DIM,
-        pooled_projection_dim=POOLED_DIM,
-        guidance_embeds=True,
-        axes_dims_rope=(8, 12, 12),
-    )
-    pipeline.register_modules(transformer=transformer.eval(), vae=PatchAutoencoder().eval())
-    pipeline.vae_scale_factor = 16
-    pipeline.image_processor.register_to_config(vae_scale_factor=32)
-    return FluxModel(
-        pipeline=pipeline, name="random", fingerprint=compute_fingerprint(transformer), defaults=RANDOM_SETTINGS
-    )
 
 
 def random_bank(model: FluxModel, folder: Path) -> ConceptBank:

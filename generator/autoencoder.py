@@ -2,7 +2,7 @@
 
 It speaks diffusers' autoencoder interface (`encode(...).latent_dist`, `decode(...).sample`, `scaling_factor`,
 `shift_factor`, `block_out_channels`), so `FluxPipeline` uses it as it uses FLUX.1's. A convolutional autoencoder that
-works at pixel resolution is ten times slower to train on a CPU.
+works at pixel resolution was too slow to train on a CPU.
 """
 
 import torch

@@ -25,7 +25,8 @@ def test_this_machine_can_be_reached() -> None:
     with socket.create_server(("localhost", 0)) as server:
         accepting = threading.Thread(target=lambda: server.accept()[0].close())
         accepting.start()
-        socket.create_connection(server.getsockname()).close()
+        with socket.create_connection(server.getsockname()) as client:
+            assert client.recv(1) == b"", "the server closes what it accepts"
         accepting.join()
 
 

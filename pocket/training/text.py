@@ -2,7 +2,7 @@
 
 T5's token that names a character must tell all that the caption says of that character, the token that names a thing
 its colour and owner, and so on; CLIP's pooled vector must tell place and light alone. A transformer that gets such
-text obeys its words many times sooner than one whose text encoder starts from noise. Only captions are used here.
+text need not learn to read and to draw at once. Only captions are used here.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Limits of `RenderSettings`."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -27,4 +27,5 @@ def test_values_out_of_range_are_refused_by_name(field: str, value: float) -> No
 
 
 def test_the_ends_of_the_ranges_are_allowed() -> None:
-    replace(FLUX_DEV_SETTINGS, num_inference_steps=1, guidance_scale=0, height=16, width=4096, max_sequence_length=1)
+    ends = {"num_inference_steps": 1, "guidance_scale": 0, "height": 16, "width": 4096, "max_sequence_length": 1}
+    assert asdict(replace(FLUX_DEV_SETTINGS, **ends)) == ends
