@@ -22,6 +22,7 @@ from PIL import Image
 from concepts.pictures import open_picture
 from concepts.schema import ConceptCard
 from story.errors import BookError
+from story.languages import primary_language
 from story.palette import Palette, palette_of
 from story.schema import Page, Story
 
@@ -34,8 +35,6 @@ _MAX_ENLARGEMENT = 2
 _PORTRAIT_PX = 256
 _SHORT_TEXT_CHARACTERS = 150
 _LONG_TEXT_CHARACTERS = 380
-_RTL_LANGUAGES = frozenset("ar arc ckb dv fa he iw ji ps sd syr ug ur yi".split())
-_RTL_SCRIPTS = frozenset("adlm arab hebr mand nkoo rohg syrc thaa".split())
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def book_context(
     return BookContext(
         title=story.title,
         language=story.language,
-        direction="rtl" if _is_right_to_left(story.language) else "ltr",
+        direction=story.direction,
         labels=labels,
         labels_language=labels_language,
         palette=palette_of(opened[0]),
@@ -215,14 +214,8 @@ def _embed(picture: Image.Image) -> EmbeddedPicture:
 def _labels(language: str, templates_dir: Path) -> tuple[str, Mapping[str, str]]:
     """The book's own few words in the story's language, or in English, and which of the two it is."""
     known = json.loads((templates_dir / "book" / "labels.json").read_text(encoding="utf-8"))
-    primary = language.lower().split("-")[0]
+    primary = primary_language(language)
     return (primary, known[primary]) if primary in known else ("en", known["en"])
-
-
-def _is_right_to_left(language: str) -> bool:
-    primary, *rest = language.lower().split("-")
-    scripts = [part for part in rest if len(part) == 4 and part.isalpha()]
-    return scripts[0] in _RTL_SCRIPTS if scripts else primary in _RTL_LANGUAGES
 
 
 def _environment(templates_dir: Path) -> Environment:

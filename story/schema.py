@@ -3,14 +3,18 @@
 Knows nothing of language models, pictures or HTML. All models are frozen and refuse unknown fields.
 """
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from concepts.schema import ConceptCard
+from story.languages import Direction, check_language, direction_of
 
 MIN_PAGES, MAX_PAGES = 4, 16
 MIN_AGE, MAX_AGE = 3, 10
+
+LanguageTag = Annotated[str, AfterValidator(check_language)]
+"""BCP 47."""
 
 
 class Scene(BaseModel):
@@ -33,6 +37,8 @@ class Page(BaseModel):
 
     text: str
     """Plain text, never markup; a blank line separates paragraphs."""
+    second_text: str = ""
+    """The same in the story's second language, with as many paragraphs; empty where the story has none."""
     scene: Scene
 
 
@@ -42,10 +48,34 @@ class Story(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
-    language: str = "en"
-    """BCP 47 tag of title, texts and alt texts."""
+    language: LanguageTag = "en"
+    """Of title, texts and alt texts; prompts are always in the picture model's language."""
+    second_language: LanguageTag | None = None
+    """Of a bilingual story's second title and second texts; None for a story in one language."""
+    second_title: str = ""
     cover: Scene
     pages: tuple[Page, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _second_language_is_whole(self) -> Self:
+        second = [self.second_title, *(page.second_text for page in self.pages)]
+        if self.second_language is None and any(second):
+            raise ValueError("there are texts in a second language, but second_language is not set; set it")
+        if self.second_language is not None and not all(text.strip() for text in second):
+            raise ValueError(f"the title or a page has no text in the second language, {self.second_language!r}")
+        if self.second_language == self.language:
+            raise ValueError(f"first and second language are both {self.language!r}; leave the second out")
+        return self
+
+    @property
+    def direction(self) -> Direction:
+        """Which way title, texts and alt texts are written."""
+        return direction_of(self.language)
+
+    @property
+    def second_direction(self) -> Direction | None:
+        """Which way the second title and texts are written; None for a story in one language."""
+        return direction_of(self.second_language) if self.second_language else None
 
     @property
     def scenes(self) -> tuple[Scene, ...]:
@@ -68,6 +98,10 @@ class StoryRequest(BaseModel):
     """Pages beside the cover."""
     age: int = Field(default=5, ge=MIN_AGE, le=MAX_AGE)
     """Age of the child in years."""
+    language: LanguageTag = "en"
+    """The story is told in it."""
+    second_language: LanguageTag | None = None
+    """Told in this one too, page by page beside the first; None is a story in one language."""
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
@@ -78,6 +112,8 @@ class StoryRequest(BaseModel):
                 raise ValueError(f"concept {card.id!r} is cast but not in the bank; add it or leave it out")
         if len({card.id for card in self.cast}) < len(self.cast):
             raise ValueError(f"the cast names a concept twice: {[card.id for card in self.cast]!r}; name each once")
+        if self.second_language == self.language:
+            raise ValueError(f"first and second language are both {self.language!r}; leave the second out")
         return self
 
 

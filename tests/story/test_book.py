@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, UndefinedError, meta
 from PIL import Image, PngImagePlugin
+from pydantic import ValidationError
 
 from concepts.errors import UnreadablePicture
 from concepts.schema import ConceptCard
@@ -124,9 +125,11 @@ def test_hostile_words_stay_text(tmp_path: Path):
     assert not [e for e in page.elements if any(name.startswith("on") for name in e.attributes)]
 
 
-def test_hostile_language_cannot_leave_its_attribute(tmp_path: Path):
-    page = parsed(make_book(tmp_path, a_story(language='en" onload="alert(1)')))
-    assert page.all("html")[0].attributes == {"lang": 'en" onload="alert(1)', "dir": "ltr"}
+def test_the_page_names_its_language_and_a_hostile_one_is_no_language(tmp_path: Path):
+    page = parsed(make_book(tmp_path, a_story(language="de-AT")))
+    assert page.all("html")[0].attributes == {"lang": "de-AT", "dir": "ltr"}
+    with pytest.raises(ValidationError, match="no language tag"):
+        a_story(language='en" onload="alert(1)')
 
 
 def test_policy_allows_the_one_script_by_its_hash_and_nothing_from_a_network(tmp_path: Path):
