@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, mo
 from concepts.errors import InvalidConcept
 
 ConceptKind = Literal["character", "object", "clothing", "material", "place", "pose", "lighting", "style"]
+ModelFamily = Literal["flux1", "flux2", "sd3", "qwen-image"]
+"""Architectures of picture models; a direction has a meaning within one of them only."""
 
 MAX_ID_LENGTH = 40
 MAX_WORD_LENGTH = 40

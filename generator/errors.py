@@ -2,6 +2,7 @@
 
     GeneratorError
     ├── ModelNotFound      there is no model where one was asked for
+    ├── UnsupportedModel   a model is of a family that this program does not know
     ├── DamagedModel       a model is there but cannot be loaded
     ├── InvalidSettings    a picture was asked for that the model cannot draw (size, steps)
     ├── PromptTooLong      a concept's words lie beyond the tokens that the text encoder reads
@@ -21,6 +22,10 @@ class GeneratorError(FableverseError):
 
 class ModelNotFound(GeneratorError):
     """Raised by `load_model` when there is no such folder or hub id; name one that exists."""
+
+
+class UnsupportedModel(GeneratorError):
+    """Raised for a model of a family, or for a use of it, that is not supported; the message lists what is."""
 
 
 class DamagedModel(GeneratorError):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from generator.errors import ModulationError
-from generator.modulation import attach, count_blocks
+from generator.errors import ModulationError, UnsupportedModel
+from generator.modulation import attach, attach_to_all, count_blocks
 from tests.generator.reference import forward_per_token
 from tests.generator.tiny import DIM, NUM_BLOCKS, TINY_SETTINGS, tiny_inputs, tiny_pipeline, tiny_transformer
 
@@ -219,8 +219,10 @@ def test_rows_that_are_no_token_positions_are_refused(rows: Tensor) -> None:
 
 def test_another_kind_of_model_is_refused() -> None:
     wrong: Any = nn.Linear(2, 2)
-    with pytest.raises(ModulationError, match="Linear"), attach(wrong, torch.ones(1, 1, 1, 2)):
-        pass
+    families = r"FLUX\.1 .*FLUX\.2 .*Stable Diffusion 3 and 3\.5 .*Qwen-Image"
+    for attachment in (attach(wrong, torch.ones(1, 1, 1, 2)), attach_to_all(wrong, torch.ones(1, 2))):
+        with pytest.raises(UnsupportedModel, match=f"Linear has no place.*{families}"), attachment:
+            pass
 
 
 def test_blocks_are_double_stream_then_single_stream() -> None:

@@ -1,5 +1,6 @@
 """Tiny random models of the real classes, for tests and for the benchmark's `--tiny`; nothing is downloaded."""
 
+import re
 from typing import Any
 
 import torch
@@ -33,10 +34,15 @@ def tiny_transformer(*, guidance_embeds: bool = True, seed: int = 0) -> FluxTran
         guidance_embeds=guidance_embeds,
         axes_dims_rope=(4, 4, 8),
     )
+    return loud_modulation(transformer)
+
+
+def loud_modulation(transformer: Any) -> Any:
+    """A random transformer ready for tests, its modulation made to show: torch's initial weights are too small."""
     with torch.no_grad():
         for name, weight in transformer.named_parameters():
-            if "norm" in name and name.endswith("linear.weight"):
-                weight *= 4  # torch's initial weights are so small that modulation would hardly show
+            if re.search(r"(norm|modulation).*linear\.weight$|_mod\.1\.weight$", name):
+                weight *= 4
     return transformer.eval().requires_grad_(False)
 
 

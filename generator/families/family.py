@@ -1,0 +1,29 @@
+"""What a family of models is to this package: a value that a family's own file fills in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from concepts.schema import ModelFamily
+from generator.families.hooks import ActiveOffsets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Models of one architecture, on which directions are attached in one way."""
+
+    name: ModelFamily
+    """As concepts carry it."""
+    title: str
+    """For people."""
+    transformer_class: type[nn.Module]
+    embedder: str
+    """Name of the sub-module of the transformer that makes temb."""
+    has_pooled_text: bool
+    """Whether temb depends on the prompt, by a pooled embedding of the model's CLIP."""
+    blocks: Callable[[nn.Module], list[nn.Module]]
+    """All blocks with a text modulation, in the order of a direction's blocks."""
+    register: Callable[[nn.Module, ActiveOffsets], list[RemovableHandle]]
+    """Puts the hooks of an attachment on a transformer."""

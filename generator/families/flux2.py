@@ -1,0 +1,149 @@
+"""FLUX.2, dev and klein: one modulation for all double-stream blocks and one for all single-stream blocks, no biases.
+
+The transformer computes both once, so the blocks never see temb, which is what an offset is added to. Here each
+modulation's output carries its temb along, and each block takes it off again; as an argument of the block it is also
+there when gradient checkpointing runs the block a second time.
+"""
+
+from typing import Any
+
+import torch
+from diffusers import Flux2Transformer2DModel
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from generator.errors import ModulationError
+from generator.families.family import Family
+from generator.families.hooks import ActiveOffsets, GivenDoubleStream
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+class _DoubleStream(GivenDoubleStream):
+    def __init__(self, offsets: ActiveOffsets, block_index: int, modulation: nn.Module) -> None:
+        super().__init__(offsets, block_index)
+        self.modulation = modulation
+
+    def register(self, block: nn.Module) -> list[RemovableHandle]:
+        return [
+            block.register_forward_pre_hook(self.before_block, with_kwargs=True),
+            *self.register_norm1(block.norm1_context, block.attn),
+            *self.register_rest(block.attn, block.norm2_context, block.ff_context),
+        ]
+
+    def before_block(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
+        del block
+        if not self.offsets.is_active:
+            return None
+        base, temb = _part(_argument(args, kwargs, 3, "temb_mod_txt"), self.modulation)
+        raw_BKD = self.modulation.linear(self.modulation.act_fn(self.offsets.shifted(temb, self.block_index)))
+        return _with_argument(args, kwargs, 3, "temb_mod_txt", self.take(base, raw_BKD))
+
+
+class _SingleStream:
+    """Hooks of one single-stream block, where the text tokens come first and image tokens follow."""
+
+    def __init__(self, offsets: ActiveOffsets, block_index: int, modulation: nn.Module) -> None:
+        self.offsets = offsets
+        self.block_index = block_index
+        self.modulation = modulation
+
+    def register(self, block: nn.Module) -> list[RemovableHandle]:
+        return [
+            block.register_forward_pre_hook(self.before_block, with_kwargs=True),
+            block.norm.register_forward_hook(self.after_norm),
+            block.attn.register_forward_pre_hook(self.before_attn, with_kwargs=True),
+            block.attn.register_forward_hook(self.after_attn),
+        ]
+
+    def before_block(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
+        del block
+        if not self.offsets.is_active:
+            return None
+        base, temb = _part(_argument(args, kwargs, 2, "temb_mod"), self.modulation)
+        raw_BKD = self.modulation.linear(self.modulation.act_fn(self.offsets.shifted(temb, self.block_index)))
+        self.shift, self.scale, self.gate = raw_BKD.chunk(3, dim=-1)
+        shift, scale, self.base_gate = base.chunk(3, dim=-1)
+        gateless = torch.cat([shift, scale, torch.ones_like(self.base_gate)], dim=-1)
+        return _with_argument(args, kwargs, 2, "temb_mod", gateless)
+
+    def after_norm(self, norm: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+        del norm, args
+        if self.offsets.is_active:
+            self.rows = self.offsets.select(output) * (1 + self.scale) + self.shift
+
+    def before_attn(self, attn: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        del attn, args
+        if self.offsets.is_active:
+            self.offsets.write(kwargs["hidden_states"], self.rows)
+
+    def after_attn(self, attn: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+        del attn, args
+        if not self.offsets.is_active:
+            return None
+        return self.offsets.gate(output, self.base_gate, self.gate)
+
+
+class _Carrier:
+    """Makes a modulation's output carry its temb."""
+
+    def __init__(self, offsets: ActiveOffsets) -> None:
+        self.offsets = offsets
+
+    def before_transformer(self, transformer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        del transformer, args
+        if kwargs.get("kv_cache_mode") is not None:
+            raise ModulationError(
+                "FLUX.2 with cached keys of reference pictures blends the modulations of text and references, so "
+                "offsets cannot be attached to it. Draw without the cache, or without concepts."
+            )
+
+    def after_modulation(self, modulation: nn.Module, args: tuple[Tensor], output: Tensor) -> Tensor | None:
+        del modulation
+        return torch.cat([output, args[0]], dim=-1) if self.offsets.is_active else None
+
+
+def _part(carried: Tensor, modulation: nn.Module) -> tuple[Tensor, Tensor]:
+    """The modulation, and the temb that it carries."""
+    dim: int = modulation.linear.in_features
+    return carried[..., :-dim], carried[..., -dim:]
+
+
+def _argument(args: tuple[Any, ...], kwargs: dict[str, Any], index: int, name: str) -> Tensor:
+    return kwargs[name] if name in kwargs else args[index]
+
+
+def _with_argument(args: tuple[Any, ...], kwargs: dict[str, Any], index: int, name: str, value: Tensor) -> Arguments:
+    if name in kwargs:
+        return args, {**kwargs, name: value}
+    return (*args[:index], value, *args[index + 1 :]), kwargs
+
+
+def _blocks(transformer: nn.Module) -> list[nn.Module]:
+    return [*transformer.transformer_blocks, *transformer.single_transformer_blocks]
+
+
+def _register(transformer: nn.Module, offsets: ActiveOffsets) -> list[RemovableHandle]:
+    carrier = _Carrier(offsets)
+    of_double, of_single = transformer.double_stream_modulation_txt, transformer.single_stream_modulation
+    handles = [
+        transformer.register_forward_pre_hook(carrier.before_transformer, with_kwargs=True),
+        of_double.register_forward_hook(carrier.after_modulation),
+        of_single.register_forward_hook(carrier.after_modulation),
+    ]
+    for index, block in enumerate(transformer.transformer_blocks):
+        handles += _DoubleStream(offsets, index, of_double).register(block)
+    for index, block in enumerate(transformer.single_transformer_blocks, start=len(transformer.transformer_blocks)):
+        handles += _SingleStream(offsets, index, of_single).register(block)
+    return handles
+
+
+FLUX2 = Family(
+    name="flux2",
+    title="FLUX.2",
+    transformer_class=Flux2Transformer2DModel,
+    embedder="time_guidance_embed",
+    has_pooled_text=False,
+    blocks=_blocks,
+    register=_register,
+)

@@ -1,0 +1,49 @@
+"""Qwen-Image: double-stream blocks only, each with a plain linear layer that makes the text's modulation.
+
+temb is of the timestep alone: there is no pooled text.
+"""
+
+from diffusers import QwenImageTransformer2DModel
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from generator.families.family import Family
+from generator.families.hooks import ActiveOffsets, GivenDoubleStream
+
+
+class _DoubleStream(GivenDoubleStream):
+    def register(self, block: nn.Module) -> list[RemovableHandle]:
+        return [
+            block.txt_mod.register_forward_hook(self.after_modulation),
+            *self.register_norm1(block.txt_norm1, block.attn),
+            *self.register_rest(block.attn, block.txt_norm2, block.txt_mlp),
+        ]
+
+    def after_modulation(self, modulation: nn.Sequential, args: tuple[Tensor], output: Tensor) -> Tensor | None:
+        if not self.offsets.is_active:
+            return None
+        silu, linear = modulation
+        return self.take(output, linear(silu(self.offsets.shifted(args[0], self.block_index))))
+
+
+def _blocks(transformer: nn.Module) -> list[nn.Module]:
+    return [*transformer.transformer_blocks]
+
+
+def _register(transformer: nn.Module, offsets: ActiveOffsets) -> list[RemovableHandle]:
+    return [
+        handle
+        for index, block in enumerate(transformer.transformer_blocks)
+        for handle in _DoubleStream(offsets, index).register(block)
+    ]
+
+
+QWEN_IMAGE = Family(
+    name="qwen-image",
+    title="Qwen-Image",
+    transformer_class=QwenImageTransformer2DModel,
+    embedder="time_text_embed",
+    has_pooled_text=False,
+    blocks=_blocks,
+    register=_register,
+)

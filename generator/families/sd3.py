@@ -1,0 +1,53 @@
+"""Stable Diffusion 3 and 3.5: double-stream blocks only, whose last one has no more text after its attention.
+
+There the text's norm is an `AdaLayerNormContinuous`, scale before shift, without gates. The second attention of
+SD3.5's image stream touches no text.
+"""
+
+from diffusers import SD3Transformer2DModel
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from generator.families.family import Family
+from generator.families.hooks import ActiveOffsets, AdaptiveNormDoubleStream
+
+
+class _LastBlock:
+    """Hook of the block that only reads the text."""
+
+    def __init__(self, offsets: ActiveOffsets, block_index: int) -> None:
+        self.offsets = offsets
+        self.block_index = block_index
+
+    def register(self, block: nn.Module) -> list[RemovableHandle]:
+        return [block.norm1_context.register_forward_hook(self.after_norm1)]
+
+    def after_norm1(self, norm: nn.Module, args: tuple[Tensor, Tensor], output: Tensor) -> Tensor | None:
+        if not self.offsets.is_active:
+            return None
+        hidden, temb = args
+        scale, shift = norm.linear(norm.silu(self.offsets.shifted(temb, self.block_index))).chunk(2, dim=-1)
+        return self.offsets.write(output, norm.norm(self.offsets.select(hidden)) * (1 + scale) + shift)
+
+
+def _blocks(transformer: nn.Module) -> list[nn.Module]:
+    return [*transformer.transformer_blocks]
+
+
+def _register(transformer: nn.Module, offsets: ActiveOffsets) -> list[RemovableHandle]:
+    handles: list[RemovableHandle] = []
+    for index, block in enumerate(transformer.transformer_blocks):
+        hooks = _LastBlock if block.context_pre_only else AdaptiveNormDoubleStream
+        handles += hooks(offsets, index).register(block)
+    return handles
+
+
+SD3 = Family(
+    name="sd3",
+    title="Stable Diffusion 3 and 3.5",
+    transformer_class=SD3Transformer2DModel,
+    embedder="time_text_embed",
+    has_pooled_text=True,
+    blocks=_blocks,
+    register=_register,
+)

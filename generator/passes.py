@@ -1,0 +1,79 @@
+"""Tells what is attached to a transformer which pass of a pipeline runs: the prompt's, or the negative prompt's.
+
+By a hook of diffusers' own machinery, which is taken off again without trace. Knows nothing of what is attached.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from diffusers.hooks.hooks import BaseState, CacheContext, HookRegistry, ModelHook, StateManager
+from torch import Tensor, nn
+
+NEGATIVE_PASS = "uncond"
+
+OnPass = Callable[[bool, Tensor], None]
+"""Called before each pass: whether it is the negative prompt's, and the text embeddings `(B, T, ·)` it is given."""
+
+
+@contextmanager
+def watch_passes(transformer: nn.Module, name: str, on_pass: OnPass) -> Iterator[None]:
+    """Call `on_pass` before each forward pass, for as long as the context lasts.
+
+    A pass is the negative prompt's when the pipeline says so by diffusers' cache context "uncond".
+
+    Args:
+        transformer: Any diffusers transformer that takes `encoder_hidden_states` second.
+        name: Of the hook; `is_watched` tells whether there is one of that name.
+        on_pass: What it raises comes through.
+    """
+    registry_existed = hasattr(transformer, "_diffusers_hook")
+    forward_existed = "forward" in vars(transformer)
+    registry = HookRegistry.check_if_exists_or_initialize(transformer)
+    try:
+        registry.register_hook(_PassHook(on_pass), name)
+        yield
+    finally:
+        registry.remove_hook(name, recurse=False)
+        if not registry.hooks:
+            if not forward_existed:
+                vars(transformer).pop("forward", None)
+            if not registry_existed:
+                vars(transformer).pop("_diffusers_hook", None)
+
+
+def is_watched(transformer: nn.Module, name: str) -> bool:
+    """Whether a hook of that name is on the transformer."""
+    return hasattr(transformer, "_diffusers_hook") and transformer._diffusers_hook.get_hook(name) is not None
+
+
+class _PassName(StateManager):
+    """Receives the name of the pipeline's current denoising pass from `transformer.cache_context`."""
+
+    def __init__(self) -> None:
+        super().__init__(BaseState)
+        self.name: str | None = None
+
+    def set_context(self, context: CacheContext | None) -> None:
+        self.name = None if context is None else context.name
+
+
+class _PassHook(ModelHook):
+    """Stateful, because diffusers tells the name of a pass only to stateful hooks."""
+
+    _is_stateful = True
+
+    def __init__(self, on_pass: OnPass) -> None:
+        super().__init__()
+        self.on_pass = on_pass
+        self.pass_name = _PassName()
+
+    def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        del module
+        text = kwargs["encoder_hidden_states"] if "encoder_hidden_states" in kwargs else args[1]
+        self.on_pass(self.pass_name.name == NEGATIVE_PASS, text)
+        return args, kwargs
+
+    def reset_state(self, module: nn.Module) -> nn.Module:
+        """Nothing to reset: what is attached is the same in every step."""
+        return module
