@@ -24,6 +24,7 @@ from concepts.schema import (
     ConceptCard,
     ConceptKind,
     ConceptMention,
+    ModelFamily,
     check_concept_id,
     check_word,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "FableverseError",
     "InvalidConcept",
     "Lexicon",
+    "ModelFamily",
     "UnknownConcept",
     "UnreadablePicture",
     "WrongBaseModel",

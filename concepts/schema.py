@@ -83,6 +83,8 @@ class Concept(_Frozen):
     kind: ConceptKind
     caption: str = Field(min_length=1)
     """What the source picture shows, as it was given when the concept was learnt."""
+    family: ModelFamily = "flux1"
+    """Architecture of the model the direction was learnt on. Concepts of before there were several are FLUX.1's."""
     base_model: str = Field(min_length=1)
     """Fingerprint of the model the direction was learnt on; on any other it means nothing."""
     base_model_name: str = Field(min_length=1)

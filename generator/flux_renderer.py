@@ -96,6 +96,14 @@ class FluxRenderer:
 
     def _load(self, span: TokenSpan, strength: float) -> DirectionBinding:
         concept = self.bank.get(span.concept_id)
+        family = self.model.family
+        if concept.family != family.name:
+            raise WrongBaseModel(
+                f"Concept {concept.id!r} was learnt on a model of the family {concept.family!r} "
+                f"({concept.base_model_name!r}), but the loaded model {self.model.name!r} is of the family "
+                f"{family.name!r} ({family.title}); a direction has a meaning only within its own. Load that model, or "
+                "learn the concept again on this one."
+            )
         if concept.base_model != self.model.fingerprint:
             raise WrongBaseModel(
                 f"Concept {concept.id!r} was learnt on {concept.base_model_name!r} ({concept.base_model[:12]}), but "

@@ -120,6 +120,7 @@ def learn_concepts(
         picture=picture.convert("RGB"),
         caption=caption,
         concepts=task.concepts,
+        family=model.family.name,
         base_model=model.fingerprint,
         base_model_name=model.name,
         recipe=recipe,

@@ -15,7 +15,7 @@ from torch import Tensor
 from concepts.bank import ConceptBank, hash_direction
 from concepts.binding import bind_concepts
 from concepts.errors import ConceptExists, UnknownConcept
-from concepts.schema import Concept
+from concepts.schema import Concept, ModelFamily
 from generator.directions import save_direction
 from generator.recipe import ConceptRequest, LearningRecipe, NoiseLevelLoss
 from generator.renderer import Renderer
@@ -32,6 +32,7 @@ class LearntDirections:
     """The source picture, RGB, as it was given."""
     caption: str
     concepts: tuple[ConceptRequest, ...]
+    family: ModelFamily
     base_model: str
     """Fingerprint of the model."""
     base_model_name: str
@@ -127,6 +128,7 @@ def _stage(
     concept = Concept(
         **request.model_dump(),
         caption=learnt.caption,
+        family=learnt.family,
         base_model=learnt.base_model,
         base_model_name=learnt.base_model_name,
         direction_sha256=hash_direction(direction),

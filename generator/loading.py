@@ -23,7 +23,10 @@ from safetensors import SafetensorError
 import generator.autoencoder  # noqa: F401
 from concepts.errors import DamagedLexicon
 from concepts.lexicon import Lexicon
-from generator.errors import DamagedModel, InvalidSettings, ModelNotFound
+from generator.errors import DamagedModel, InvalidSettings, ModelNotFound, UnsupportedModel
+from generator.families import FAMILIES, family_of
+from generator.families.family import Family
+from generator.families.flux1 import FLUX1
 from generator.modulation import count_blocks
 from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
 
@@ -33,6 +36,8 @@ POCKET = "pocket"
 POCKET_FOLDER = Path(__file__).parent.parent / "pocket" / "model"
 INDEX_FILE = "model_index.json"
 CARD_FILE = "fableverse.json"
+LOADABLE = ("FluxPipeline", "FluxKontextPipeline")
+"""Pipelines whose folders hold the parts of a `FluxPipeline`, which is what they are loaded as."""
 WEIGHTS_OF = ("transformer", "text_encoder", "text_encoder_2", "vae")
 SAMPLES_PER_TENSOR = 16
 
@@ -50,6 +55,11 @@ class FluxModel:
     """Settings that suit the model."""
     lexicon: Lexicon | None = None
     """The words it draws, when its folder publishes them; None is a model that draws anything."""
+
+    @property
+    def family(self) -> Family:
+        """The architecture, to which directions belong."""
+        return family_of(self.pipeline.transformer)
 
     @property
     def num_blocks(self) -> int:
@@ -89,6 +99,7 @@ def load_model(
         dtype: Of weights and computation; by default bfloat16 on a GPU and float32 on the CPU.
 
     Raises:
+        UnsupportedModel: The folder's model is none of FLUX.1.
         ModelNotFound: There is no such folder or hub id, or it is no Flux model.
         DamagedModel: Files of the model are missing or cannot be read.
     """
@@ -174,8 +185,13 @@ def _check_folder(folder: Path) -> None:
         )
     index = _read_json(index_path)
     class_name = index.get("_class_name")
-    if class_name != FluxPipeline.__name__:
-        raise ModelNotFound(f"{str(folder)!r} is a {class_name}; only a FluxPipeline can be used. Name a Flux model.")
+    if class_name not in LOADABLE:
+        only_attached = ", ".join(family.title for family in FAMILIES if family is not FLUX1)
+        raise UnsupportedModel(
+            f"{str(folder)!r} is a {class_name}; drawing and learning need one of {', '.join(LOADABLE)}. "
+            f"To transformers of {only_attached} directions can be attached from Python, by "
+            "generator.modulation.attach. Name a FLUX.1 model."
+        )
     components = {name for name, value in index.items() if isinstance(value, list) and value[0] is not None}
     missing = [name for name in sorted(components) if not (folder / name).is_dir()]
     for name in WEIGHTS_OF:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from concepts.bank import ConceptBank, hash_direction
 from concepts.errors import UnknownConcept, WrongBaseModel
-from concepts.schema import BoundPrompt, Concept, ConceptMention
+from concepts.schema import BoundPrompt, Concept, ConceptMention, ModelFamily
 from generator.directions import save_direction
 from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong
 from generator.flux_renderer import FluxRenderer
@@ -22,16 +22,19 @@ PROMPT = "a fox wearing a straw hat"
 
 @pytest.fixture(scope="module")
 def renderer(tmp_path_factory: pytest.TempPathFactory) -> FluxRenderer:
-    """A bank with 'rusty' (fox), 'straw' (straw hat), and 'foreign', learnt on another model."""
+    """A bank with 'rusty' (fox), 'straw' (straw hat), and 'foreign' and 'cousin', learnt on others."""
     folder = tmp_path_factory.mktemp("bank")
     model, bank = tiny_model(), ConceptBank(folder / "bank")
     add(bank, "rusty", "fox", 1, base_model=model.fingerprint)
     add(bank, "straw", "straw hat", 2, base_model=model.fingerprint)
     add(bank, "foreign", "snow", 1, base_model="0" * 64)
+    add(bank, "cousin", "snow", 1, base_model="0" * 64, family="sd3")
     return FluxRenderer(model, bank)
 
 
-def add(bank: ConceptBank, concept_id: str, word: str, num_pieces: int, *, base_model: str) -> None:
+def add(
+    bank: ConceptBank, concept_id: str, word: str, num_pieces: int, *, base_model: str, family: ModelFamily = "flux1"
+) -> None:
     path = bank.folder.parent / "new.safetensors"
     generator = torch.Generator().manual_seed(len(word))
     save_direction(torch.randn(num_pieces, NUM_BLOCKS, DIM, generator=generator), path)
@@ -42,6 +45,7 @@ def add(bank: ConceptBank, concept_id: str, word: str, num_pieces: int, *, base_
         word=word,
         kind="object",
         caption=f"a {word}",
+        family=family,
         base_model=base_model,
         base_model_name="Some Flux",
         direction_sha256=hash_direction(path),
@@ -129,6 +133,13 @@ def test_an_interrupted_picture_leaves_the_model_as_it_was(renderer: FluxRendere
 def test_a_concept_of_another_model_is_refused(renderer: FluxRenderer) -> None:
     with pytest.raises(WrongBaseModel, match="'foreign' was learnt on 'Some Flux'"):
         renderer.render(bind("a fox in the snow", foreign="snow"), seed=3)
+
+
+def test_a_concept_of_another_family_is_refused(renderer: FluxRenderer) -> None:
+    with pytest.raises(
+        WrongBaseModel, match=r"'cousin' was learnt on a model of the family 'sd3' .*'flux1' \(FLUX.1\)"
+    ):
+        renderer.render(bind("a fox in the snow", cousin="snow"), seed=3)
 
 
 def test_an_unknown_concept_is_refused(renderer: FluxRenderer) -> None:

@@ -10,7 +10,7 @@ from diffusers import FluxPipeline
 from diffusers.utils import logging
 
 from generator.autoencoder import PatchAutoencoder
-from generator.errors import DamagedModel, ModelNotFound
+from generator.errors import DamagedModel, ModelNotFound, UnsupportedModel
 from generator.loading import compute_fingerprint, load_model
 from generator.settings import FLUX_DEV_SETTINGS
 from tests.generator.tiny import DIM, NUM_BLOCKS, TINY_SETTINGS, tiny_pipeline, tiny_transformer
@@ -126,8 +126,18 @@ def test_a_folder_without_a_model_is_not_found(tmp_path: Path) -> None:
 
 def test_a_model_of_another_kind_is_refused(folder: Path) -> None:
     (folder / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}', encoding="utf-8")
-    with pytest.raises(ModelNotFound, match="StableDiffusionPipeline"):
+    with pytest.raises(
+        UnsupportedModel, match="StableDiffusionPipeline.*FluxPipeline, FluxKontextPipeline.*Qwen-Image"
+    ):
         load_model(folder, device="cpu")
+
+
+def test_a_kontext_folder_is_loaded_as_flux(folder: Path) -> None:
+    index_path = folder / "model_index.json"
+    index = json.loads(index_path.read_text(encoding="utf-8"))
+    index_path.write_text(json.dumps({**index, "_class_name": "FluxKontextPipeline"}), encoding="utf-8")
+    model = load_model(folder, device="cpu")
+    assert (type(model.pipeline), model.family.name) == (FluxPipeline, "flux1")
 
 
 def truncate(path: Path) -> None:
