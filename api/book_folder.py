@@ -12,16 +12,23 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+from api.binding import CAST_DIRNAME, RECORD_FILENAME
 from api.book_lock import LOCK_FILENAME
 from api.errors import OutputError
-from story.book import BOOK_FILENAME, STORY_FILENAME
+from story.book import STORY_FILENAME
+from story.editions.formats import EDITIONS
 
 PAGES_DIRNAME = "pages"
 MAX_SLUG_LENGTH = 60
-_PARTS = {BOOK_FILENAME, STORY_FILENAME, LOCK_FILENAME, PAGES_DIRNAME}
+_PARTS = {STORY_FILENAME, RECORD_FILENAME, LOCK_FILENAME, PAGES_DIRNAME, CAST_DIRNAME} | {
+    edition.filename for edition in EDITIONS.values()
+}
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """What file browsers leave behind by themselves."""
-_PICTURE = re.compile(r"cover\.png|page-\d{2,}\.png")
+_PICTURES = {
+    PAGES_DIRNAME: re.compile(r"cover\.png|page-\d{2,}\.png"),
+    CAST_DIRNAME: re.compile(r"[a-z0-9-]+\.png"),
+}
 
 
 def slug_of(idea: str) -> str:
@@ -69,10 +76,10 @@ def check_place(place: Path) -> None:
         raise OutputError(f"{str(place)!r} is a file, but a book is a folder. Name another folder with --out.")
     entries = {entry.name for entry in place.iterdir()}
     foreign = sorted(entries - _PARTS - _LITTER)
-    pages_dir = place / PAGES_DIRNAME
-    if pages_dir.is_dir():
-        names = {entry.name for entry in pages_dir.iterdir()} - _LITTER
-        foreign += sorted(f"{PAGES_DIRNAME}/{name}" for name in names if not _PICTURE.fullmatch(name))
+    for dirname, picture in _PICTURES.items():
+        if (place / dirname).is_dir():
+            names = {entry.name for entry in (place / dirname).iterdir()} - _LITTER
+            foreign += sorted(f"{dirname}/{name}" for name in names if not picture.fullmatch(name))
     if foreign:
         raise OutputError(
             f"{str(place)!r} holds {', '.join(map(repr, foreign[:3]))}, which is no part of a book, and a new book "

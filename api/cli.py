@@ -24,6 +24,7 @@ class _Parser(argparse.ArgumentParser):
         raise _CommandLineError(f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.")
 
 
+_EITHER = argparse.BooleanOptionalAction
 Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fableverse {api.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_book(commands)
+    _add_export(commands)
     _add_learn(commands)
     _add_bank(commands)
     _add_draw(commands)
@@ -71,8 +73,29 @@ def _add_book(commands: Commands) -> None:
     book.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible endpoint")
     book.add_argument("--out", type=Path, metavar="DIR", help="the book's folder (default: out/ and the idea's words)")
     book.add_argument("--lock", type=Path, metavar="FILE", help="draw a book again by its book.lock, without an idea")
+    _add_looks(book)
     _add_common(book, with_model=True)
     book.set_defaults(command="book")
+
+
+def _add_export(commands: Commands) -> None:
+    export = commands.add_parser("export", help="make more editions of a finished book, drawing nothing")
+    export.add_argument("folder", type=Path, metavar="DIR", help="the book's folder")
+    export.add_argument("--out", type=Path, metavar="DIR", help="where they go (default: the book's folder)")
+    _add_looks(export)
+    export.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    export.set_defaults(command="export")
+
+
+def _add_looks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", metavar="NAME,NAME", help="editions of the book (default: html)")
+    parser.add_argument("--layout", metavar="NAME", help="how picture and words share a page (default: spread)")
+    parser.add_argument("--theme", metavar="NAME", help="colours and letters (default: paper)")
+    parser.add_argument("--dyslexia", action=_EITHER, help="plain, widely set letters")
+    parser.add_argument("--large-print", action=_EITHER, help="letters half as large again")
+    parser.add_argument(
+        "--print-size", choices=("square", "a4"), help="of book-print.pdf (default: square, 8.5 x 8.5 in)"
+    )
 
 
 def _add_learn(commands: Commands) -> None:

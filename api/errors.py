@@ -4,6 +4,7 @@
     ├── UsageError         the command line contradicts itself
     ├── InvalidConfiguration   an environment variable has a value that cannot be used
     ├── LockMismatch       a book cannot be drawn again as its lock says
+    ├── NoBook             a folder holds no book, or a damaged one
     └── OutputError        the place where something is to be written cannot be used
 
 Knows nothing of printing: `api/execution.py` shows the messages.
@@ -14,7 +15,7 @@ import errno
 from api.exit_codes import BAD_INPUT, BROKEN_PIPE, DISK, INTERRUPTED, MODEL, STORY, UNEXPECTED, USAGE
 from concepts.errors import ConceptError, DamagedLexicon, FableverseError
 from generator.errors import GeneratorError
-from story.errors import InvalidRequest, StoryError
+from story.errors import BookError, InvalidRequest, StoryError
 
 
 class UsageError(FableverseError):
@@ -29,6 +30,10 @@ class LockMismatch(FableverseError):
     """Raised before anything is drawn when a lock does not fit story, bank or model; the message says what differs."""
 
 
+class NoBook(FableverseError):
+    """Raised when a finished book is read; the person names another folder or restores the file."""
+
+
 class OutputError(FableverseError):
     """Raised by everything that writes results; the person names another place or makes room."""
 
@@ -39,6 +44,8 @@ _EXIT_CODES: dict[type[BaseException], int] = {
     ConceptError: BAD_INPUT,
     InvalidRequest: BAD_INPUT,
     LockMismatch: BAD_INPUT,
+    NoBook: BAD_INPUT,
+    BookError: BAD_INPUT,
     StoryError: STORY,
     DamagedLexicon: MODEL,
     GeneratorError: MODEL,

@@ -70,7 +70,15 @@ def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
         raise UsageError("A book needs either an idea or --lock. See fableverse book --help.")
     bank = open_bank(settings.bank_dir, tell=reporter.note)
     if arguments.lock is not None:
-        return redraw_book(arguments.lock, settings=settings, bank=bank, out_dir=arguments.out, reporter=reporter)
+        return redraw_book(
+            arguments.lock,
+            settings=settings,
+            bank=bank,
+            out_dir=arguments.out,
+            formats=_formats(arguments),
+            changes=_design_changes(arguments),
+            reporter=reporter,
+        )
     return make_book(
         arguments.idea,
         settings=settings,
@@ -80,8 +88,43 @@ def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
         age=arguments.age,
         seed=arguments.seed,
         out_dir=arguments.out,
+        formats=_formats(arguments) or ("html",),
+        changes=_design_changes(arguments),
         reporter=reporter,
     )
+
+
+def _export(arguments: argparse.Namespace, settings: Settings, _: Reporter) -> Outcome:
+    from api.commands.export import export_editions
+
+    return export_editions(
+        arguments.folder,
+        formats=_formats(arguments) or ("html",),
+        changes=_design_changes(arguments),
+        out_dir=arguments.out,
+        settings=settings,
+    )
+
+
+def _formats(arguments: argparse.Namespace) -> tuple[str, ...] | None:
+    """The editions that `--format` names, or None without it."""
+    from story.editions.formats import check_formats
+    from story.errors import BookError
+
+    if arguments.format is None:
+        return None
+    try:
+        return check_formats([name.strip() for name in arguments.format.split(",") if name.strip()])
+    except BookError as error:
+        raise UsageError(f"--format: {error}") from error
+
+
+def _design_changes(arguments: argparse.Namespace) -> dict[str, object]:
+    """What the command line says of a book's looks, by field of `Design`."""
+    from story.design import Design
+
+    named = {name: getattr(arguments, name) for name in Design.model_fields}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _learn(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
@@ -125,4 +168,4 @@ def _draw(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
     )
 
 
-_COMMANDS = {"book": _book, "learn": _learn, "bank": _bank, "draw": _draw}
+_COMMANDS = {"book": _book, "export": _export, "learn": _learn, "bank": _bank, "draw": _draw}

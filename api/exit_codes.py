@@ -14,7 +14,7 @@ MEANINGS = {
     OK: "done",
     UNEXPECTED: "an unexpected error, a fault of the program: the traceback says where",
     USAGE: "the command line or an environment variable cannot be used",
-    BAD_INPUT: "an idea, picture, concept, bank or lock cannot be used",
+    BAD_INPUT: "an idea, picture, concept, bank, lock or book cannot be used",
     STORY: "the story could not be written, or the language model not be used",
     MODEL: "the picture model could not be loaded, or could not draw or learn",
     DISK: "a file could not be read or written: full disk, no permission, a file in the way",

@@ -4,18 +4,20 @@ Everything it works with is passed in. Knows nothing of command lines, terminals
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import api
+from api.binding import BookRecord, bind_book, lay_out
 from api.book_folder import replaced_book
 from api.book_lock import LOCK_FILENAME, BookLock, LockedModel, LockedPicture, check_lock, make_lock, picture_file
 from concepts.bank import ConceptBank
 from generator.images import PictureMetadata, save_picture
 from generator.renderer import Renderer
 from generator.settings import RenderSettings
-from story.book import BOOK_FILENAME, write_book
+from story.design import Design
+from story.editions.formats import EDITIONS
 from story.schema import Story, StoryRequest
 from story.writer import StoryWriter
 
@@ -48,8 +50,8 @@ class Studio:
 class Storybook:
     """A book that has been written to disk."""
 
-    path: Path
-    """Of `book.html`."""
+    editions: tuple[Path, ...]
+    """The files a reader opens, such as `book.html`."""
     story: Story
     lock: BookLock
     warnings: tuple[str, ...]
@@ -58,9 +60,14 @@ class Storybook:
     """Time spent in each part of the work: "writing", "drawing", "binding"."""
 
     @property
+    def folder(self) -> Path:
+        """Where the book lies."""
+        return self.editions[0].parent
+
+    @property
     def pictures(self) -> tuple[Path, ...]:
         """The cover's file, then each page's."""
-        return tuple(self.path.parent / picture_file(index) for index in range(len(self.lock.pictures)))
+        return tuple(self.folder / picture_file(index) for index in range(len(self.lock.pictures)))
 
 
 def make_storybook(
@@ -71,6 +78,8 @@ def make_storybook(
     studio: Studio,
     out_dir: Path,
     templates_dir: Path,
+    design: Design | None = None,
+    formats: Sequence[str] = ("html",),
     on_drawing: OnDrawing | None = None,
 ) -> Storybook:
     """Turn an idea into a book in `out_dir`, which appears whole or not at all; a book that stands there is replaced.
@@ -91,13 +100,15 @@ def make_storybook(
             settings=studio.settings,
         )
         writing = time.perf_counter() - started
-        seconds = _fill(folder, written.story, lock, studio=studio, templates_dir=templates_dir, on_drawing=on_drawing)
+        record = _record(lock, studio.bank, design=design or Design(), formats=formats)
+        drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
+        binding = _bind(folder, written.story, lock, record, bank=studio.bank, templates_dir=templates_dir)
     return Storybook(
-        path=out_dir / BOOK_FILENAME,
+        editions=_editions(out_dir, record),
         story=written.story,
         lock=lock,
         warnings=written.warnings,
-        seconds={"writing": writing, **seconds},
+        seconds={"writing": writing, "drawing": drawing, "binding": binding},
     )
 
 
@@ -108,6 +119,8 @@ def redraw_storybook(
     studio: Studio,
     out_dir: Path,
     templates_dir: Path,
+    design: Design | None = None,
+    formats: Sequence[str] = ("html",),
     on_drawing: OnDrawing | None = None,
 ) -> Storybook:
     """Draw the pictures of a lock again and bind them with the story's words, which may have been edited since.
@@ -118,37 +131,47 @@ def redraw_storybook(
     """
     warnings = check_lock(lock, bank=studio.bank, fingerprint=studio.model.fingerprint)
     with replaced_book(out_dir) as folder:
-        seconds = _fill(folder, story, lock, studio=studio, templates_dir=templates_dir, on_drawing=on_drawing)
-    return Storybook(path=out_dir / BOOK_FILENAME, story=story, lock=lock, warnings=warnings, seconds=seconds)
-
-
-def _fill(
-    folder: Path,
-    story: Story,
-    lock: BookLock,
-    *,
-    studio: Studio,
-    templates_dir: Path,
-    on_drawing: OnDrawing | None,
-) -> dict[str, float]:
-    """Draw every picture of the lock into an empty folder and bind the book there; returns the seconds of both."""
-    started = time.perf_counter()
-    paths = [folder / picture_file(index) for index in range(len(lock.pictures))]
-    for index, (picture, path) in enumerate(zip(lock.pictures, paths, strict=True)):
-        path.parent.mkdir(exist_ok=True)
-        _draw(picture, lock, studio, path, on_step=_on_step(on_drawing, index, len(paths)))
-    drawn = time.perf_counter()
-    write_book(
-        story,
-        paths,
-        folder,
-        cast=[studio.bank.get(concept_id).card() for concept_id in lock.cast],
-        colophon=_colophon(lock),
-        portraits={concept_id: studio.bank.preview_path(concept_id) for concept_id in lock.cast},
-        templates_dir=templates_dir,
+        record = _record(lock, studio.bank, design=design or Design(), formats=formats)
+        drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
+        binding = _bind(folder, story, lock, record, bank=studio.bank, templates_dir=templates_dir)
+    return Storybook(
+        editions=_editions(out_dir, record),
+        story=story,
+        lock=lock,
+        warnings=warnings,
+        seconds={"drawing": drawing, "binding": binding},
     )
+
+
+def _draw_all(folder: Path, lock: BookLock, *, studio: Studio, on_drawing: OnDrawing | None) -> float:
+    """Draw every picture of the lock into an empty folder; returns the seconds it took."""
+    started = time.perf_counter()
+    for index, picture in enumerate(lock.pictures):
+        path = folder / picture_file(index)
+        path.parent.mkdir(exist_ok=True)
+        _draw(picture, lock, studio, path, on_step=_on_step(on_drawing, index, len(lock.pictures)))
+    return time.perf_counter() - started
+
+
+def _bind(
+    folder: Path, story: Story, lock: BookLock, record: BookRecord, *, bank: ConceptBank, templates_dir: Path
+) -> float:
+    """Add all other files to a folder that has its pictures; returns the seconds it took."""
+    started = time.perf_counter()
+    portraits = {concept_id: bank.preview_path(concept_id) for concept_id in lock.cast}
+    lay_out(folder, story, record, portraits=portraits)
     (folder / LOCK_FILENAME).write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return {"drawing": drawn - started, "binding": time.perf_counter() - drawn}
+    bind_book(folder, templates_dir=templates_dir)
+    return time.perf_counter() - started
+
+
+def _record(lock: BookLock, bank: ConceptBank, *, design: Design, formats: Sequence[str]) -> BookRecord:
+    cast = tuple(bank.get(concept_id).card() for concept_id in lock.cast)
+    return BookRecord(cast=cast, colophon=_colophon(lock), design=design, formats=tuple(formats))
+
+
+def _editions(out_dir: Path, record: BookRecord) -> tuple[Path, ...]:
+    return tuple(out_dir / EDITIONS[name].filename for name in record.formats)
 
 
 def _draw(

@@ -1,242 +1,195 @@
-"""Story and pictures in, one self-contained HTML file out.
+"""One book, whatever edition it is made into: words, pictures, who is in it, how it looks.
 
-Knows nothing of language models, concepts' directions or how a picture was drawn. Equal arguments give equal bytes:
-nothing here asks for the time, the machine or chance.
+Knows nothing of HTML, EPUB or PDF (`story/editions/` does), of language models or of how a picture was drawn.
 """
 
-import base64
-import hashlib
-import io
-import json
-import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from PIL import Image
 
 from concepts.pictures import open_picture
 from concepts.schema import ConceptCard
+from story.design import Design
 from story.errors import BookError
-from story.languages import primary_language
+from story.languages import Direction, direction_of
 from story.palette import Palette, palette_of
 from story.schema import Page, Story
+from story.sentences import paragraphs_of, sentences_of
 
-TEMPLATES_DIR = Path(__file__).resolve().parent.parent / "templates"
 BOOK_FILENAME = "book.html"
 STORY_FILENAME = "story.json"
 
-_WEBP_QUALITY = 92
-_MAX_ENLARGEMENT = 2
 _PORTRAIT_PX = 256
-_SHORT_TEXT_CHARACTERS = 150
-_LONG_TEXT_CHARACTERS = 380
+_NO_CHARACTER = re.compile(r"[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
-class EmbeddedPicture:
-    """A picture inside the page: its bytes as a data URI, its size in pixels."""
+class BookPicture:
+    """A picture of the book: pixels alone, without what its file said of itself."""
 
-    uri: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class CoverView:
-    """What the template knows of the cover."""
-
-    picture: EmbeddedPicture
+    name: str
+    """Its file's name without ending: "cover", "page-01", "cast-rusty"."""
+    image: Image.Image
+    """RGB."""
     alt: str
 
 
 @dataclass(frozen=True)
-class PageView:
-    """What the template knows of one page."""
+class Sentence:
+    """Words that are read aloud at one go."""
+
+    id: str
+    """Unique in the book and fit for an XML id: "p1-s2", and "p1-t2" in the second language."""
+    text: str
+    gap: str
+    """White space between this sentence and the next, so that a paragraph can be put together again exactly."""
+
+
+@dataclass(frozen=True)
+class BookText:
+    """The words of a page in one language."""
+
+    language: str
+    direction: Direction
+    paragraphs: tuple[tuple[Sentence, ...], ...]
+
+    @property
+    def size(self) -> int:
+        """Characters, for the size of the type."""
+        return sum(len(sentence.text + sentence.gap) for paragraph in self.paragraphs for sentence in paragraph)
+
+
+@dataclass(frozen=True)
+class BookPage:
+    """One page of the story."""
 
     number: int
-    label: str
-    paragraphs: tuple[str, ...]
-    length: Literal["short", "medium", "long"]
-    picture: EmbeddedPicture
-    alt: str
-    read: float
+    """From 1."""
+    texts: tuple[BookText, ...]
+    """In the book's language, then in its second one where it has two."""
+    picture: BookPicture
 
 
 @dataclass(frozen=True)
-class CastView:
-    """What the template knows of one concept on the last page."""
+class CastMember:
+    """A concept that is named on the last page."""
 
     name: str
     word: str
-    portrait: EmbeddedPicture | None
+    portrait: BookPicture | None
 
 
 @dataclass(frozen=True)
-class BookContext:
-    """Every variable of `templates/book/book.html.j2`; `templates/README.md` says what each is."""
+class Book:
+    """All that any edition is made from."""
 
     title: str
+    second_title: str
+    """In the second language; empty where there is none."""
     language: str
-    direction: str
-    labels: Mapping[str, str]
-    labels_language: str
+    direction: Direction
+    second_language: str | None
+    second_direction: Direction | None
     palette: Palette
-    plate_max_px: int
-    grain: str
-    styles: Markup
-    script: Markup
-    script_sha256: str
-    cover: CoverView
-    pages: tuple[PageView, ...]
-    cast: tuple[CastView, ...]
+    cover: BookPicture
+    pages: tuple[BookPage, ...]
+    cast: tuple[CastMember, ...]
     colophon: tuple[tuple[str, str], ...]
+    """Label and value of each line on how the book was made."""
+    design: Design
 
 
-def write_book(
+def book_of(
     story: Story,
     pictures: Sequence[Path],
-    out_dir: Path,
     *,
     cast: Sequence[ConceptCard],
     colophon: Mapping[str, str],
     portraits: Mapping[str, Path] | None = None,
-    templates_dir: Path = TEMPLATES_DIR,
-) -> Path:
-    """Write `book.html` and `story.json` into `out_dir` (made when missing); returns the path of `book.html`.
-
-    The book needs no other file, no network and no script. Each file appears whole or not at all, and the book
-    last, so a `book.html` always has its `story.json`. All words are taken as plain text.
+    design: Design | None = None,
+) -> Book:
+    """The book of a story and its pictures. All words are taken as plain text, less what no document may hold.
 
     Args:
-        story: What is read; the words of `story.json` are exactly these.
+        story: What is read.
         pictures: The cover's picture, then one for each page.
-        out_dir: A folder that the caller may write; other files in it are left alone.
         cast: Who is named on the last page, in this order.
-        colophon: Label and value of each line on how the book was made, in this order.
+        colophon: How the book was made, in this order.
         portraits: A picture by concept id for members of the cast; those without one are only named.
-        templates_dir: The folder that holds `book/`.
+        design: How it looks; by default as `Design()`.
 
     Raises:
         BookError: The number of pictures is not the number of scenes.
         UnreadablePicture: A picture or portrait cannot be read.
-        OSError: A file cannot be written.
     """
-    context = book_context(
-        story, pictures, cast=cast, colophon=colophon, portraits=portraits or {}, templates_dir=templates_dir
-    )
-    template = _environment(templates_dir).get_template("book/book.html.j2")
-    html = template.render({field.name: getattr(context, field.name) for field in fields(context)})
-    out_dir.mkdir(parents=True, exist_ok=True)
-    _write_whole(out_dir / STORY_FILENAME, story.model_dump_json(indent=2) + "\n")
-    _write_whole(out_dir / BOOK_FILENAME, html)
-    return out_dir / BOOK_FILENAME
-
-
-def book_context(
-    story: Story,
-    pictures: Sequence[Path],
-    *,
-    cast: Sequence[ConceptCard],
-    colophon: Mapping[str, str],
-    portraits: Mapping[str, Path],
-    templates_dir: Path,
-) -> BookContext:
-    """Everything the template is given; arguments and errors as in `write_book`."""
     if len(pictures) != len(story.scenes):
         raise BookError(
             f"{len(pictures)} pictures for {story.title!r}, which has a cover and {len(story.pages)} pages: "
             f"a book takes one picture for each. Give {len(story.scenes)}, the cover's first."
         )
-    opened = [open_picture(path) for path in pictures]
-    embedded = [_embed(picture) for picture in opened]
-    labels_language, labels = _labels(story.language, templates_dir)
-    script = (templates_dir / "book" / "book.js").read_text(encoding="utf-8")
-    grain = base64.b64encode((templates_dir / "book" / "grain.png").read_bytes()).decode("ascii")
-    return BookContext(
-        title=story.title,
+    names = ["cover", *(f"page-{number:02}" for number in range(1, len(pictures)))]
+    opened = [
+        BookPicture(name=name, image=_pixels(open_picture(path)), alt=_plain(scene.alt))
+        for name, path, scene in zip(names, pictures, story.scenes, strict=True)
+    ]
+    return Book(
+        title=_plain(story.title),
+        second_title=_plain(story.second_title),
         language=story.language,
-        direction=story.direction,
-        labels=labels,
-        labels_language=labels_language,
-        palette=palette_of(opened[0]),
-        plate_max_px=_MAX_ENLARGEMENT * max(picture.width for picture in embedded),
-        grain=f"data:image/png;base64,{grain}",
-        styles=Markup((templates_dir / "book" / "book.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_sha256=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
-        cover=CoverView(picture=embedded[0], alt=story.cover.alt),
+        direction=direction_of(story.language),
+        second_language=story.second_language,
+        second_direction=direction_of(story.second_language) if story.second_language else None,
+        palette=palette_of(opened[0].image),
+        cover=opened[0],
         pages=tuple(
-            _page_view(page, picture, number=number, count=len(story.pages), labels=labels)
-            for number, (page, picture) in enumerate(zip(story.pages, embedded[1:], strict=True), start=1)
+            BookPage(number=number, texts=_texts_of(page, story, number), picture=picture)
+            for number, (page, picture) in enumerate(zip(story.pages, opened[1:], strict=True), start=1)
         ),
-        cast=tuple(_cast_view(card, portraits.get(card.id)) for card in cast),
-        colophon=tuple(colophon.items()),
+        cast=tuple(_member(card, (portraits or {}).get(card.id)) for card in cast),
+        colophon=tuple((_plain(label), _plain(value)) for label, value in colophon.items()),
+        design=design or Design(),
     )
 
 
-def _page_view(page: Page, picture: EmbeddedPicture, *, number: int, count: int, labels: Mapping[str, str]) -> PageView:
-    paragraphs = tuple(part.strip() for part in re.split(r"\n\s*\n", page.text) if part.strip())
-    size = len(page.text)
-    return PageView(
-        number=number,
-        label=labels["page"].format(number=number, count=count),
-        paragraphs=paragraphs,
-        length="short" if size <= _SHORT_TEXT_CHARACTERS else "medium" if size <= _LONG_TEXT_CHARACTERS else "long",
-        picture=picture,
-        alt=page.scene.alt,
-        read=round(number / (count + 1), 3),
-    )
+def _texts_of(page: Page, story: Story, number: int) -> tuple[BookText, ...]:
+    first = _text_of(page.text, story.language, f"p{number}-s")
+    if story.second_language is None:
+        return (first,)
+    return (first, _text_of(page.second_text, story.second_language, f"p{number}-t"))
 
 
-def _cast_view(card: ConceptCard, portrait: Path | None) -> CastView:
+def _text_of(text: str, language: str, prefix: str) -> BookText:
+    paragraphs: list[tuple[Sentence, ...]] = []
+    count = 0
+    for paragraph in paragraphs_of(_plain(text)):
+        sentences = sentences_of(paragraph)
+        paragraphs.append(
+            tuple(
+                Sentence(id=f"{prefix}{count + offset}", text=words, gap=gap)
+                for offset, (words, gap) in enumerate(sentences, start=1)
+            )
+        )
+        count += len(sentences)
+    return BookText(language=language, direction=direction_of(language), paragraphs=tuple(paragraphs))
+
+
+def _member(card: ConceptCard, portrait: Path | None) -> CastMember:
     if portrait is None:
-        return CastView(name=card.name, word=card.word, portrait=None)
-    picture = open_picture(portrait)
-    picture.thumbnail((_PORTRAIT_PX, _PORTRAIT_PX), Image.Resampling.LANCZOS)
-    return CastView(name=card.name, word=card.word, portrait=_embed(picture))
+        return CastMember(name=_plain(card.name), word=_plain(card.word), portrait=None)
+    image = open_picture(portrait)
+    image.thumbnail((_PORTRAIT_PX, _PORTRAIT_PX), Image.Resampling.LANCZOS)
+    picture = BookPicture(name=f"cast-{card.id}", image=_pixels(image), alt="")
+    return CastMember(name=_plain(card.name), word=_plain(card.word), portrait=picture)
 
 
-def _embed(picture: Image.Image) -> EmbeddedPicture:
-    webp, png = io.BytesIO(), io.BytesIO()
-    plain = Image.frombytes("RGB", picture.size, picture.convert("RGB").tobytes())
-    plain.save(webp, "WEBP", quality=_WEBP_QUALITY, method=6)
-    plain.save(png, "PNG", optimize=True)
-    kind, data = min(("webp", webp.getvalue()), ("png", png.getvalue()), key=lambda candidate: len(candidate[1]))
-    uri = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
-    return EmbeddedPicture(uri=uri, width=picture.width, height=picture.height)
+def _pixels(image: Image.Image) -> Image.Image:
+    """The pixels alone: what Pillow carries along from a file, such as its texts, stays behind."""
+    return Image.frombytes("RGB", image.size, image.convert("RGB").tobytes())
 
 
-def _labels(language: str, templates_dir: Path) -> tuple[str, Mapping[str, str]]:
-    """The book's own few words in the story's language, or in English, and which of the two it is."""
-    known = json.loads((templates_dir / "book" / "labels.json").read_text(encoding="utf-8"))
-    primary = primary_language(language)
-    return (primary, known[primary]) if primary in known else ("en", known["en"])
-
-
-def _environment(templates_dir: Path) -> Environment:
-    return Environment(
-        loader=FileSystemLoader(templates_dir),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Put a file in place in one step: whoever looks sees the old file or the new one, never a part."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+def _plain(text: str) -> str:
+    """Text without the characters that XML forbids, which would make an EPUB unreadable."""
+    return _NO_CHARACTER.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -1,10 +1,11 @@
 """`fableverse book`: an idea, or the lock of an earlier book, becomes a book."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
+from api.binding import read_record
 from api.book_folder import check_place, slug_of
 from api.book_lock import read_lock
 from api.console import Advance, Reporter
@@ -16,8 +17,10 @@ from api.writers import make_writer
 from concepts.bank import ConceptBank
 from concepts.errors import WrongBaseModel
 from concepts.schema import ConceptCard
+from story.design import Design, check_design
 from story.errors import InvalidRequest
 from story.schema import StoryRequest
+from story.templates import Templates
 
 STEPS_FOR_THE_BAR = 1000
 
@@ -32,9 +35,13 @@ def make_book(
     age: int,
     seed: int,
     out_dir: Path | None,
+    formats: Sequence[str],
+    changes: Mapping[str, object],
     reporter: Reporter,
 ) -> Outcome:
-    """A new book; model, language model and templates are the settings'."""
+    """A new book; model, language model and templates are the settings', `changes` are fields of `Design`."""
+    design = Design().model_copy(update=dict(changes))
+    check_design(design, Templates(settings.templates_dir))
     place = out_dir or Path("out") / slug_of(idea)
     check_place(place.resolve())
     cards = tuple(bank.get(concept_id).card() for concept_id in cast)
@@ -56,16 +63,31 @@ def make_book(
             studio=studio,
             out_dir=place,
             templates_dir=settings.templates_dir,
+            design=design,
+            formats=formats,
             on_drawing=_drawing(advance),
         )
     return _outcome(book, reporter)
 
 
 def redraw_book(
-    lock_path: Path, *, settings: Settings, bank: ConceptBank, out_dir: Path | None, reporter: Reporter
+    lock_path: Path,
+    *,
+    settings: Settings,
+    bank: ConceptBank,
+    out_dir: Path | None,
+    formats: Sequence[str] | None,
+    changes: Mapping[str, object],
+    reporter: Reporter,
 ) -> Outcome:
-    """The book of a lock, drawn again into its own folder or another."""
+    """The book of a lock, drawn again into its own folder or another.
+
+    It looks and is made into editions as the record beside the lock says, but for what the command line says.
+    """
     lock, story = read_lock(lock_path)
+    record = read_record(lock_path.parent)
+    design = record.design.model_copy(update=dict(changes))
+    check_design(design, Templates(settings.templates_dir))
     place = out_dir or lock_path.parent
     check_place(place.resolve())
     reporter.note(f"Loading {lock.model.source} …")
@@ -79,6 +101,8 @@ def redraw_book(
             studio=studio,
             out_dir=place,
             templates_dir=settings.templates_dir,
+            design=design,
+            formats=formats or record.formats,
             on_drawing=_drawing(advance),
         )
     return _outcome(book, reporter)
@@ -125,7 +149,8 @@ def _outcome(book: Storybook, reporter: Reporter) -> Outcome:
     for warning in book.warnings:
         reporter.note(f"Note: {warning}")
     data: dict[str, JsonValue] = {
-        "book": str(book.path),
+        "book": str(book.editions[0]),
+        "editions": [str(path) for path in book.editions],
         "title": book.story.title,
         "pages": len(book.story.pages),
         "pictures": [str(path) for path in book.pictures],
@@ -137,4 +162,4 @@ def _outcome(book: Storybook, reporter: Reporter) -> Outcome:
         "warnings": list(book.warnings),
         "seconds": {part: round(seconds, 2) for part, seconds in book.seconds.items()},
     }
-    return Outcome(lines=(str(book.path),), data=data)
+    return Outcome(lines=tuple(str(path) for path in book.editions), data=data)

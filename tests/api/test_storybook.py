@@ -49,11 +49,13 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def test_a_book_has_all_its_files_and_says_where_it_is(bank: ConceptBank, tmp_path: Path) -> None:
     book = make(bank, tmp_path / "out" / "fox")
-    assert book.path == tmp_path / "out" / "fox" / "book.html"
+    assert book.editions == (tmp_path / "out" / "fox" / "book.html",)
     pictures = {f"pages/{name}.png" for name in ("cover", "page-01", "page-02", "page-03", "page-04")}
-    assert contents(book.path.parent).keys() == {"book.html", "story.json", "book.lock", "pages/"} | pictures
+    assert contents(book.folder).keys() == {
+        "book.html", "story.json", "book.json", "book.lock", "pages/", "cast/", "cast/rusty.png",
+    } | pictures  # fmt: skip
     assert book.warnings == ("a small thing",)
-    assert "The &lt;Fox&gt;" in book.path.read_text(encoding="utf-8")
+    assert "The &lt;Fox&gt;" in book.editions[0].read_text(encoding="utf-8")
 
 
 def test_each_picture_has_its_own_seed_and_its_concepts_bound(bank: ConceptBank, tmp_path: Path) -> None:
@@ -116,7 +118,7 @@ def test_edited_words_are_bound_with_the_same_pictures(bank: ConceptBank, tmp_pa
     edit(tmp_path / "fox" / "story.json", "Text 2.", "Better words.")
     again = redraw(bank, tmp_path / "fox" / "book.lock", tmp_path / "fox")
     assert [path.read_bytes() for path in again.pictures] == before
-    assert "Better words." in again.path.read_text(encoding="utf-8")
+    assert "Better words." in again.editions[0].read_text(encoding="utf-8")
 
 
 def test_an_edited_prompt_does_not_fit_its_lock(bank: ConceptBank, tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """Small books for tests: a story, pictures made with Pillow, a cast."""
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from concepts.schema import ConceptCard
-from story.book import write_book
+from story.book import book_of
+from story.design import Design
+from story.editions.formats import write_editions
 from story.schema import Page, Scene, Story
+from story.templates import TEMPLATES_DIR, Templates
 
 CAST = (
     ConceptCard(id="rusty", name="Rusty", word="fox", kind="character", caption="a fox wearing a scarf"),
@@ -54,4 +58,22 @@ def paint_all(story: Story, folder: Path) -> list[Path]:
 def make_book(folder: Path, story: Story) -> Path:
     """The whole book in `folder`, with the sample cast, one portrait and the sample colophon."""
     pictures = paint_all(story, folder / "pictures")
-    return write_book(story, pictures, folder, cast=CAST, colophon=COLOPHON, portraits={"rusty": pictures[1]})
+    return bind(story, pictures, folder, portraits={"rusty": pictures[1]})
+
+
+def bind(
+    story: Story,
+    pictures: Sequence[Path],
+    folder: Path,
+    *,
+    cast: Sequence[ConceptCard] = CAST,
+    colophon: Mapping[str, str] = COLOPHON,
+    portraits: Mapping[str, Path] | None = None,
+    design: Design | None = None,
+    edition: str = "html",
+    templates_dir: Path = TEMPLATES_DIR,
+) -> Path:
+    """One edition of the book in `folder`."""
+    book = book_of(story, pictures, cast=cast, colophon=colophon, portraits=portraits, design=design)
+    (path,) = write_editions(book, [edition], folder, templates=Templates(templates_dir))
+    return path

@@ -10,26 +10,20 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from jinja2 import Environment, UndefinedError, meta
+from jinja2 import Environment, meta
 from PIL import Image, PngImagePlugin
 from pydantic import ValidationError
 
 from concepts.errors import UnreadablePicture
 from concepts.schema import ConceptCard
-from story.book import (
-    TEMPLATES_DIR,
-    BookContext,
-    CastView,
-    CoverView,
-    EmbeddedPicture,
-    PageView,
-    book_context,
-    write_book,
-)
+from story.book import Sentence, book_of
+from story.editions.html import HtmlContext
+from story.editions.view import BookView, CastView, PageView, PictureView, TextView, view_of
 from story.errors import BookError
 from story.palette import Palette
 from story.schema import Page, Scene, Story
-from tests.story.book_samples import CAST, COLOPHON, a_story, make_book, paint, paint_all
+from story.templates import TEMPLATES_DIR, Templates
+from tests.story.book_samples import COLOPHON, a_story, bind, make_book, paint, paint_all
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>&amp;{{ 7*7 }}</style>"
 DATA_URI = re.compile(r"data:image/(?:png|webp);base64,[A-Za-z0-9+/=]+")
@@ -115,7 +109,7 @@ def test_hostile_words_stay_text(tmp_path: Path):
     story = Story(title=HOSTILE, cover=scene, pages=(Page(text=HOSTILE, scene=scene),))
     card = ConceptCard(id="rusty", name=HOSTILE, word="fox", kind="character", caption=HOSTILE)
     pictures = paint_all(story, tmp_path)
-    page = parsed(write_book(story, pictures, tmp_path, cast=[card], colophon={HOSTILE: HOSTILE}))
+    page = parsed(bind(story, pictures, tmp_path, cast=[card], colophon={HOSTILE: HOSTILE}))
     assert len(page.all("script")) == 1 and len(page.all("style")) == 1 and len(page.all("img")) == 2
     assert [e.text for e in (*page.all("title"), *page.all("h1"), *page.all("dt"), *page.all("dd"))] == [HOSTILE] * 4
     assert page.all("p", **{"class": "title title-long"})[0].text == HOSTILE
@@ -158,27 +152,19 @@ def test_equal_arguments_give_equal_bytes(tmp_path: Path):
 def test_what_a_picture_file_says_of_itself_stays_out_of_the_book(tmp_path: Path):
     story = a_story(pages=1)
     pictures = paint_all(story, tmp_path)
-    plain = write_book(story, pictures, tmp_path / "plain", cast=CAST, colophon=COLOPHON)
+    plain = bind(story, pictures, tmp_path / "plain")
     notes = PngImagePlugin.PngInfo()
     notes.add_text("prompt", "a secret prompt")
     Image.open(pictures[0]).save(pictures[0], pnginfo=notes)
-    noted = write_book(story, pictures, tmp_path / "noted", cast=CAST, colophon=COLOPHON)
+    noted = bind(story, pictures, tmp_path / "noted")
     assert plain.read_bytes() == noted.read_bytes()
-
-
-def test_story_json_is_the_exact_story(tmp_path: Path):
-    story = a_story(title="Die Füchsin & <das> Licht 🦊", language="de")
-    make_book(tmp_path, story)
-    text = (tmp_path / "story.json").read_text(encoding="utf-8")
-    assert Story.model_validate_json(text) == story
-    assert "Füchsin" in text
 
 
 @pytest.mark.parametrize("given", [0, 3, 5])
 def test_wrong_number_of_pictures_is_refused(tmp_path: Path, given: int):
     pictures = [paint(tmp_path / "picture.png")] * given
     with pytest.raises(BookError, match=f"{given} pictures.*Give 4"):
-        write_book(a_story(pages=3), pictures, tmp_path / "out", cast=CAST, colophon=COLOPHON)
+        bind(a_story(pages=3), pictures, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -188,16 +174,15 @@ def test_a_damaged_picture_leaves_the_older_book_as_it_was(tmp_path: Path):
     pictures = paint_all(story, tmp_path / "pictures")
     pictures[2].write_bytes(pictures[2].read_bytes()[:200])
     with pytest.raises(UnreadablePicture, match="scene-2"):
-        write_book(a_story(title="Another"), pictures, tmp_path, cast=CAST, colophon=COLOPHON)
+        bind(a_story(title="Another"), pictures, tmp_path)
     assert (tmp_path / "book.html").read_bytes() == before
-    assert Story.model_validate_json((tmp_path / "story.json").read_bytes()) == story
 
 
 def test_a_file_that_cannot_be_put_in_place_leaves_no_half_written_one(tmp_path: Path):
     (tmp_path / "book.html" / "in-the-way").mkdir(parents=True)
     with pytest.raises(OSError):
         make_book(tmp_path, a_story())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["book.html", "pictures", "story.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["book.html", "pictures"]
 
 
 def test_a_picture_travels_in_the_smaller_of_two_formats_and_looks_the_same(tmp_path: Path):
@@ -206,7 +191,7 @@ def test_a_picture_travels_in_the_smaller_of_two_formats_and_looks_the_same(tmp_
     with Image.open(smooth) as picture:
         noise = Image.frombytes("L", picture.size, bytes((i * 7919 // 13) % 23 for i in range(picture.width**2)))
         Image.blend(picture, noise.convert("RGB"), 0.15).save(textured)
-    page = parsed(write_book(story, [smooth, textured], tmp_path, cast=(), colophon={}))
+    page = parsed(bind(story, [smooth, textured], tmp_path, cast=(), colophon={}))
     uris = [picture.attributes["src"] for picture in page.all("img")]
     assert [uri.split(";")[0] for uri in uris] == ["data:image/png", "data:image/webp"]
     with Image.open(io.BytesIO(base64.b64decode(uris[1].split(",")[1]))) as shown, Image.open(textured) as original:
@@ -258,7 +243,7 @@ def test_last_page_names_the_cast_in_order_and_how_the_book_was_made(tmp_path: P
 
 def test_a_book_without_a_cast_has_no_empty_list(tmp_path: Path):
     story = a_story(pages=1)
-    page = parsed(write_book(story, paint_all(story, tmp_path), tmp_path, cast=(), colophon={}))
+    page = parsed(bind(story, paint_all(story, tmp_path), tmp_path, cast=(), colophon={}))
     assert not page.all("ul")
     assert "The End" in page.all("section", id="cast")[0].text
 
@@ -267,11 +252,13 @@ def test_blank_lines_part_paragraphs_and_length_sets_the_size_of_type(tmp_path: 
     scene = Scene(prompt="a fox", alt="A fox.")
     texts = ("One.\n \n\nTwo,\nstill two.", "word " * 40, "word " * 100)
     story = Story(title="T", cover=scene, pages=tuple(Page(text=text, scene=scene) for text in texts))
-    context = book_context(
-        story, paint_all(story, tmp_path), cast=(), colophon={}, portraits={}, templates_dir=TEMPLATES_DIR
-    )
-    assert context.pages[0].paragraphs == ("One.", "Two,\nstill two.")
-    assert [page.length for page in context.pages] == ["short", "medium", "long"]
+    book = book_of(story, paint_all(story, tmp_path), cast=(), colophon={})
+    pages = view_of(book, Templates(), address=lambda picture: picture.name).pages
+    assert [["".join(s.text + s.gap for s in p) for p in page.texts[0].paragraphs] for page in pages][0] == [
+        "One.",
+        "Two,\nstill two.",
+    ]
+    assert [page.texts[0].length for page in pages] == ["short", "medium", "long"]
 
 
 def test_a_name_the_template_is_not_given_is_an_error(tmp_path: Path):
@@ -279,31 +266,38 @@ def test_a_name_the_template_is_not_given_is_an_error(tmp_path: Path):
     template = templates / "book" / "book.html.j2"
     template.write_text(template.read_text(encoding="utf-8") + "{{ no_such_name }}", encoding="utf-8")
     story = a_story(pages=1)
-    with pytest.raises(UndefinedError, match="no_such_name"):
-        write_book(story, paint_all(story, tmp_path), tmp_path, cast=(), colophon={}, templates_dir=templates)
+    with pytest.raises(BookError, match="no_such_name"):
+        bind(story, paint_all(story, tmp_path), tmp_path, cast=(), colophon={}, templates_dir=templates)
     assert not (tmp_path / "book.html").exists()
 
 
-def documented() -> dict[str, str]:
+def documented(heading: str) -> dict[str, str]:
     readme = (TEMPLATES_DIR / "README.md").read_text(encoding="utf-8")
-    section = readme.split("## book/book.html.j2")[1].split("\n## ")[0]
+    section = readme.split(f"### {heading}\n")[1].split("\n#")[0]
     return dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, flags=re.MULTILINE))
 
 
 def test_documented_context_is_the_given_and_the_used_one():
     source = (TEMPLATES_DIR / "book" / "book.html.j2").read_text(encoding="utf-8")
     used = meta.find_undeclared_variables(Environment(autoescape=True).parse(source))
-    assert documented().keys() == {f.name for f in fields(BookContext)} == used
+    assert documented("book/book.html.j2").keys() == {f.name for f in fields(HtmlContext)} - {"book"}
+    assert used == {f.name for f in fields(HtmlContext)}
+
+
+def test_documented_book_is_the_given_one():
+    assert documented("The variable `book`").keys() == {f.name for f in fields(BookView)}
 
 
 @pytest.mark.parametrize(
-    ("variable", "view"), [("palette", Palette), ("cover", CoverView), ("pages", PageView), ("cast", CastView)]
+    ("variable", "view"), [("palette", Palette), ("cover", PictureView), ("pages", PageView), ("cast", CastView)]
 )
 def test_documented_fields_are_the_given_ones(variable: str, view: type):
-    named = set(re.findall(r"`([a-z_]+)`", documented()[variable]))
-    assert named - {"short", "medium", "long"} == {f.name for f in fields(view)}
+    named = set(re.findall(r"`([a-z_]+)`", documented("The variable `book`")[variable]))
+    assert named == {f.name for f in fields(view)}
 
 
-def test_documented_picture_is_the_given_one():
-    (line,) = re.findall(r"^A picture is .*$", (TEMPLATES_DIR / "README.md").read_text("utf-8"), flags=re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", line)) == {f.name for f in fields(EmbeddedPicture)}
+@pytest.mark.parametrize(("start", "view"), [("A text is", TextView), ("A sentence is", Sentence)])
+def test_documented_parts_of_a_page_are_the_given_ones(start: str, view: type):
+    readme = (TEMPLATES_DIR / "README.md").read_text("utf-8")
+    (line,) = re.findall(rf"^{start} .*$", readme, flags=re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", line)) - {"short", "medium", "long"} == {f.name for f in fields(view)}

@@ -8,8 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from story.book import write_book
-from tests.story.book_samples import a_story, make_book, paint, paint_all
+from tests.story.book_samples import a_story, bind, make_book, paint, paint_all
 
 pytest_plugins = ("tests.browser",)
 
@@ -275,7 +274,7 @@ def test_a_tall_picture_fits_the_window_and_a_large_one_fills_its_page(page: Pag
         paint(tmp_path / "large.png", size=1024),
         paint(tmp_path / "tall.png", size=768, height=1152),
     ]
-    book = write_book(story, pictures, tmp_path, cast=(), colophon={}).as_uri()
+    book = bind(story, pictures, tmp_path, cast=(), colophon={}).as_uri()
     page.set_viewport_size({"width": 1920, "height": 1080})
     page.goto(f"{book}#page-1")
     large = page.locator("#page-1 img").bounding_box()

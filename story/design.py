@@ -1,0 +1,39 @@
+"""How a book looks, apart from its words and pictures. Knows no edition."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from story.errors import BookError
+from story.templates import Templates
+
+PrintSize = Literal["square", "a4"]
+
+
+class Design(BaseModel):
+    """What a person chooses of a book's looks; all editions follow it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layout: str = "spread"
+    """A file of `templates/book/layouts/`."""
+    theme: str = "paper"
+    """A file of `templates/book/themes/`."""
+    dyslexia: bool = False
+    """Plain letters, wider spacing, nothing justified or italic."""
+    large_print: bool = False
+    """Letters at least half as large again."""
+    print_size: PrintSize = "square"
+    """Of `book-print.pdf`: 8.5 × 8.5 inches, or A4."""
+
+
+def check_design(design: Design, templates: Templates) -> None:
+    """Raises `BookError` unless the templates have the design's layout and theme."""
+    for what, name, known in (
+        ("layout", design.layout, templates.choices("book/layouts", ".html.j2")),
+        ("theme", design.theme, templates.choices("book/themes", ".css")),
+    ):
+        if name not in known:
+            raise BookError(
+                f"There is no {what} {name!r}: there are {', '.join(known)}. Name one of them, or add yours."
+            )

@@ -1,0 +1,145 @@
+"""What templates are told of a book. Knows no file format: where a picture is found is the edition's to say."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from story.book import Book, BookPage, BookPicture, BookText, Sentence
+from story.languages import Direction, primary_language
+from story.palette import Palette
+from story.templates import Templates
+
+_SHORT_TEXT_CHARACTERS = 150
+_LONG_TEXT_CHARACTERS = 380
+_DENSE_LANGUAGES = frozenset("ja ko zh".split())
+"""Written in syllables or words, so that a character weighs about two letters."""
+
+Address = Callable[[BookPicture], str]
+"""Where an edition's reader finds a picture."""
+
+
+@dataclass(frozen=True)
+class PictureView:
+    """A picture as an edition shows it."""
+
+    uri: str
+    width: int
+    height: int
+    alt: str
+
+
+@dataclass(frozen=True)
+class TextView:
+    """The words of a page in one language."""
+
+    language: str
+    direction: Direction
+    paragraphs: tuple[tuple[Sentence, ...], ...]
+    length: Literal["short", "medium", "long"]
+
+
+@dataclass(frozen=True)
+class PageView:
+    """One page of the story."""
+
+    number: int
+    label: str
+    texts: tuple[TextView, ...]
+    picture: PictureView
+    read: float
+
+
+@dataclass(frozen=True)
+class CastView:
+    """One concept on the last page."""
+
+    name: str
+    word: str
+    portrait: PictureView | None
+
+
+@dataclass(frozen=True)
+class BookView:
+    """The variable `book` of every template; `templates/README.md` says what each field is."""
+
+    title: str
+    second_title: str
+    language: str
+    direction: Direction
+    second_language: str | None
+    second_direction: Direction | None
+    labels: Mapping[str, str]
+    labels_language: str
+    palette: Palette
+    layout: str
+    dyslexia: bool
+    large_print: bool
+    cover: PictureView
+    pages: tuple[PageView, ...]
+    cast: tuple[CastView, ...]
+    colophon: tuple[tuple[str, str], ...]
+
+
+def view_of(book: Book, templates: Templates, *, address: Address) -> BookView:
+    """The book as templates see it, its pictures at their addresses.
+
+    Raises:
+        BookError: The labels are missing.
+    """
+    labels_language, labels = _labels(book.language, templates)
+    return BookView(
+        title=book.title,
+        second_title=book.second_title,
+        language=book.language,
+        direction=book.direction,
+        second_language=book.second_language,
+        second_direction=book.second_direction,
+        labels=labels,
+        labels_language=labels_language,
+        palette=book.palette,
+        layout=book.design.layout,
+        dyslexia=book.design.dyslexia,
+        large_print=book.design.large_print,
+        cover=_picture(book.cover, address),
+        pages=tuple(_page(page, len(book.pages), labels, address) for page in book.pages),
+        cast=tuple(
+            CastView(
+                name=member.name,
+                word=member.word,
+                portrait=_picture(member.portrait, address) if member.portrait else None,
+            )
+            for member in book.cast
+        ),
+        colophon=book.colophon,
+    )
+
+
+def _picture(picture: BookPicture, address: Address) -> PictureView:
+    width, height = picture.image.size
+    return PictureView(uri=address(picture), width=width, height=height, alt=picture.alt)
+
+
+def _page(page: BookPage, count: int, labels: Mapping[str, str], address: Address) -> PageView:
+    return PageView(
+        number=page.number,
+        label=labels["page"].format(number=page.number, count=count),
+        texts=tuple(
+            TextView(language=text.language, direction=text.direction, paragraphs=text.paragraphs, length=_length(text))
+            for text in page.texts
+        ),
+        picture=_picture(page.picture, address),
+        read=round(page.number / (count + 1), 3),
+    )
+
+
+def _length(text: BookText) -> Literal["short", "medium", "long"]:
+    size = text.size * (2 if primary_language(text.language) in _DENSE_LANGUAGES else 1)
+    return "short" if size <= _SHORT_TEXT_CHARACTERS else "medium" if size <= _LONG_TEXT_CHARACTERS else "long"
+
+
+def _labels(language: str, templates: Templates) -> tuple[str, Mapping[str, str]]:
+    """The book's own few words in the story's language, or in English, and which of the two it is."""
+    known = json.loads(templates.text("book/labels.json"))
+    primary = primary_language(language)
+    return (primary, known[primary]) if primary in known else ("en", known["en"])
