@@ -5,8 +5,9 @@ same pictures. Knows nothing of drawing itself. The words of the book are not in
 """
 
 import importlib.metadata
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -15,7 +16,7 @@ from api.errors import LockMismatch
 from concepts.bank import ConceptBank
 from concepts.binding import bind_concepts
 from concepts.errors import FableverseError
-from concepts.schema import BoundPrompt, ConceptMention
+from concepts.schema import BoundPrompt, ConceptId, ConceptMention
 from generator.settings import RenderSettings
 from story.book import STORY_FILENAME
 from story.schema import Story, StoryRequest
@@ -54,6 +55,10 @@ class LockedPicture(_Frozen):
             raise ValueError(f"the concepts mentioned are not those listed, {sorted(self.concepts)!r}")
         return self
 
+    def strengths_of(self, strengths: Mapping[str, float]) -> dict[str, float]:
+        """Those of the concepts in this picture."""
+        return {concept_id: strengths[concept_id] for concept_id in self.concepts if concept_id in strengths}
+
     @property
     def bound(self) -> BoundPrompt:
         """What the renderer takes."""
@@ -74,6 +79,8 @@ class BookLock(_Frozen):
     """Ids of the concepts that appear, the chosen ones first."""
     model: LockedModel
     settings: RenderSettings
+    strengths: dict[ConceptId, Annotated[float, Field(allow_inf_nan=False)]] = {}
+    """By concept id, for the concepts drawn with another strength than 1."""
     pictures: tuple[LockedPicture, ...] = Field(min_length=1)
     """The cover's, then one for each page."""
     versions: dict[str, str]
@@ -92,6 +99,7 @@ def make_lock(
     bank: ConceptBank,
     model: LockedModel,
     settings: RenderSettings,
+    strengths: Mapping[str, float],
 ) -> BookLock:
     """The lock of a new book: every scene bound to its concepts, with a seed of its own.
 
@@ -120,6 +128,7 @@ def make_lock(
         cast=tuple(dict.fromkeys(chosen + on_stage)),
         model=model,
         settings=settings,
+        strengths={concept_id: strengths[concept_id] for concept_id in sorted(strengths.keys() & set(on_stage))},
         pictures=tuple(pictures),
         versions=current_versions(),
     )

@@ -69,6 +69,7 @@ def _add_book(commands: Commands) -> None:
     book.add_argument("--pages", type=int, default=8, metavar="N", help="pages beside the cover (default: 8)")
     book.add_argument("--age", type=int, default=5, metavar="YEARS", help="the child's age (default: 5)")
     book.add_argument("--seed", type=_seed, default=0, metavar="N", help="another seed, another book (default: 0)")
+    _add_strength(book)
     book.add_argument("--llm", metavar="PROVIDER:NAME", help="write with this chat model, such as openai:gpt-5-mini")
     book.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible endpoint")
     book.add_argument("--out", type=Path, metavar="DIR", help="the book's folder (default: out/ and the idea's words)")
@@ -137,8 +138,27 @@ def _add_draw(commands: Commands) -> None:
     draw.add_argument("prompt", metavar="PROMPT", help='concepts by their handles, as in "a @rusty waving in the snow"')
     draw.add_argument("-o", "--out", type=Path, default=Path("page.png"), metavar="FILE", help="(default: page.png)")
     draw.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
+    _add_strength(draw)
+    draw.add_argument(
+        "--slide",
+        action="append",
+        default=[],
+        metavar="SLIDE",
+        help="move a concept, a word of the prompt or the whole picture (*) from one phrase towards another, as in "
+        '"rusty: fluffy fur - smooth fur = 1.5"; repeatable',
+    )
     _add_common(draw, with_model=True)
     draw.set_defaults(command="draw")
+
+
+def _add_strength(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strength",
+        action="append",
+        default=[],
+        metavar="ID=NUMBER",
+        help="how strongly a concept shows, 1 as learnt, as in rusty=0.8; repeatable",
+    )
 
 
 def _add_common(parser: argparse.ArgumentParser, *, with_model: bool) -> None:

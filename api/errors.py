@@ -14,7 +14,7 @@ import errno
 
 from api.exit_codes import BAD_INPUT, BROKEN_PIPE, DISK, INTERRUPTED, MODEL, STORY, UNEXPECTED, USAGE
 from concepts.errors import ConceptError, DamagedLexicon, FableverseError
-from generator.errors import GeneratorError
+from generator.errors import GeneratorError, InvalidSlide
 from story.errors import BookError, InvalidRequest, StoryError
 
 
@@ -41,6 +41,7 @@ class OutputError(FableverseError):
 _EXIT_CODES: dict[type[BaseException], int] = {
     UsageError: USAGE,
     InvalidConfiguration: USAGE,
+    InvalidSlide: USAGE,
     ConceptError: BAD_INPUT,
     InvalidRequest: BAD_INPUT,
     LockMismatch: BAD_INPUT,

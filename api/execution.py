@@ -65,9 +65,13 @@ def _run(arguments: argparse.Namespace) -> Outcome:
 
 def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
     from api.commands.book import make_book, redraw_book
+    from api.strengths import parse_strengths
 
     if (arguments.idea is None) == (arguments.lock is None):
         raise UsageError("A book needs either an idea or --lock. See fableverse book --help.")
+    strengths = parse_strengths(arguments.strength)
+    if strengths and arguments.lock is not None:
+        raise UsageError("A lock keeps the strengths it was drawn with: give --strength with an idea, not with --lock.")
     bank = open_bank(settings.bank_dir, tell=reporter.note)
     if arguments.lock is not None:
         return redraw_book(
@@ -87,6 +91,7 @@ def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
         pages=arguments.pages,
         age=arguments.age,
         seed=arguments.seed,
+        strengths=strengths,
         out_dir=arguments.out,
         formats=_formats(arguments) or ("html",),
         changes=_design_changes(arguments),
@@ -157,12 +162,16 @@ def _bank(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
 
 def _draw(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
     from api.commands.draw import draw_picture
+    from api.strengths import parse_strengths
+    from generator.slides import parse_slide
 
     return draw_picture(
         arguments.prompt,
         bank=open_bank(settings.bank_dir, tell=reporter.note),
         out_path=arguments.out,
         seed=arguments.seed,
+        strengths=parse_strengths(arguments.strength),
+        slides=[parse_slide(text) for text in arguments.slide],
         model=settings.model,
         reporter=reporter,
     )

@@ -80,9 +80,12 @@ def make_storybook(
     templates_dir: Path,
     design: Design | None = None,
     formats: Sequence[str] = ("html",),
+    strengths: Mapping[str, float] | None = None,
     on_drawing: OnDrawing | None = None,
 ) -> Storybook:
     """Turn an idea into a book in `out_dir`, which appears whole or not at all; a book that stands there is replaced.
+
+    `strengths` are factors on the directions of concepts, by id; one of a concept that no picture has gives a warning.
 
     Raises:
         OutputError, OSError: The book cannot be kept in that place; known before anything is written or drawn.
@@ -98,6 +101,7 @@ def make_storybook(
             bank=studio.bank,
             model=studio.model,
             settings=studio.settings,
+            strengths=strengths or {},
         )
         writing = time.perf_counter() - started
         record = _record(lock, studio.bank, design=design or Design(), formats=formats)
@@ -107,7 +111,7 @@ def make_storybook(
         editions=_editions(out_dir, record),
         story=written.story,
         lock=lock,
-        warnings=written.warnings,
+        warnings=written.warnings + _unused(strengths or {}, lock),
         seconds={"writing": writing, "drawing": drawing, "binding": binding},
     )
 
@@ -177,16 +181,27 @@ def _editions(out_dir: Path, record: BookRecord) -> tuple[Path, ...]:
 def _draw(
     picture: LockedPicture, lock: BookLock, studio: Studio, path: Path, *, on_step: Callable[[int, int], None] | None
 ) -> None:
-    image = studio.renderer.render(picture.bound, seed=picture.seed, settings=lock.settings, on_step=on_step)
+    strengths = picture.strengths_of(lock.strengths)
+    image = studio.renderer.render(
+        picture.bound, seed=picture.seed, settings=lock.settings, strengths=strengths, on_step=on_step
+    )
     metadata = PictureMetadata(
         prompt=picture.prompt,
         seed=picture.seed,
         concepts=picture.concepts,
+        strengths=strengths,
         settings=lock.settings,
         model=lock.model.name,
         fingerprint=lock.model.fingerprint,
     )
     save_picture(image, path, metadata=metadata)
+
+
+def _unused(strengths: Mapping[str, float], lock: BookLock) -> tuple[str, ...]:
+    return tuple(
+        f"The strength of {concept_id!r} was not used: no picture of the story has it."
+        for concept_id in sorted(strengths.keys() - lock.strengths.keys())
+    )
 
 
 def _on_step(on_drawing: OnDrawing | None, picture: int, num_pictures: int) -> Callable[[int, int], None] | None:

@@ -5,6 +5,7 @@
     ├── UnsupportedModel   a model is of a family that this program does not know
     ├── DamagedModel       a model is there but cannot be loaded
     ├── InvalidSettings    a picture was asked for that the model cannot draw (size, steps)
+    ├── InvalidSlide       a text-driven direction is not written as one, or its target is not in the prompt
     ├── PromptTooLong      a concept's words lie beyond the tokens that the text encoder reads
     ├── TokenSpanError     a span of characters or tokens does not fit its prompt
     ├── DirectionMismatch  a direction does not fit the words, or the model, it is to be used with
@@ -34,6 +35,10 @@ class DamagedModel(GeneratorError):
 
 class InvalidSettings(GeneratorError):
     """Raised when a value of `RenderSettings` is out of range; the message names field and range."""
+
+
+class InvalidSlide(GeneratorError):
+    """Raised by `parse_slide` and by drawing; the message says which part of the slide to change."""
 
 
 class PromptTooLong(GeneratorError):

@@ -5,7 +5,8 @@ of stories or of how directions are learnt.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -13,14 +14,18 @@ from diffusers import FluxPipeline
 from PIL import Image
 
 from concepts.bank import ConceptBank
+from concepts.binding import Span
 from concepts.errors import WrongBaseModel
-from concepts.schema import BoundPrompt
+from concepts.schema import BoundPrompt, ConceptMention
 from generator.directions import DirectionBinding, build_token_offsets, load_direction
 from generator.errors import InvalidSettings
+from generator.flow import encode_text
 from generator.loading import FluxModel
-from generator.modulation import attach
+from generator.modulation import attach, attach_to_all
 from generator.renderer import OnStep
 from generator.settings import RenderSettings
+from generator.slides import Slide, find_target
+from generator.text_directions import text_direction
 from generator.tokens import TokenSpan, find_token_spans
 
 
@@ -38,6 +43,7 @@ class FluxRenderer:
         seed: int,
         settings: RenderSettings | None = None,
         strengths: Mapping[str, float] | None = None,
+        slides: Sequence[Slide] = (),
         on_step: OnStep | None = None,
     ) -> Image.Image:
         """The picture of a prompt, RGB; equal arguments give equal pictures on one machine.
@@ -47,10 +53,12 @@ class FluxRenderer:
             seed: Of the initial noise, which is drawn on the CPU and so is the same on every device.
             settings: By default the model's own.
             strengths: Factor on a concept's direction, by id; 1 for those not named.
+            slides: Text-driven directions, added to those of concepts and to each other.
             on_step: As in `Renderer`.
 
         Raises:
             InvalidSettings: The model cannot draw this size, or a strength is not usable.
+            InvalidSlide: The prompt lacks a slide's target, or has it twice.
             WrongBaseModel: A concept was learnt on another model.
             GeneratorError: Also `PromptTooLong`, `TokenSpanError`, `DirectionMismatch`.
             ConceptError: Also `UnknownConcept`, `DamagedConcept`.
@@ -58,14 +66,9 @@ class FluxRenderer:
         settings = settings or self.model.defaults
         self._check_size(settings)
         bindings = self._bind(bound, settings, strengths or {})
-        token_offsets = build_token_offsets(
-            bindings, num_blocks=self.model.num_blocks, text_len=settings.max_sequence_length, dim=self.model.dim
-        )
-        positions = {position for binding in bindings for position in range(binding.start, binding.stop)}
-        rows = torch.tensor(sorted(positions), dtype=torch.long)
-        pipeline = self.model.pipeline
-        with attach(pipeline.transformer, token_offsets[None], rows=rows):
-            return pipeline(
+        of_slides, for_all = self._bind_slides(slides, bound, settings)
+        with self._attached([*bindings, *of_slides], for_all, text_len=settings.max_sequence_length):
+            return self.model.pipeline(
                 prompt=bound.prompt,
                 num_inference_steps=settings.num_inference_steps,
                 guidance_scale=settings.guidance_scale,
@@ -75,6 +78,21 @@ class FluxRenderer:
                 generator=torch.Generator("cpu").manual_seed(seed),
                 **_step_callback(on_step, settings.num_inference_steps),
             ).images[0]
+
+    @contextmanager
+    def _attached(
+        self, bindings: Sequence[DirectionBinding], for_all: torch.Tensor, *, text_len: int
+    ) -> Iterator[None]:
+        """All directions on the transformer for as long as the context lasts; `for_all` is `(1, dim)`."""
+        model, transformer = self.model, self.model.pipeline.transformer
+        token_offsets = build_token_offsets(bindings, num_blocks=model.num_blocks, text_len=text_len, dim=model.dim)
+        positions = {position for binding in bindings for position in range(binding.start, binding.stop)}
+        rows = torch.tensor(sorted(positions), dtype=torch.long)
+        with ExitStack() as stack:
+            stack.enter_context(attach(transformer, token_offsets[None], rows=rows))
+            if for_all.any():
+                stack.enter_context(attach_to_all(transformer, for_all))
+            yield
 
     def _check_size(self, settings: RenderSettings) -> None:
         """Refuse sizes that diffusers would silently change."""
@@ -93,6 +111,48 @@ class FluxRenderer:
             bound, self.model.pipeline.tokenizer_2, max_sequence_length=settings.max_sequence_length
         )
         return [self._load(span, strengths.get(span.concept_id, 1.0)) for span in spans]
+
+    def _bind_slides(
+        self, slides: Sequence[Slide], bound: BoundPrompt, settings: RenderSettings
+    ) -> tuple[list[DirectionBinding], torch.Tensor]:
+        """Slides that go to words, and the sum of those that go to everything, `(1, dim)`."""
+        bindings: list[DirectionBinding] = []
+        for_all = torch.zeros(1, self.model.dim)
+        for slide in slides:
+            span, direction = find_target(slide, bound), self._direction(slide, settings)
+            if span is None:
+                for_all += slide.weight * direction
+            else:
+                bindings.append(self._bind_slide(slide, direction, bound.prompt, span, settings))
+        return bindings, for_all
+
+    def _direction(self, slide: Slide, settings: RenderSettings) -> torch.Tensor:
+        """A slide's direction at weight 1, `(1, dim)` on the CPU."""
+        pipeline, length = self.model.pipeline, settings.max_sequence_length
+        towards, away = (
+            encode_text(pipeline, phrase, max_sequence_length=length).pooled_prompt_embeds
+            for phrase in (slide.towards, slide.away)
+        )
+        return text_direction(pipeline.transformer, towards, away).cpu()
+
+    def _bind_slide(
+        self, slide: Slide, direction: torch.Tensor, prompt: str, span: Span, settings: RenderSettings
+    ) -> DirectionBinding:
+        """The slide on every token of its target."""
+        mention = ConceptMention(concept_id="slide", start=span[0], stop=span[1])
+        (tokens,) = find_token_spans(
+            BoundPrompt(prompt=prompt, mentions=(mention,)),
+            self.model.pipeline.tokenizer_2,
+            max_sequence_length=settings.max_sequence_length,
+        )
+        return DirectionBinding(
+            concept_id=slide.target,
+            words=prompt[span[0] : span[1]],
+            direction=direction.expand(tokens.num_tokens, 1, -1),
+            start=tokens.start,
+            stop=tokens.stop,
+            strength=slide.weight,
+        )
 
     def _load(self, span: TokenSpan, strength: float) -> DirectionBinding:
         concept = self.bank.get(span.concept_id)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from concepts.errors import UnreadablePicture
 from generator.errors import InvalidSettings
 from generator.settings import RenderSettings
+from generator.slides import Slide
 
 METADATA_KEY = "fableverse"
 
@@ -25,6 +26,8 @@ class PictureMetadata(BaseModel):
     """SHA-256 of the direction by concept id; empty without concepts."""
     strengths: dict[str, float] = {}
     """By concept id, for the concepts drawn with another strength than 1."""
+    slides: tuple[Slide, ...] = ()
+    """Text-driven directions, in the order they were given."""
     settings: RenderSettings
     model: str
     """Name of the model, for people."""

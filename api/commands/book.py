@@ -34,6 +34,7 @@ def make_book(
     pages: int,
     age: int,
     seed: int,
+    strengths: Mapping[str, float],
     out_dir: Path | None,
     formats: Sequence[str],
     changes: Mapping[str, object],
@@ -45,6 +46,8 @@ def make_book(
     place = out_dir or Path("out") / slug_of(idea)
     check_place(place.resolve())
     cards = tuple(bank.get(concept_id).card() for concept_id in cast)
+    for concept_id in strengths:
+        bank.get(concept_id)
     request_of(idea, cast=cards, catalog=cards, pages=pages, age=age, seed=seed)
     reporter.note(f"Loading {settings.model} …")
     from api.studio import fitting_cards, open_studio  # loads torch, so only now
@@ -65,6 +68,7 @@ def make_book(
             templates_dir=settings.templates_dir,
             design=design,
             formats=formats,
+            strengths=strengths,
             on_drawing=_drawing(advance),
         )
     return _outcome(book, reporter)

@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt
 from generator.renderer import OnStep
 from generator.settings import RenderSettings
+from generator.slides import Slide
 from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
 from tests.concepts.builders import a_concept, add_concept
 
@@ -44,13 +45,23 @@ class PlainRenderer:
     def __init__(self, *, failures: Mapping[int, BaseException] | None = None) -> None:
         self.failures = failures or {}
         self.drawn: list[tuple[BoundPrompt, int]] = []
+        self.strengths: list[dict[str, float]] = []
 
     def render(
-        self, bound: BoundPrompt, *, seed: int, settings: RenderSettings | None = None, on_step: OnStep | None = None
+        self,
+        bound: BoundPrompt,
+        *,
+        seed: int,
+        settings: RenderSettings | None = None,
+        strengths: Mapping[str, float] | None = None,
+        slides: Sequence[Slide] = (),
+        on_step: OnStep | None = None,
     ) -> Image.Image:
+        del slides
         if len(self.drawn) in self.failures:
             raise self.failures[len(self.drawn)]
         self.drawn.append((bound, seed))
+        self.strengths.append({**(strengths or {})})
         size = settings or SETTINGS
         for step in range(size.num_inference_steps):
             if on_step is not None:

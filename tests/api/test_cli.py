@@ -60,6 +60,11 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         (["tell"], "invalid choice: 'tell'"),
         (["book"], "either an idea or --lock"),
         (["book", "fox", "--lock", "book.lock"], "either an idea or --lock"),
+        (["book", "--lock", "book.lock", "--strength", "rusty=2"], "A lock keeps the strengths"),
+        (["book", "fox", "--strength", "rusty"], "rusty=0.8"),
+        (["draw", "a @rusty", "--strength", "luna=2"], "names @rusty"),
+        (["draw", "a @rusty", "--slide", "rusty: soft"], "TARGET: MORE OF THIS"),
+        (["draw", "a @rusty", "--slide", "bear: soft - hard = 1"], "'bear'.*nowhere"),
         (["book", "fox", "--pages", "many"], "--pages.*'many'"),
         (["book", "fox", "--seed", "-1"], "--seed"),
         (["learn", "fox.png", "--caption", "a fox", "--concept", "rusty"], r"rusty=fox:character"),
@@ -68,7 +73,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 def test_a_wrong_command_line_ends_with_2(
     words: list[str], message: str, bank_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bank = ["--bank", str(bank_dir)] if words[:1] in (["book"], ["learn"]) else []
+    bank = ["--bank", str(bank_dir)] if words[:1] in (["book"], ["learn"], ["draw"]) else []
     assert main([*words, *bank]) == exit_codes.USAGE
     captured = capsys.readouterr()
     assert re.search(message, captured.err)

@@ -55,6 +55,18 @@ def test_a_picture_is_drawn_with_the_concept_at_its_word(workplace: Path, tmp_pa
     assert (metadata.prompt, metadata.seed, list(metadata.concepts)) == ("a fox waving", 3, ["rusty"])
 
 
+def test_a_picture_is_drawn_with_a_strength_and_slides(workplace: Path, tmp_path: Path) -> None:
+    path, slides = tmp_path / "page.png", ["--slide", "rusty: wild - calm = 1.5", "--slide", "*: dusk - day = 1"]
+    words = ["draw", "a @rusty waving", "-o", str(path), "--strength", "rusty=0.8", *slides, *common(workplace)]
+    assert main(words) == exit_codes.OK
+    metadata = read_metadata(path)
+    assert metadata.strengths == {"rusty": 0.8}
+    assert [(slide.target, slide.towards, slide.weight) for slide in metadata.slides] == [
+        ("rusty", "wild", 1.5),
+        ("*", "dusk", 1.0),
+    ]
+
+
 def test_a_book_is_made_and_made_again_by_its_lock(
     workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

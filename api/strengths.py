@@ -1,0 +1,37 @@
+"""Strengths of concepts as the command line writes them, "rusty=0.8"."""
+
+import math
+from collections.abc import Sequence
+
+from api.errors import UsageError
+from concepts.schema import check_concept_id
+
+
+def parse_strengths(texts: Sequence[str]) -> dict[str, float]:
+    """Factors on the directions of concepts, by id.
+
+    Raises:
+        UsageError: A text has another form, or a concept is named twice.
+        InvalidConcept: An id is none.
+    """
+    strengths: dict[str, float] = {}
+    for text in texts:
+        concept_id, separator, number = text.partition("=")
+        strength = _number(number)
+        if not separator or strength is None:
+            raise UsageError(
+                f"--strength {text!r} has no '=' and a number; write ID=NUMBER, as in rusty=0.8, where 1 is as learnt."
+            )
+        checked = check_concept_id(concept_id.strip())
+        if checked in strengths:
+            raise UsageError(f"--strength names {checked!r} twice; give each concept one strength.")
+        strengths[checked] = strength
+    return strengths
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
