@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_learn(commands)
     _add_bank(commands)
     _add_draw(commands)
+    _add_compose(commands)
     return parser
 
 
@@ -149,6 +150,25 @@ def _add_draw(commands: Commands) -> None:
     )
     _add_common(draw, with_model=True)
     draw.set_defaults(command="draw")
+
+
+def _add_compose(commands: Commands) -> None:
+    compose = commands.add_parser(
+        "compose", help="draw a picture that grows by one phrase at a time, and a sheet of it"
+    )
+    compose.add_argument(
+        "phrases",
+        nargs="+",
+        metavar="PHRASE",
+        help='one to nine, each added to those before, as in "a @rusty" "in the snow" "by @moon"',
+    )
+    compose.add_argument(
+        "-o", "--out", type=Path, default=Path("compose"), metavar="DIR", help="the pictures' folder (default: compose)"
+    )
+    compose.add_argument("--seed", type=_seed, default=0, metavar="N", help="one for all pictures (default: 0)")
+    _add_strength(compose)
+    _add_common(compose, with_model=True)
+    compose.set_defaults(command="compose")
 
 
 def _add_strength(parser: argparse.ArgumentParser) -> None:

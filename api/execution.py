@@ -177,4 +177,19 @@ def _draw(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
     )
 
 
-_COMMANDS = {"book": _book, "export": _export, "learn": _learn, "bank": _bank, "draw": _draw}
+def _compose(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.commands.compose import compose_pictures
+    from api.strengths import parse_strengths
+
+    return compose_pictures(
+        arguments.phrases,
+        bank=open_bank(settings.bank_dir, tell=reporter.note),
+        out_dir=arguments.out,
+        seed=arguments.seed,
+        strengths=parse_strengths(arguments.strength),
+        model=settings.model,
+        reporter=reporter,
+    )
+
+
+_COMMANDS = {"book": _book, "export": _export, "learn": _learn, "bank": _bank, "draw": _draw, "compose": _compose}

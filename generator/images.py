@@ -44,6 +44,11 @@ def save_picture(image: Image.Image, path: Path, *, metadata: PictureMetadata) -
     chunks.add_itxt("Description", metadata.prompt)
     chunks.add_itxt("Software", "Fableverse")
     chunks.add_itxt(METADATA_KEY, metadata.model_dump_json())
+    save_png(image, path, chunks=chunks)
+
+
+def save_png(image: Image.Image, path: Path, *, chunks: PngImagePlugin.PngInfo | None = None) -> None:
+    """Write a PNG whole or not at all; the folder must exist, a file in that place is replaced."""
     new_path = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
         with new_path.open("wb") as file:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from api.console import Reporter
-from api.errors import OutputError, UsageError
+from api.drawing import check_strengths, draw_file
+from api.errors import OutputError
 from api.outcome import Outcome
 from concepts.bank import ConceptBank
 from concepts.binding import expand_handles
-from concepts.schema import BoundPrompt
 from generator.slides import Slide, find_target
 
 
@@ -25,53 +25,35 @@ def draw_picture(
 ) -> Outcome:
     """Draws a picture into a PNG file that says how it was drawn; a file in that place is replaced."""
     bound = expand_handles(prompt, bank)
-    _check_strengths(strengths, bound)
+    check_strengths(strengths, bound)
     for slide in slides:
         find_target(slide, bound)
     _check_place(out_path)
     reporter.note(f"Loading {model} …")
     from api.studio import open_studio  # loads torch, so only now
-    from generator.images import PictureMetadata, save_picture
 
     studio = open_studio(model, bank)
     with reporter.progress(studio.settings.num_inference_steps) as advance:
-        image = studio.renderer.render(
+        draw_file(
+            studio,
             bound,
+            out_path,
             seed=seed,
             strengths=strengths,
             slides=slides,
             on_step=lambda step, _: advance(step, "Drawing"),
         )
-    concepts = {mention.concept_id: bank.get(mention.concept_id).direction_sha256 for mention in bound.mentions}
-    metadata = PictureMetadata(
-        prompt=bound.prompt,
-        seed=seed,
-        concepts=concepts,
-        strengths={**strengths},
-        slides=tuple(slides),
-        settings=studio.settings,
-        model=studio.model.name,
-        fingerprint=studio.model.fingerprint,
-    )
-    save_picture(image, out_path, metadata=metadata)
     return Outcome(
         lines=(str(out_path),),
         data={
             "picture": str(out_path),
             "prompt": bound.prompt,
-            "concepts": [*concepts],
+            "concepts": [mention.concept_id for mention in bound.mentions],
             "strengths": {**strengths},
             "slides": [slide.model_dump(mode="json") for slide in slides],
             "seed": seed,
         },
     )
-
-
-def _check_strengths(strengths: Mapping[str, float], bound: BoundPrompt) -> None:
-    named = [mention.concept_id for mention in bound.mentions]
-    for concept_id in strengths.keys() - set(named):
-        handles = ", ".join(f"@{name}" for name in named) or "no concept"
-        raise UsageError(f"--strength is given for {concept_id!r}, but the prompt names {handles}. Name @{concept_id}.")
 
 
 def _check_place(out_path: Path) -> None:

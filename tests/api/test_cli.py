@@ -45,7 +45,7 @@ def test_help_takes_less_than_half_a_second_of_work() -> None:
     assert spent_s < 0.5, f"--help took {spent_s:.2f} s of processor time"
 
 
-@pytest.mark.parametrize("command", ["book", "export", "learn", "bank", "draw"])
+@pytest.mark.parametrize("command", ["book", "export", "learn", "bank", "draw", "compose"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])

@@ -1,0 +1,57 @@
+"""Draws one picture into a file that says how it was drawn. Torch is loaded with the studio, not here."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from api.errors import UsageError
+from api.storybook import Studio
+from concepts.schema import BoundPrompt
+from generator.images import PictureMetadata, save_picture
+from generator.renderer import OnStep
+from generator.slides import Slide
+
+
+def draw_file(
+    studio: Studio,
+    bound: BoundPrompt,
+    path: Path,
+    *,
+    seed: int,
+    strengths: Mapping[str, float],
+    slides: Sequence[Slide] = (),
+    on_step: OnStep | None = None,
+) -> Image.Image:
+    """The picture, which is in the PNG file `path` too then; strengths are of the prompt's concepts alone.
+
+    Raises:
+        ConceptError, GeneratorError, OSError: As rendering and writing raise them.
+    """
+    image = studio.renderer.render(bound, seed=seed, strengths=strengths, slides=slides, on_step=on_step)
+    metadata = PictureMetadata(
+        prompt=bound.prompt,
+        seed=seed,
+        concepts={
+            mention.concept_id: studio.bank.get(mention.concept_id).direction_sha256 for mention in bound.mentions
+        },
+        strengths={**strengths},
+        slides=tuple(slides),
+        settings=studio.settings,
+        model=studio.model.name,
+        fingerprint=studio.model.fingerprint,
+    )
+    save_picture(image, path, metadata=metadata)
+    return image
+
+
+def check_strengths(strengths: Mapping[str, float], bound: BoundPrompt) -> None:
+    """Refuse strengths of concepts that a prompt does not name.
+
+    Raises:
+        UsageError: There is one.
+    """
+    named = [mention.concept_id for mention in bound.mentions]
+    for concept_id in sorted(strengths.keys() - set(named)):
+        handles = ", ".join(f"@{name}" for name in named) or "no concept"
+        raise UsageError(f"--strength is given for {concept_id!r}, but the prompt names {handles}. Name @{concept_id}.")
