@@ -6,8 +6,10 @@ has), `pages/` and `cast/` (the pictures). Knows nothing of drawing.
 
 import shutil
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
@@ -36,6 +38,8 @@ class BookRecord(BaseModel):
     colophon: dict[str, str]
     """How the book was made: label and value of each line."""
     design: Design = Design()
+    identifier: UUID
+    """Which book it is, for libraries and reading systems."""
     formats: Annotated[tuple[str, ...], AfterValidator(check_formats)] = ("html",)
     """The editions that are made whenever the book is."""
 
@@ -116,6 +120,8 @@ def read_book(folder: Path, *, changes: Mapping[str, object] | None = None) -> t
         [folder / picture_file(index) for index in range(len(story.scenes))],
         cast=record.cast,
         colophon=record.colophon,
+        identifier=record.identifier,
+        modified=datetime.fromtimestamp((folder / STORY_FILENAME).stat().st_mtime, tz=UTC),
         portraits={concept_id: path for concept_id, path in portraits.items() if path.is_file()},
         design=record.design.model_copy(update=dict(changes or {})),
     )

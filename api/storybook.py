@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID, uuid5
 
 import api
 from api.binding import BookRecord, bind_book, lay_out
@@ -20,6 +21,9 @@ from story.design import Design
 from story.editions.formats import EDITIONS
 from story.schema import Story, StoryRequest
 from story.writer import StoryWriter
+
+_NAMESPACE = UUID("6f3f6a52-6a5e-4b7e-9d38-4b0b1f1d0a5b")
+"""Of identifiers that follow from a book's lock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +175,13 @@ def _bind(
 
 def _record(lock: BookLock, bank: ConceptBank, *, design: Design, formats: Sequence[str]) -> BookRecord:
     cast = tuple(bank.get(concept_id).card() for concept_id in lock.cast)
-    return BookRecord(cast=cast, colophon=_colophon(lock), design=design, formats=tuple(formats))
+    return BookRecord(
+        cast=cast,
+        colophon=_colophon(lock),
+        design=design,
+        identifier=uuid5(_NAMESPACE, lock.model_dump_json()),
+        formats=tuple(formats),
+    )
 
 
 def _editions(out_dir: Path, record: BookRecord) -> tuple[Path, ...]:

@@ -6,7 +6,9 @@ Knows nothing of HTML, EPUB or PDF (`story/editions/` does), of language models 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 from PIL import Image
 
@@ -100,6 +102,10 @@ class Book:
     colophon: tuple[tuple[str, str], ...]
     """Label and value of each line on how the book was made."""
     design: Design
+    identifier: UUID
+    """Which book it is; the same after its words were edited."""
+    modified: datetime
+    """When its words were last changed, with a time zone."""
 
 
 def book_of(
@@ -108,6 +114,8 @@ def book_of(
     *,
     cast: Sequence[ConceptCard],
     colophon: Mapping[str, str],
+    identifier: UUID,
+    modified: datetime,
     portraits: Mapping[str, Path] | None = None,
     design: Design | None = None,
 ) -> Book:
@@ -118,6 +126,8 @@ def book_of(
         pictures: The cover's picture, then one for each page.
         cast: Who is named on the last page, in this order.
         colophon: How the book was made, in this order.
+        identifier: Which book it is.
+        modified: When its words were last changed, with a time zone.
         portraits: A picture by concept id for members of the cast; those without one are only named.
         design: How it looks; by default as `Design()`.
 
@@ -151,6 +161,8 @@ def book_of(
         cast=tuple(_member(card, (portraits or {}).get(card.id)) for card in cast),
         colophon=tuple((_plain(label), _plain(value)) for label, value in colophon.items()),
         design=design or Design(),
+        identifier=identifier,
+        modified=modified,
     )
 
 

@@ -10,7 +10,11 @@ from pathlib import Path
 
 from story.book import BOOK_FILENAME, Book
 from story.design import check_design
+from story.editions.epub_fixed import epub_fixed_edition
+from story.editions.epub_reflow import epub_reflow_edition
 from story.editions.html import html_edition
+from story.editions.pdf import pdf_edition
+from story.editions.print_pdf import print_pdf_edition
 from story.errors import BookError
 from story.templates import Templates
 
@@ -25,6 +29,10 @@ class Edition:
 
 EDITIONS = {
     "html": Edition(BOOK_FILENAME, html_edition),
+    "epub": Edition("book.epub", epub_fixed_edition),
+    "epub-reflow": Edition("book-reflow.epub", epub_reflow_edition),
+    "pdf": Edition("book.pdf", pdf_edition),
+    "print-pdf": Edition("book-print.pdf", print_pdf_edition),
 }
 
 

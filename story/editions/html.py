@@ -41,12 +41,11 @@ def html_edition(book: Book, templates: Templates) -> bytes:
 def html_context(book: Book, templates: Templates) -> HtmlContext:
     """Everything the template is given."""
     script = templates.text("book/book.js")
-    grain = base64.b64encode(templates.data("book/grain.png")).decode("ascii")
     pictures = (book.cover, *(page.picture for page in book.pages))
     return HtmlContext(
-        book=view_of(book, templates, address=_data_uri),
+        book=view_of(book, templates, address=_smallest_uri),
         plate_max_px=_MAX_ENLARGEMENT * max(picture.image.width for picture in pictures),
-        grain=f"data:image/png;base64,{grain}",
+        grain=data_uri("image/png", templates.data("book/grain.png")),
         styles=Markup(_styles(book, templates)),
         script=Markup(script),
         script_sha256=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
@@ -58,10 +57,15 @@ def _styles(book: Book, templates: Templates) -> str:
     return "\n".join(templates.text(name) for name in (f"book/themes/{book.design.theme}.css", "book/book.css", layout))
 
 
-def _data_uri(picture: BookPicture) -> str:
+def _smallest_uri(picture: BookPicture) -> str:
     """The picture itself as an address, in the smaller of two formats."""
     webp, png = io.BytesIO(), io.BytesIO()
     picture.image.save(webp, "WEBP", quality=_WEBP_QUALITY, method=6)
     picture.image.save(png, "PNG", optimize=True)
     kind, data = min(("webp", webp.getvalue()), ("png", png.getvalue()), key=lambda candidate: len(candidate[1]))
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    return data_uri(f"image/{kind}", data)
+
+
+def data_uri(media_type: str, data: bytes) -> str:
+    """The data itself as an address."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"

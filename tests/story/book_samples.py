@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 from PIL import Image, ImageDraw
 
 from concepts.schema import ConceptCard
-from story.book import book_of
+from story.book import Book, book_of
 from story.design import Design
 from story.editions.formats import write_editions
 from story.schema import Page, Scene, Story
@@ -61,6 +63,28 @@ def make_book(folder: Path, story: Story) -> Path:
     return bind(story, pictures, folder, portraits={"rusty": pictures[1]})
 
 
+def as_book(
+    story: Story,
+    pictures: Sequence[Path],
+    *,
+    cast: Sequence[ConceptCard] = CAST,
+    colophon: Mapping[str, str] = COLOPHON,
+    portraits: Mapping[str, Path] | None = None,
+    design: Design | None = None,
+) -> Book:
+    """The book of a story, always of the same identity and age."""
+    return book_of(
+        story,
+        pictures,
+        cast=cast,
+        colophon=colophon,
+        identifier=UUID(int=7),
+        modified=datetime(2026, 11, 24, 12, tzinfo=UTC),
+        portraits=portraits,
+        design=design,
+    )
+
+
 def bind(
     story: Story,
     pictures: Sequence[Path],
@@ -74,6 +98,6 @@ def bind(
     templates_dir: Path = TEMPLATES_DIR,
 ) -> Path:
     """One edition of the book in `folder`."""
-    book = book_of(story, pictures, cast=cast, colophon=colophon, portraits=portraits, design=design)
+    book = as_book(story, pictures, cast=cast, colophon=colophon, portraits=portraits, design=design)
     (path,) = write_editions(book, [edition], folder, templates=Templates(templates_dir))
     return path

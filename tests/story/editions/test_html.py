@@ -16,17 +16,19 @@ from pydantic import ValidationError
 
 from concepts.errors import UnreadablePicture
 from concepts.schema import ConceptCard
-from story.book import Sentence, book_of
-from story.editions.html import HtmlContext
+from story.book import Sentence
+from story.editions.paged import Leaf
 from story.editions.view import BookView, CastView, PageView, PictureView, TextView, view_of
 from story.errors import BookError
 from story.palette import Palette
 from story.schema import Page, Scene, Story
 from story.templates import TEMPLATES_DIR, Templates
-from tests.story.book_samples import COLOPHON, a_story, bind, make_book, paint, paint_all
+from tests.story.book_samples import COLOPHON, a_story, as_book, bind, make_book, paint, paint_all
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>&amp;{{ 7*7 }}</style>"
 DATA_URI = re.compile(r"data:image/(?:png|webp);base64,[A-Za-z0-9+/=]+")
+KINDS = set("short medium long cover more end colophon blank verso recto any".split())
+"""Values that the documentation of templates names beside fields."""
 VOID = {"meta", "img", "path", "link", "br", "input", "base"}
 
 
@@ -252,7 +254,7 @@ def test_blank_lines_part_paragraphs_and_length_sets_the_size_of_type(tmp_path: 
     scene = Scene(prompt="a fox", alt="A fox.")
     texts = ("One.\n \n\nTwo,\nstill two.", "word " * 40, "word " * 100)
     story = Story(title="T", cover=scene, pages=tuple(Page(text=text, scene=scene) for text in texts))
-    book = book_of(story, paint_all(story, tmp_path), cast=(), colophon={})
+    book = as_book(story, paint_all(story, tmp_path), cast=(), colophon={})
     pages = view_of(book, Templates(), address=lambda picture: picture.name).pages
     assert [["".join(s.text + s.gap for s in p) for p in page.texts[0].paragraphs] for page in pages][0] == [
         "One.",
@@ -277,11 +279,21 @@ def documented(heading: str) -> dict[str, str]:
     return dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, flags=re.MULTILINE))
 
 
-def test_documented_context_is_the_given_and_the_used_one():
-    source = (TEMPLATES_DIR / "book" / "book.html.j2").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "book/book.html.j2",
+        "book/epub/reflow.xhtml.j2",
+        "book/epub/fixed.xhtml.j2",
+        "book/epub/package.opf.j2",
+        "book/epub/nav.xhtml.j2",
+        "book/paged/pdf.html.j2",
+    ],
+)
+def test_documented_variables_are_the_used_ones(name: str):
+    source = (TEMPLATES_DIR / name).read_text(encoding="utf-8")
     used = meta.find_undeclared_variables(Environment(autoescape=True).parse(source))
-    assert documented("book/book.html.j2").keys() == {f.name for f in fields(HtmlContext)} - {"book"}
-    assert used == {f.name for f in fields(HtmlContext)}
+    assert documented(name).keys() == used - {"book"}
 
 
 def test_documented_book_is_the_given_one():
@@ -296,8 +308,8 @@ def test_documented_fields_are_the_given_ones(variable: str, view: type):
     assert named == {f.name for f in fields(view)}
 
 
-@pytest.mark.parametrize(("start", "view"), [("A text is", TextView), ("A sentence is", Sentence)])
+@pytest.mark.parametrize(("start", "view"), [("A text is", TextView), ("A sentence is", Sentence), ("A leaf is", Leaf)])
 def test_documented_parts_of_a_page_are_the_given_ones(start: str, view: type):
     readme = (TEMPLATES_DIR / "README.md").read_text("utf-8")
     (line,) = re.findall(rf"^{start} .*$", readme, flags=re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", line)) - {"short", "medium", "long"} == {f.name for f in fields(view)}
+    assert set(re.findall(r"`(\w+)`", line)) - KINDS == {f.name for f in fields(view)}

@@ -1,0 +1,145 @@
+"""Both PDF editions, looked into with pikepdf."""
+
+from pathlib import Path
+
+import pikepdf
+import pytest
+
+from story.design import Design, PrintSize
+from story.schema import Story
+from tests.story.book_samples import a_story, bind, paint_all
+from tests.story.tales import LANGUAGES, tale
+
+POINTS_PER_MM = 72 / 25.4
+
+
+def make(folder: Path, story: Story, edition: str, design: Design | None = None) -> Path:
+    pictures = paint_all(story, folder / "pictures")
+    return bind(story, pictures, folder, portraits={"rusty": pictures[1]}, design=design, edition=edition)
+
+
+def box(page: pikepdf.Page, name: str) -> list[float]:
+    return [float(corner) for corner in page.obj[name]]
+
+
+def tags(node: pikepdf.Object) -> list[tuple[str, str]]:
+    """Every structure element below, in reading order, with its alternative text."""
+    found: list[tuple[str, str]] = []
+    if isinstance(node, pikepdf.Dictionary):
+        if "/S" in node:
+            found.append((str(node.S), str(node.get("/Alt", ""))))
+        kids = node.get("/K")
+        for kid in kids if isinstance(kids, pikepdf.Array) else [] if kids is None else [kids]:
+            found += tags(kid)
+    return found
+
+
+def fonts(pdf: pikepdf.Pdf) -> list[pikepdf.Dictionary]:
+    objects = [each for each in pdf.objects if isinstance(each, pikepdf.Dictionary)]
+    return [each for each in objects if each.get("/Type") == "/FontDescriptor"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_reading_pdf_is_tagged_and_says_what_it_is(tmp_path: Path, language: str):
+    story = tale(language)
+    with pikepdf.open(make(tmp_path, story, "pdf")) as pdf:
+        assert pdf.Root.Lang == language
+        assert pdf.Root.MarkInfo.Marked is True
+        assert pdf.Root.ViewerPreferences.DisplayDocTitle is True
+        with pdf.open_metadata() as metadata:
+            assert metadata["pdfuaid:part"] == "1"
+            assert metadata["dc:title"] == story.title
+        elements = tags(pdf.Root.StructTreeRoot)
+        assert [alt for kind, alt in elements if kind == "/Figure"] == [scene.alt for scene in story.scenes] + ["Rusty"]
+        assert [kind for kind, _ in elements if kind.startswith("/H")] == ["/H1", "/H2", "/H2"]
+        direction = pdf.Root.ViewerPreferences.get("/Direction")
+        assert direction == ("/R2L" if language == "ar" else None)
+
+
+def test_every_page_of_the_story_has_a_bookmark(tmp_path: Path):
+    with pikepdf.open(make(tmp_path, tale("en"), "pdf")) as pdf, pdf.open_outline() as outline:
+        assert [item.title for item in outline.root] == [
+            "Cover", "Page 1 of 3", "Page 2 of 3", "Page 3 of 3", "The last page"
+        ]  # fmt: skip
+        assert len(pdf.pages) == 1 + 2 * 3 + 2
+
+
+@pytest.mark.parametrize("edition", ["pdf", "print-pdf"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_letters_are_embedded(tmp_path: Path, edition: str, language: str):
+    with pikepdf.open(make(tmp_path, tale(language), edition)) as pdf:
+        assert fonts(pdf)
+        assert all({"/FontFile2", "/FontFile3"} & set(font.keys()) for font in fonts(pdf))
+
+
+@pytest.mark.parametrize("edition", ["pdf", "print-pdf"])
+def test_equal_arguments_give_equal_bytes(tmp_path: Path, edition: str):
+    first, second = (make(tmp_path / name, a_story(), edition) for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize(("size", "width", "height"), [("square", 612, 612), ("a4", 595.276, 841.89)])
+def test_the_reading_pdf_has_no_bleed(tmp_path: Path, size: PrintSize, width: float, height: float):
+    with pikepdf.open(make(tmp_path, a_story(), "pdf", Design(print_size=size))) as pdf:
+        for page in pdf.pages:
+            assert box(page, "/MediaBox") == pytest.approx([0, 0, width, height], abs=0.01)
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_square_pages_have_bleed_on_all_sides_but_the_gutter(tmp_path: Path, language: str):
+    with pikepdf.open(make(tmp_path, tale(language), "print-pdf")) as pdf:
+        assert len(pdf.pages) == 24
+        for number, page in enumerate(pdf.pages, start=1):
+            is_right_hand = number % 2 == (1 if language == "en" else 0)
+            left = 0 if is_right_hand else 9
+            assert box(page, "/MediaBox") == box(page, "/BleedBox") == pytest.approx([0, 0, 621, 630], abs=0.01)
+            assert box(page, "/TrimBox") == pytest.approx([left, 9, left + 612, 621], abs=0.01)
+            assert "/Annots" not in page
+        assert "/Outlines" not in pdf.Root
+
+
+def test_a4_pages_have_three_millimetres_of_bleed_all_round(tmp_path: Path):
+    with pikepdf.open(make(tmp_path, a_story(pages=4), "print-pdf", Design(print_size="a4"))) as pdf:
+        assert len(pdf.pages) == 12
+        for page in pdf.pages:
+            assert box(page, "/MediaBox") == box(page, "/BleedBox")
+            corners = [0, 0, 216 * POINTS_PER_MM, 303 * POINTS_PER_MM]
+            assert box(page, "/MediaBox") == pytest.approx(corners, abs=0.01)
+            trim = [3 * POINTS_PER_MM, 3 * POINTS_PER_MM, 213 * POINTS_PER_MM, 300 * POINTS_PER_MM]
+            assert box(page, "/TrimBox") == pytest.approx(trim, abs=0.01)
+
+
+def drawn(page: pikepdf.Page) -> list[tuple[float, float, int, int]]:
+    """Width and height in points and in pixels of every picture that a page draws."""
+    found: list[tuple[float, float, int, int]] = []
+    matrix, stack = pikepdf.Matrix(), []
+    images = {str(name): image for name, image in page.resources.get("/XObject", {}).items()}
+    for operands, operator in pikepdf.parse_content_stream(page):
+        if str(operator) == "q":
+            stack.append(matrix)
+        elif str(operator) == "Q":
+            matrix = stack.pop()
+        elif str(operator) == "cm":
+            matrix = pikepdf.Matrix(*(float(value) for value in operands)) @ matrix
+        elif str(operator) == "Do" and images[str(operands[0])].get("/Subtype") == "/Image":
+            image = images[str(operands[0])]
+            found.append((abs(matrix.a), abs(matrix.d), int(image.Width), int(image.Height)))
+    return found
+
+
+def test_pictures_have_300_dots_an_inch(tmp_path: Path):
+    with pikepdf.open(make(tmp_path, a_story(), "print-pdf")) as pdf:
+        pictures = [picture for page in pdf.pages for picture in drawn(page)]
+        assert len(pictures) == 5
+        for width, height, columns, rows in pictures:
+            assert width > 50 and columns / (width / 72) >= 300 and rows / (height / 72) >= 300
+
+
+def test_a_picture_stands_on_a_left_hand_page_beside_its_words(tmp_path: Path):
+    story = a_story(pages=2)
+    long = story.pages[0].model_copy(update={"text": "Once more he counted every step of the long, long stair. " * 60})
+    story = story.model_copy(update={"pages": (long, story.pages[1])})
+    with pikepdf.open(make(tmp_path, story, "print-pdf")) as pdf:
+        numbers = [number for number, page in enumerate(pdf.pages, start=1) if drawn(page)]
+        assert len(numbers) == 4
+        assert numbers[1] % 2 == 0 and numbers[2] % 2 == 0
