@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 
-from PIL import Image
+from PIL import Image, ImageFilter, ImageStat
 
 from concepts.pictures import open_picture
 from concepts.schema import ConceptCard
@@ -37,6 +38,13 @@ class BookPicture:
     image: Image.Image
     """RGB."""
     alt: str
+
+    @property
+    def calm(self) -> Literal["top", "bottom"]:
+        """Where a panel hides less: the lower part, unless it has clearly more edges than the upper one."""
+        small = self.image.convert("L").resize((64, 64), Image.Resampling.BOX).filter(ImageFilter.FIND_EDGES)
+        upper, lower = (ImageStat.Stat(small.crop(part)).mean[0] for part in ((1, 1, 63, 26), (1, 38, 63, 63)))
+        return "top" if lower > 1.2 * upper + 1.5 else "bottom"
 
 
 @dataclass(frozen=True)

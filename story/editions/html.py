@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from markupsafe import Markup
 
 from story.book import Book, BookPicture
+from story.editions.layout import Group, groups_of, layout_of
 from story.editions.view import BookView, view_of
 from story.templates import Templates
 
@@ -20,6 +21,7 @@ class HtmlContext:
     """Every variable of `templates/book/book.html.j2`; `templates/README.md` says what each is."""
 
     book: BookView
+    groups: tuple[Group, ...]
     plate_max_px: int
     grain: str
     styles: Markup
@@ -40,10 +42,12 @@ def html_edition(book: Book, templates: Templates) -> bytes:
 
 def html_context(book: Book, templates: Templates) -> HtmlContext:
     """Everything the template is given."""
+    view = view_of(book, templates, address=_smallest_uri)
     script = templates.text("book/book.js")
     pictures = (book.cover, *(page.picture for page in book.pages))
     return HtmlContext(
-        book=view_of(book, templates, address=_smallest_uri),
+        book=view,
+        groups=groups_of(view, layout_of(book.design, templates)),
         plate_max_px=_MAX_ENLARGEMENT * max(picture.image.width for picture in pictures),
         grain=data_uri("image/png", templates.data("book/grain.png")),
         styles=Markup(_styles(book, templates)),

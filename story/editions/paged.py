@@ -3,14 +3,14 @@
 Lengths are in rem, hundredths of a leaf's width. Knows no file format.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from story.design import Design
-from story.editions.fit import Box, fit_words
+from story.editions.fit import Box, Fitted, fit_words
+from story.editions.layout import Group, Layout, groups_of, layout_of
 from story.editions.view import BookView, PageView
-from story.errors import BookError
 from story.templates import Templates
 
 Place = Literal["verso", "recto", "any"]
@@ -28,8 +28,8 @@ class Leaf:
     label: str
     """In tables of contents; empty for a leaf that is not listed."""
     place: Place = "any"
-    page: PageView | None = None
-    """Of "page" and "more", with the words that stand on this leaf."""
+    pages: tuple[PageView, ...] = ()
+    """Of "page" and "more": the story's pages on this leaf, with the words that stand on it."""
     side: str = ""
     """Of "page": one of the layout's sides."""
     text_rem: float = 0.0
@@ -53,27 +53,17 @@ def leaves_of(book: BookView, sheet: Sheet, design: Design, templates: Templates
     Raises:
         BookError: The layout's template does not say how it is to be used.
     """
-    sides, room = _layout(design, sheet, templates)
+    layout = layout_of(design, templates)
+    room = Box(layout.words_width, sheet.height_rem - layout.words_reserved)
     leaves = [Leaf(name="cover", kind="cover", label=book.labels["cover"], place="recto")]
-    for page in book.pages:
-        fitted = fit_words(page.texts, room, dyslexia=design.dyslexia, large_print=design.large_print)
-        on_page = replace(page, texts=fitted.pieces[0])
-        for index, side in enumerate(sides):
-            place: Place = "any" if len(sides) == 1 else "recto" if index else "verso"
-            leaves.append(
-                Leaf(
-                    name=f"page-{page.number:02}" + (f"-{side}" if index else ""),
-                    kind="page",
-                    label="" if index else page.label,
-                    place=place,
-                    page=on_page,
-                    side=side,
-                    text_rem=fitted.size_rem,
-                )
-            )
-        for number, texts in enumerate(fitted.pieces[1:], start=1):
-            name, more = f"page-{page.number:02}-more-{number}", replace(page, texts=texts)
-            leaves.append(Leaf(name=name, kind="more", label="", page=more, text_rem=fitted.size_rem))
+    fits = {
+        page.number: fit_words(page.texts, room, dyslexia=design.dyslexia, large_print=design.large_print)
+        for page in book.pages
+    }
+    # All pages of a book have letters of one size: the fullest page's.
+    size = min(fitted.size_rem for fitted in fits.values())
+    for group in groups_of(book, layout):
+        leaves += _group_leaves(group, layout, fits, size)
     return (
         *leaves,
         Leaf(name="end", kind="end", label=book.labels["end"]),
@@ -100,13 +90,26 @@ def blank_leaf(number: int) -> Leaf:
     return Leaf(name=f"blank-{number}", kind="blank", label="")
 
 
-def _layout(design: Design, sheet: Sheet, templates: Templates) -> tuple[Sequence[str], Box]:
-    """The sides of a layout's page and the room it leaves for words, as its template sets them."""
-    name = f"book/layouts/{design.layout}.html.j2"
-    sides, words = templates.value(name, "sides", None), templates.value(name, "words", None)
-    if not (isinstance(sides, list) and len(sides) in (1, 2)) or not (isinstance(words, list) and len(words) == 2):
-        raise BookError(
-            f"The template {name!r} must set sides, a list of one or two names, and words, a list of the width that "
-            "words have and the height that they have not, in hundredths of the page's width. Add what is missing."
+def _group_leaves(group: Group, layout: Layout, fits: Mapping[int, Fitted], size_rem: float) -> Iterator[Leaf]:
+    """The sides that a group has by its layout, then what does not fit them."""
+    shown = tuple(replace(page, texts=fits[page.number].pieces[0]) for page in group.pages)
+    for index, side in enumerate(layout.sides):
+        yield Leaf(
+            name=f"page-{group.number:02}" + (f"-{side}" if index else ""),
+            kind="page",
+            label="" if index else group.label,
+            place="any" if len(layout.sides) == 1 else "recto" if index else "verso",
+            pages=shown,
+            side=side,
+            text_rem=size_rem,
         )
-    return sides, Box(words[0], sheet.height_rem - words[1])
+    for page in group.pages:
+        for number, texts in enumerate(fits[page.number].pieces[1:], start=1):
+            more = replace(page, texts=texts)
+            yield Leaf(
+                name=f"page-{page.number:02}-more-{number}",
+                kind="more",
+                label="",
+                pages=(more,),
+                text_rem=size_rem,
+            )

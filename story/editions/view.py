@@ -27,6 +27,7 @@ class PictureView:
     width: int
     height: int
     alt: str
+    calm: Literal["top", "bottom"]
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def view_of(book: Book, templates: Templates, *, address: Address) -> BookView:
 
 def _picture(picture: BookPicture, address: Address) -> PictureView:
     width, height = picture.image.size
-    return PictureView(uri=address(picture), width=width, height=height, alt=picture.alt)
+    return PictureView(uri=address(picture), width=width, height=height, alt=picture.alt, calm=picture.calm)
 
 
 def _page(page: BookPage, count: int, labels: Mapping[str, str], address: Address) -> PageView:

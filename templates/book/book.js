@@ -130,6 +130,13 @@
     const linked = () => leaves.findIndex((leaf) => `#${leaf.id}` === location.hash);
     addEventListener("hashchange", () => open(linked(), true));
 
+    controls.querySelectorAll(".setting").forEach((button) => {
+      const name = button.dataset.class;
+      const show = () => button.setAttribute("aria-pressed", String(document.body.classList.contains(name)));
+      button.addEventListener("click", () => { document.body.classList.toggle(name); show(); });
+      show();
+    });
+
     leaves.forEach((leaf) => { leaf.tabIndex = -1; });
     controls.hidden = false;
     open(Math.max(0, linked()), false);

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 
 from story.design import Design
 from story.schema import Page, Scene, Story
+from story.templates import Templates
 from tests.publications import complaints_of
 from tests.story.book_samples import a_story, bind, paint_all
 from tests.story.tales import LANGUAGES, tale
@@ -42,6 +43,11 @@ def metadata(path: Path, name: str) -> list[str]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_epubcheck_finds_nothing(tmp_path: Path, edition: str, language: str):
     assert complaints_of(make(tmp_path, tale(language), edition)) == []
+
+
+@pytest.mark.parametrize("layout", Templates().choices("book/layouts", ".html.j2"))
+def test_epubcheck_finds_nothing_in_any_layout(tmp_path: Path, layout: str):
+    assert complaints_of(make(tmp_path, tale("en", second="ko"), "epub", Design(layout=layout, theme="clean"))) == []
 
 
 @pytest.mark.parametrize("edition", EDITIONS)
@@ -141,7 +147,12 @@ def test_words_stay_on_their_page_whatever_their_number(
     chromium: Browser, tmp_path: Path, sentence: str, language: str, times: int, is_bilingual: bool
 ):
     story = long_story((sentence * times).strip(), language=language, second="fr" if is_bilingual else None)
-    designs = (Design(), Design(dyslexia=True, large_print=True))
+    designs = (
+        Design(),
+        Design(layout="picture-above"),
+        Design(layout="full-bleed"),
+        Design(dyslexia=True, large_print=True),
+    )
     for design in designs:
         with zipfile.ZipFile(make(tmp_path, story, "epub", design)) as archive:
             archive.extractall(tmp_path / "unpacked")

@@ -8,7 +8,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from story.design import Design
 from tests.story.book_samples import a_story, bind, make_book, paint, paint_all
+from tests.story.tales import tale
 
 pytest_plugins = ("tests.browser",)
 
@@ -232,17 +234,89 @@ def test_a_leaf_taller_than_the_window_is_read_to_its_end_first(page: Page, tmp_
     assert page.evaluate("scrollY") == 0
 
 
+BOOKS = {
+    "English spread": (tale("en"), Design()),
+    "German, picture above, white": (tale("de"), Design(layout="picture-above", theme="clean")),
+    "Korean, full bleed": (tale("ko"), Design(layout="full-bleed")),
+    "Arabic, high contrast, for weak eyes": (tale("ar"), Design(theme="contrast", large_print=True, dyslexia=True)),
+    "English and Arabic": (tale("en", second="ar"), Design(layout="picture-above")),
+    "Korean and German": (tale("ko", second="de"), Design()),
+}
+
+
+@pytest.fixture(scope="module", params=BOOKS)
+def any_book(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    story, design = BOOKS[request.param]
+    folder = tmp_path_factory.mktemp("any")
+    pictures = paint_all(story, folder)
+    return bind(story, pictures, folder, portraits={"rusty": pictures[1]}, design=design).as_uri()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_axe_finds_nothing(page: Page, book: str, scheme: str, viewport: dict[str, int]):
+def test_axe_finds_nothing(page: Page, any_book: str, scheme: str, viewport: dict[str, int]):
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.set_viewport_size({"width": viewport["width"], "height": viewport["height"]})
     for leaf in ("cover", "page-1", "cast"):
         page.goto("about:blank")
-        page.goto(f"{book}#{leaf}")
+        page.goto(f"{any_book}#{leaf}")
         assert open_leaf(page) == leaf
         results = Axe().run(page)
         assert results.violations_count == 0, results.generate_report()
+
+
+def test_no_book_is_wider_than_a_narrow_screen(page: Page, any_book: str):
+    for size in (PHONE, NARROW):
+        page.set_viewport_size({"width": size["width"], "height": size["height"]})
+        for leaf in ("cover", "page-1", "cast"):
+            page.goto("about:blank")
+            page.goto(f"{any_book}#{leaf}")
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (size, leaf)
+
+
+def test_a_reader_enlarges_and_simplifies_the_letters(page: Page, book: str):
+    page.goto(f"{book}#page-1")
+    words = page.locator("#page-1 .text p").first
+    style = """element => {
+        const style = getComputedStyle(element);
+        return [parseFloat(style.fontSize), style.letterSpacing, style.fontFamily];
+    }"""
+    size, spacing, letters = words.evaluate(style)
+    large = page.get_by_role("button", name="Large print")
+    large.focus()
+    page.keyboard.press("Enter")
+    assert large.get_attribute("aria-pressed") == "true"
+    assert words.evaluate(style)[0] == pytest.approx(1.5 * size)
+    page.get_by_role("button", name="Plain, widely set letters").click()
+    _, wider, plain = words.evaluate(style)
+    assert spacing == "normal" and float(wider.removesuffix("px")) > 1
+    assert plain.startswith("Verdana") and not letters.startswith("Verdana")
+    large.click()
+    assert words.evaluate(style)[0] == pytest.approx(size)
+    assert large.get_attribute("aria-pressed") == "false"
+
+
+def test_a_book_made_for_weak_eyes_opens_so(page: Page, tmp_path: Path):
+    story = a_story(pages=1)
+    design = Design(large_print=True)
+    page.goto(bind(story, paint_all(story, tmp_path), tmp_path, design=design).as_uri())
+    assert page.get_by_role("button", name="Large print").get_attribute("aria-pressed") == "true"
+    assert page.get_by_role("button", name="Plain, widely set letters").get_attribute("aria-pressed") == "false"
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_two_languages_stand_side_by_side_where_there_is_room(page: Page, tmp_path: Path, width: int):
+    story = tale("en", second="ar")
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{bind(story, paint_all(story, tmp_path), tmp_path).as_uri()}#page-1")
+    first, second = page.locator("#page-1 .text").all()
+    assert second.get_attribute("lang") == "ar" and second.get_attribute("dir") == "rtl"
+    boxes = [first.bounding_box(), second.bounding_box()]
+    assert boxes[0] and boxes[1]
+    if width == 1280:
+        assert boxes[1]["x"] >= boxes[0]["x"] + boxes[0]["width"]
+    else:
+        assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]
 
 
 @pytest.mark.parametrize(
