@@ -100,6 +100,21 @@ class CaptionTokens:
         ]
 
 
+@dataclass(frozen=True)
+class NumberedTokens:
+    """A caption's tokens in a table that several captions share: local row `i` is row `numbers[i]` of the table."""
+
+    tokens: CaptionTokens
+    numbers: tuple[int, ...]
+    required_rows: frozenset[int]
+    """Local rows of the concepts' words, which every text must hold."""
+
+    def locate(self, text: str, locate_tokens: TokenLocator, *, start: int, stop: int) -> Placement:
+        """As `CaptionTokens.locate`, in rows of the shared table."""
+        local = self.tokens.locate(text, locate_tokens, start=start, stop=stop, required_rows=self.required_rows)
+        return Placement(local.positions, tuple(self.numbers[row] for row in local.rows))
+
+
 def _read_units(text: str, locate_tokens: TokenLocator, start: int, stop: int) -> tuple[_Unit, ...]:
     """Units of `text[start:stop]`; a token that holds parts of two units belongs to the first."""
     units: list[_Unit] = []

@@ -10,6 +10,9 @@ from concepts.lexicon import Lexicon
 TWO_PARTS = ("A picture divided into two parts. The left part is ", ". The right part is ", ".")
 """Text before, between and after the two captions. Source: TokenVerse (arXiv:2501.12224), concept isolation loss."""
 
+SIDE_BY_SIDE = " next to "
+"""Text between two captions merged for joint learning. Source: the same, Fig. 14."""
+
 GENERAL_PROMPTS = (
     "a baker carrying loaves of bread through a narrow street",
     "a heron standing in shallow water at dawn",

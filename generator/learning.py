@@ -1,11 +1,11 @@
-"""Learns directions for the concepts of one picture on a frozen Flux model, by the recipe of TokenVerse.
+"""Learns directions for the concepts of pictures on a frozen Flux model, by the recipe of TokenVerse.
 
-Every word of the caption has a direction while learning; only those of concept words leave. Stage 1 learns one
+Every word of a caption has a direction while learning; only those of concept words leave. Stage 1 learns one
 direction per token for all blocks at high noise, stage 2 adds offsets per block at low noise, and on half of the steps
-the concept isolation loss asks that a second picture in the same frame stays as it is. Knows nothing of banks.
+the concept isolation loss asks that a second picture in the same frame stays as it is. Several pictures may show one
+concept, or different ones, which joint learning sets side by side. Knows nothing of banks.
 
-Source: TokenVerse (arXiv:2501.12224). Where the paper predicts directions by a small network per picture, here they are
-a table, which for one picture is as expressive.
+Source: TokenVerse (arXiv:2501.12224).
 """
 
 import logging
@@ -14,30 +14,28 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import torch
-from diffusers import FluxTransformer2DModel
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from generator.flow import draw_sigmas, encode_picture, encode_text, frozen
-from generator.isolation import load_isolation_latents
+from generator.flow import draw_sigmas, frozen
 from generator.learning_loss import (
-    Example,
+    Learner,
     LossWithGradients,
     NoisyBatch,
-    TwoPartExample,
     flow_loss,
     isolation_loss,
-    keep_rows,
     measure_losses,
 )
+from generator.learning_material import Material
 from generator.learning_state import LearningState, load_checkpoint, save_checkpoint
-from generator.learning_task import LearningTask, PlacedText, plan_learning
-from generator.learnt import LearntDirections
+from generator.learning_task import LearningTask, plan_learning
+from generator.learnt import LearntDirections, LearntSource
 from generator.loading import FluxModel
-from generator.recipe import ConceptRequest, LearningError, LearningProgress, LearningRecipe
+from generator.predictors import make_predictor
+from generator.recipe import ConceptRequest, LearningError, LearningProgress, LearningRecipe, SourcePicture
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +53,12 @@ def learn_concepts(
     isolation_prompts: Sequence[str],
     recipe: LearningRecipe = DEFAULT_RECIPE,
     paraphrases: Sequence[str] | None = None,
+    more_sources: Sequence[SourcePicture] = (),
     cache_dir: Path | None = None,
     checkpoint_path: Path | None = None,
     on_step: OnStep | None = None,
 ) -> LearntDirections:
-    """Directions for the words of a caption that name concepts, learnt from its picture.
+    """Directions for the words of captions that name concepts, learnt from their pictures.
 
     The model's weights are never changed. The same arguments give the same result on the same machine, whether the run
     was interrupted and resumed or not.
@@ -67,118 +66,92 @@ def learn_concepts(
     Args:
         model: Any Flux.1 model.
         picture: Scaled and cropped at its centre to the recipe's size.
-        caption: What the picture shows; names every concept once by its word.
+        caption: What the picture shows; names every concept once by its word, or, with more sources, some of them.
         concepts: What is to be learnt. Every other word of the caption takes up what these do not explain.
         isolation_prompts: Captions of the pictures that must stay as they are; not used where the recipe's
             `isolation_fraction` is 0.
         recipe: Steps, rates, sizes, seed.
         paraphrases: Other captions that name the concepts by the same words; None makes them from templates.
+        more_sources: Further pictures of the same concepts, or of others of `concepts`, which have one direction
+            whatever the number of their pictures.
         cache_dir: Folder that keeps the isolation pictures of this model; None draws them anew.
         checkpoint_path: File to go on from when it exists, and that is written every so many steps, at the end, and
             when the run is interrupted. It stays; delete it once the result is kept.
         on_step: Called after every step. Whatever it raises interrupts the run.
 
     Raises:
-        ConceptNotMentioned, AmbiguousMention, CollidingConcepts, InvalidConcept: The caption does not name each concept
+        ConceptNotMentioned, AmbiguousMention, CollidingConcepts, InvalidConcept: The captions do not name each concept
             once by a word of its own.
         PromptTooLong: The caption or a paraphrase has more tokens than the text encoder reads.
         TokenSpanError, DirectionMismatch: The tokenizer cannot tell a concept's word apart, or a paraphrase lacks it.
         InvalidSettings: The recipe's size or length is out of the model's range.
-        LearningError: No isolation caption fits, the checkpoint is not this run's, or the loss is no longer finite.
+        LearningError: No isolation caption fits, no two pictures can be learnt jointly, the checkpoint is not this
+            run's, or the loss is no longer finite.
     """
-    task = plan_learning(
-        model, caption, concepts, recipe=recipe, isolation_prompts=isolation_prompts, paraphrases=paraphrases
-    )
-    recipe = task.recipe
-    device = model.pipeline.transformer.device
-    state = LearningState.start(
-        num_rows=task.tokens.num_rows,
+    given = None if paraphrases is None else tuple(paraphrases)
+    sources = (SourcePicture(picture=picture, caption=caption, paraphrases=given), *more_sources)
+    task = plan_learning(model, sources, concepts, recipe=recipe, isolation_prompts=isolation_prompts)
+    recipe, transformer = task.recipe, model.pipeline.transformer
+    predictor = make_predictor(
+        recipe,
+        num_rows=task.num_rows,
+        text_dim=transformer.config.joint_attention_dim,
         num_blocks=model.num_blocks,
         dim=model.dim,
-        stage1_steps=recipe.stage1_steps,
-        device=device,
     )
-    digest = task.digest(model, picture.convert("RGB").tobytes(), isolation_prompts)
+    learner = Learner(transformer, predictor)
+    state = LearningState.start(*predictor.start(), stage1_steps=recipe.stage1_steps, device=transformer.device)
+    pictures = [source.picture.convert("RGB") for source in sources]
+    digest = task.digest(model, [each.tobytes() for each in pictures], isolation_prompts)
     if checkpoint_path is not None and checkpoint_path.exists():
         state = load_checkpoint(state, checkpoint_path, task=digest)
         logger.info("learning resumed step=%d path=%s", state.step, checkpoint_path)
-    with frozen(model.pipeline.transformer, gradient_checkpointing=recipe.gradient_checkpointing):
-        material = _Material.prepare(model, task, picture, isolation_prompts, cache_dir=cache_dir)
+    with frozen(transformer, gradient_checkpointing=recipe.gradient_checkpointing):
+        material = Material.prepare(model, task, pictures, isolation_prompts, cache_dir=cache_dir)
         keep = _Keeper(checkpoint_path, digest, every=recipe.checkpoint_every)
-        state = _run(material, recipe, state, keep=keep, on_step=on_step)
-        directions = state.directions()
+        state = _run(learner, material, recipe, state, keep=keep, on_step=on_step)
+        return _learnt(model, task, sources, learner, material, state)
+
+
+def _learnt(
+    model: FluxModel,
+    task: LearningTask,
+    sources: Sequence[SourcePicture],
+    learner: Learner,
+    material: Material,
+    state: LearningState,
+) -> LearntDirections:
+    """What leaves: directions under each source's own caption, each concept's from the first source that names it."""
+    learnt_sources: list[LearntSource] = []
+    directions: list[Tensor] = []
+    for source, prepared in zip(sources, material.sources, strict=True):
+        directions.append(learner.predictor.directions(state.learnt(), prepared.captions[0].words))
         losses = measure_losses(
-            material.transformer,
-            material.captions[0],
-            material.latents[0],
-            directions,
+            learner.transformer,
+            prepared.captions[0],
+            prepared.latents[0],
+            directions[-1],
             concept_rows=task.concept_rows,
-            batch_size=recipe.batch_size,
-            seed=recipe.seed,
+            batch_size=task.recipe.batch_size,
+            seed=task.recipe.seed,
         )
+        learnt_sources.append(
+            LearntSource(picture=source.picture.convert("RGB"), caption=source.caption, losses=losses)
+        )
+    source_of = {concept.id: task.source_of(concept.id) for concept in task.concepts}
     return LearntDirections(
-        picture=picture.convert("RGB"),
-        caption=caption,
+        sources=tuple(learnt_sources),
+        source_of=source_of,
         concepts=task.concepts,
         family=model.family.name,
         base_model=model.fingerprint,
         base_model_name=model.name,
-        recipe=recipe,
-        losses=losses,
-        directions={concept_id: directions[list(rows)].float().cpu() for concept_id, rows in task.rows.items()},
+        recipe=task.recipe,
+        directions={
+            concept_id: directions[source_of[concept_id]][list(rows)].float().cpu()
+            for concept_id, rows in task.rows.items()
+        },
     )
-
-
-@dataclass(frozen=True)
-class _Material:
-    """All that the steps draw from, computed once."""
-
-    transformer: FluxTransformer2DModel
-    latents: tuple[Tensor, ...]
-    """The picture's, `(1, C, h, w)`, and its mirror image's where that may be learnt from."""
-    captions: tuple[Example, ...]
-    concepts_alone: tuple[Example, ...]
-    """The captions with directions on the concept words only."""
-    two_parts: tuple[TwoPartExample, ...]
-
-    @classmethod
-    def prepare(
-        cls,
-        model: FluxModel,
-        task: LearningTask,
-        picture: Image.Image,
-        isolation_prompts: Sequence[str],
-        *,
-        cache_dir: Path | None,
-    ) -> Self:
-        """Encode the picture, all texts and, where isolation is wanted, load or draw its pictures."""
-        pipeline, settings = model.pipeline, task.settings
-        device = pipeline.transformer.device
-        pictures = [picture, ImageOps.mirror(picture)] if task.mirrors else [picture]
-
-        def encode(placed: PlacedText) -> Example:
-            encoding = encode_text(pipeline, placed.text, max_sequence_length=settings.max_sequence_length)
-            return Example(encoding, placed.placement)
-
-        two_parts: tuple[TwoPartExample, ...] = ()
-        if task.two_part_prompts:
-            right = load_isolation_latents(model, isolation_prompts, settings=settings, cache_dir=cache_dir).to(device)
-            two_parts = tuple(
-                TwoPartExample(encode(placed), right[index : index + 1]) for placed, index in task.two_part_prompts
-            )
-        captions = tuple(encode(placed) for placed in task.captions)
-        return cls(
-            transformer=pipeline.transformer,
-            latents=tuple(
-                encode_picture(pipeline, each, height=settings.height, width=settings.width).to(device)
-                for each in pictures
-            ),
-            captions=captions,
-            concepts_alone=tuple(
-                Example(caption.encoding, keep_rows(caption.placement, task.concept_rows)) for caption in captions
-            ),
-            two_parts=two_parts,
-        )
 
 
 @dataclass(frozen=True)
@@ -195,14 +168,20 @@ class _Keeper:
 
 
 def _run(
-    material: _Material, recipe: LearningRecipe, state: LearningState, *, keep: _Keeper, on_step: OnStep | None
+    learner: Learner,
+    material: Material,
+    recipe: LearningRecipe,
+    state: LearningState,
+    *,
+    keep: _Keeper,
+    on_step: OnStep | None,
 ) -> LearningState:
     """All steps that are left; when one is interrupted, the state before it is written down."""
     first_step, started = state.step, time.perf_counter()
     try:
         while state.step < recipe.num_steps:
             stage = state.stage
-            state, flow, isolation = _step(material, recipe, state)
+            state, flow, isolation = _step(learner, material, recipe, state)
             if state.step % keep.every == 0:
                 keep.write(state)
             if on_step is not None:
@@ -223,37 +202,44 @@ def _run(
 
 
 def _step(
-    material: _Material, recipe: LearningRecipe, state: LearningState
+    learner: Learner, material: Material, recipe: LearningRecipe, state: LearningState
 ) -> tuple[LearningState, LossWithGradients, LossWithGradients | None]:
     """One step; what it draws at random follows from the seed and the step's number alone."""
     draw = _Draw(recipe, state)
-    latents = draw.choose(material.latents)
-    caption = draw.choose(material.captions)
-    if draw.happens(recipe.concepts_alone_fraction):
-        caption = draw.choose(material.concepts_alone)
-    batch = draw.noisy_batch(latents, recipe.batch_size, width_factor=1)
-    tables = state.tables()
-    flow = flow_loss(material.transformer, caption, batch, tables)
+    parameters = state.parameters()
+    isolation = None
+    if material.joint and draw.happens(recipe.joint_fraction):
+        joint = draw.choose(material.joint)
+        left, right = (draw.choose(material.sources[index].latents) for index in (joint.left, joint.right))
+        batch = draw.noisy_batch(torch.cat([left, right], dim=3), recipe.isolation_batch_size, width_factor=1)
+        flow = flow_loss(learner, joint.example, batch, parameters)
+        gradients = flow.gradients
+    else:
+        source = draw.choose(material.sources)
+        latents, caption = draw.choose(source.latents), draw.choose(source.captions)
+        if draw.happens(recipe.concepts_alone_fraction):
+            caption = draw.choose(source.concepts_alone)
+        flow = flow_loss(learner, caption, draw.noisy_batch(latents, recipe.batch_size, width_factor=1), parameters)
+        gradients = flow.gradients
+        if source.two_parts and draw.happens(recipe.isolation_fraction):
+            two_part = draw.choose(source.two_parts)
+            both = draw.noisy_batch(latents, recipe.isolation_batch_size, width_factor=2)
+            isolation = isolation_loss(learner, two_part, both, parameters)
+            gradients = flow.plus(isolation, recipe.isolation_weight)
+    rate = _learning_rate(learner.predictor.learning_rate, recipe, state)
     if not math.isfinite(flow.loss):
         raise LearningError(
             f"The loss of step {state.step + 1} is {flow.loss!r}, so nothing more can be learnt. Choose a learning "
-            f"rate below {recipe.learning_rate!r}, or a wider dtype for the model than {material.transformer.dtype}."
+            f"rate below {learner.predictor.learning_rate!r}, or a wider dtype for the model than "
+            f"{learner.transformer.dtype}."
         )
-    isolation = None
-    gradients = flow.gradients
-    if material.two_parts and draw.happens(recipe.isolation_fraction):
-        two_part = draw.choose(material.two_parts)
-        both = draw.noisy_batch(latents, recipe.isolation_batch_size, width_factor=2)
-        isolation = isolation_loss(material.transformer, two_part, both, tables)
-        pairs = zip(gradients, isolation.gradients, strict=True)
-        gradients = tuple(own + recipe.isolation_weight * other for own, other in pairs)
-    return state.updated(gradients, learning_rate=_learning_rate(recipe, state)), flow, isolation
+    return state.updated(gradients, learning_rate=rate), flow, isolation
 
 
-def _learning_rate(recipe: LearningRecipe, state: LearningState) -> float:
-    """Half a cosine from the recipe's rate to zero within each stage."""
+def _learning_rate(first: float, recipe: LearningRecipe, state: LearningState) -> float:
+    """Half a cosine from the first rate to zero within each stage."""
     start, length = (0, recipe.stage1_steps) if state.stage == 1 else (recipe.stage1_steps, recipe.stage2_steps)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (state.step - start) / length))
+    return first * 0.5 * (1 + math.cos(math.pi * (state.step - start) / length))
 
 
 class _Draw:

@@ -1,4 +1,4 @@
-"""The two losses of concept learning, each with its gradient for the tables of directions, and the final measurement.
+"""The two losses of concept learning, each with its gradient for what is learnt, and the final measurement.
 
 The transformer is frozen and only called; what it is told about a token comes in through `modulation.attach`. Knows
 nothing of captions, stages, optimisers or files.
@@ -7,8 +7,9 @@ Shape legend: `B` batch, `C` latent channels, `h`, `w` latent grid, `T` text tok
 `R` rows (tokens of the caption), `L` blocks (1 when shared), `D` width of the modulation.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from diffusers import FluxTransformer2DModel
@@ -18,6 +19,7 @@ from torch.nn.functional import mse_loss
 from generator.caption_tokens import Placement
 from generator.flow import TextEncoding, add_noise, pack, predict_velocity
 from generator.modulation import attach
+from generator.predictors import Parameters, Predictor
 from generator.recipe import NoiseLevelLoss
 
 MEASURED_SIGMAS = (0.95, 0.85, 0.7, 0.5)
@@ -29,6 +31,9 @@ class Example:
 
     encoding: TextEncoding
     placement: Placement
+    words: Tensor
+    """The text encoder's output for the caption's tokens in their own text alone, `(R, text_dim)`, float32; zeros where
+    the text lacks a token. In a two-part prompt it is that of the left part by itself, which is what is exported."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,22 @@ class NoisyBatch:
 
 @dataclass(frozen=True)
 class LossWithGradients:
-    """A loss and its gradients, one per table, in the tables' order."""
+    """A loss and its gradients, by the names of what is learnt."""
 
     loss: float
-    gradients: tuple[Tensor, ...]
+    gradients: Mapping[str, Tensor]
+
+    def plus(self, other: Self, weight: float) -> dict[str, Tensor]:
+        """Gradients of this loss plus `weight` times another."""
+        return {name: own + weight * other.gradients[name] for name, own in self.gradients.items()}
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A frozen transformer and what makes its directions out of learnt numbers."""
+
+    transformer: FluxTransformer2DModel
+    predictor: Predictor
 
 
 def lay_out(directions: Tensor, placement: Placement, *, text_len: int) -> tuple[Tensor, Tensor]:
@@ -69,19 +86,17 @@ def lay_out(directions: Tensor, placement: Placement, *, text_len: int) -> tuple
     return empty.index_copy(1, positions, directions[rows].transpose(0, 1))[None], positions
 
 
-def flow_loss(
-    transformer: FluxTransformer2DModel, example: Example, batch: NoisyBatch, tables: Sequence[Tensor]
-) -> LossWithGradients:
-    """Flow matching on the picture with the tables' directions on the words of its caption."""
+def flow_loss(learner: Learner, example: Example, batch: NoisyBatch, parameters: Parameters) -> LossWithGradients:
+    """Flow matching on the picture with directions on the words of its caption."""
 
     def loss() -> Tensor:
-        return _flow_matching(transformer, example.encoding, batch)
+        return _flow_matching(learner.transformer, example.encoding, batch)
 
-    return _with_gradients(transformer, example, tables, loss)
+    return _with_gradients(learner, example, parameters, loss)
 
 
 def isolation_loss(
-    transformer: FluxTransformer2DModel, example: TwoPartExample, batch: NoisyBatch, tables: Sequence[Tensor]
+    learner: Learner, example: TwoPartExample, batch: NoisyBatch, parameters: Parameters
 ) -> LossWithGradients:
     """How much the directions on the left part's words change the velocity of the right part, mean square.
 
@@ -90,7 +105,7 @@ def isolation_loss(
     """
     both = NoisyBatch(torch.cat([batch.latents, example.right_latents], dim=3), batch.noise, batch.sigmas)
     noisy_latents = both.noisy_latents()
-    encoding = example.prompt.encoding
+    transformer, encoding = learner.transformer, example.prompt.encoding
     with torch.no_grad():
         unchanged = _right_part(predict_velocity(transformer, noisy_latents, both.sigmas, encoding), both.latents)
 
@@ -98,7 +113,7 @@ def isolation_loss(
         velocity = predict_velocity(transformer, noisy_latents, both.sigmas, encoding)
         return mse_loss(_right_part(velocity, both.latents), unchanged)
 
-    return _with_gradients(transformer, example.prompt, tables, loss)
+    return _with_gradients(learner, example.prompt, parameters, loss)
 
 
 @torch.no_grad()
@@ -114,7 +129,7 @@ def measure_losses(
 ) -> tuple[NoiseLevelLoss, ...]:
     """Flow-matching loss on the picture at `MEASURED_SIGMAS` without, with the concepts' and with all directions."""
     measured: list[NoiseLevelLoss] = []
-    concepts = Example(example.encoding, keep_rows(example.placement, concept_rows))
+    concepts = replace(example, placement=keep_rows(example.placement, concept_rows))
     text_len = example.encoding.prompt_embeds.shape[1]
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(batch_size, *latents.shape[1:], generator=generator).to(latents.device)
@@ -130,17 +145,17 @@ def measure_losses(
 
 
 def _with_gradients(
-    transformer: FluxTransformer2DModel, example: Example, tables: Sequence[Tensor], loss: Callable[[], Tensor]
+    learner: Learner, example: Example, parameters: Parameters, loss: Callable[[], Tensor]
 ) -> LossWithGradients:
     """The gradient is taken under `attach`, because gradient checkpointing runs the blocks a second time."""
-    leaves = [table.detach().requires_grad_() for table in tables]
-    directions = leaves[0][:, None] if len(leaves) == 1 else leaves[0][:, None] + leaves[1]
+    leaves = {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}
+    directions = learner.predictor.directions(leaves, example.words)
     text_len = example.encoding.prompt_embeds.shape[1]
     offsets, rows = lay_out(directions, example.placement, text_len=text_len)
-    with attach(transformer, offsets, rows=rows):
+    with attach(learner.transformer, offsets, rows=rows):
         value = loss()
-        gradients = torch.autograd.grad(value, leaves)
-    return LossWithGradients(value.item(), gradients)
+        gradients = torch.autograd.grad(value, list(leaves.values()))
+    return LossWithGradients(value.item(), dict(zip(leaves, gradients, strict=True)))
 
 
 def _flow_matching(transformer: FluxTransformer2DModel, encoding: TextEncoding, batch: NoisyBatch) -> Tensor:

@@ -1,12 +1,11 @@
 """What learning has reached after a step, as one immutable value, and its checkpoint file.
 
 A step makes a new state from the old one, so an interruption at any moment leaves a whole state behind. Knows nothing
-of models, losses or captions.
-
-Shape legend: `R` rows (tokens of the caption), `L` blocks, `D` width of the modulation.
+of models, losses or captions, nor of what the numbers mean (`generator/predictors.py` does).
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -19,24 +18,26 @@ from torch import Tensor
 from generator.recipe import LearningError
 
 CHECKPOINT_FORMAT = "fableverse-learning-1"
+_PARTS = ("value", "mean", "square")
 _MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.999, 1e-8
 
 
 @dataclass(frozen=True)
-class AdamTable:
-    """A table of numbers with the running moments that Adam keeps of its gradient; all of one shape, float32."""
+class AdamTensor:
+    """Numbers with the running moments that Adam keeps of their gradient; all of one shape, float32."""
 
     value: Tensor
     mean: Tensor
     square: Tensor
 
     @classmethod
-    def zeros(cls, *shape: int, device: torch.device) -> Self:
-        """A table that changes nothing, before its first update."""
-        return cls(*(torch.zeros(shape, device=device) for _ in range(3)))
+    def start(cls, value: Tensor, device: torch.device) -> Self:
+        """Before the first update."""
+        value = value.to(device=device, dtype=torch.float32)
+        return cls(value, torch.zeros_like(value), torch.zeros_like(value))
 
     def updated(self, gradient: Tensor, *, count: int, learning_rate: float) -> Self:
-        """The table after its `count`-th update (from 1). Source: Adam (arXiv:1412.6980), its defaults."""
+        """The numbers after their `count`-th update (from 1). Source: Adam (arXiv:1412.6980), its defaults."""
         mean = _MEAN_DECAY * self.mean + (1 - _MEAN_DECAY) * gradient
         square = _SQUARE_DECAY * self.square + (1 - _SQUARE_DECAY) * gradient**2
         unbiased_mean = mean / (1 - _MEAN_DECAY**count)
@@ -48,46 +49,61 @@ class AdamTable:
 
 @dataclass(frozen=True)
 class LearningState:
-    """Directions and optimiser moments after `step` steps."""
+    """Learnt numbers and optimiser moments after `step` steps."""
 
-    shared: AdamTable
-    """`(R, D)`: a direction per token for all blocks; learns in both stages."""
-    per_block: AdamTable
-    """`(R, L, D)`: what each block adds; learns in stage 2."""
+    from_start: Mapping[str, AdamTensor]
+    """Learns in both stages."""
+    from_stage2: Mapping[str, AdamTensor]
+    """Learns in stage 2."""
     step: int
     stage1_steps: int
 
     @classmethod
-    def start(cls, *, num_rows: int, num_blocks: int, dim: int, stage1_steps: int, device: torch.device) -> Self:
-        """All directions zero: the model as it is."""
-        shared = AdamTable.zeros(num_rows, dim, device=device)
-        per_block = AdamTable.zeros(num_rows, num_blocks, dim, device=device)
-        return cls(shared=shared, per_block=per_block, step=0, stage1_steps=stage1_steps)
+    def start(
+        cls,
+        from_start: Mapping[str, Tensor],
+        from_stage2: Mapping[str, Tensor],
+        *,
+        stage1_steps: int,
+        device: torch.device,
+    ) -> Self:
+        """Before the first step, with the numbers that learning begins with."""
+        groups = (
+            {name: AdamTensor.start(value, device) for name, value in g.items()} for g in (from_start, from_stage2)
+        )
+        return cls(*groups, step=0, stage1_steps=stage1_steps)
 
     @property
     def stage(self) -> Literal[1, 2]:
         """The stage that the next step belongs to."""
         return 1 if self.step < self.stage1_steps else 2
 
-    def tables(self) -> tuple[Tensor, ...]:
-        """The tables that the next step learns: `(R, D)`, and in stage 2 also `(R, L, D)`."""
-        return (self.shared.value,) if self.stage == 1 else (self.shared.value, self.per_block.value)
+    def parameters(self) -> dict[str, Tensor]:
+        """The numbers that the next step learns, by name."""
+        return self._values(with_stage2=self.stage == 2)
 
-    def directions(self) -> Tensor:
-        """`(R, L, D)`, or `(R, 1, D)` while the per-block table has not begun."""
-        if self.step <= self.stage1_steps:
-            return self.shared.value[:, None]
-        return self.shared.value[:, None] + self.per_block.value
+    def learnt(self) -> dict[str, Tensor]:
+        """The numbers that have learnt, by name: without those of stage 2 while it has not begun."""
+        return self._values(with_stage2=self.step > self.stage1_steps)
 
-    def updated(self, gradients: tuple[Tensor, ...], *, learning_rate: float) -> Self:
-        """The state one step later; `gradients` in the order of `tables()`."""
+    def updated(self, gradients: Mapping[str, Tensor], *, learning_rate: float) -> Self:
+        """The state one step later; a gradient for each of `parameters()`."""
         step = self.step + 1
-        shared = self.shared.updated(gradients[0], count=step, learning_rate=learning_rate)
-        per_block = self.per_block
-        if self.stage == 2:
-            count = step - self.stage1_steps
-            per_block = per_block.updated(gradients[1], count=count, learning_rate=learning_rate)
-        return type(self)(shared=shared, per_block=per_block, step=step, stage1_steps=self.stage1_steps)
+        groups = ((self.from_start, step), (self.from_stage2, step - self.stage1_steps))
+        from_start, from_stage2 = (
+            {
+                name: tensor.updated(gradients[name], count=count, learning_rate=learning_rate)
+                if name in gradients
+                else tensor
+                for name, tensor in group.items()
+            }
+            for group, count in groups
+        )
+        return type(self)(from_start, from_stage2, step=step, stage1_steps=self.stage1_steps)
+
+    def _values(self, *, with_stage2: bool) -> dict[str, Tensor]:
+        tensors = {**self.from_start, **self.from_stage2} if with_stage2 else self.from_start
+        return {name: tensor.value for name, tensor in tensors.items()}
 
 
 def save_checkpoint(state: LearningState, path: Path, *, task: str) -> None:
@@ -125,18 +141,23 @@ def load_checkpoint(start: LearningState, path: Path, *, task: str) -> LearningS
     step = metadata.get("step", "")
     if not (sound and step.isdecimal()):
         raise LearningError(f"{str(path)!r} is a damaged checkpoint: names, shapes or values are off. Delete it.")
-    device = start.shared.value.device
-    moved = {name: tensor.to(device=device, dtype=torch.float32) for name, tensor in tensors.items()}
-    tables = {
-        table: AdamTable(*(moved[f"{table}.{part}"] for part in ("value", "mean", "square")))
-        for table in ("shared", "per_block")
-    }
-    return LearningState(**tables, step=int(step), stage1_steps=start.stage1_steps)
+
+    def group(started: Mapping[str, AdamTensor]) -> dict[str, AdamTensor]:
+        device = next(iter(started.values())).value.device
+        parts = {
+            name: [tensors[f"{name}.{part}"].to(device=device, dtype=torch.float32) for part in _PARTS]
+            for name in started
+        }
+        return {name: AdamTensor(*own) for name, own in parts.items()}
+
+    return LearningState(
+        group(start.from_start), group(start.from_stage2), step=int(step), stage1_steps=start.stage1_steps
+    )
 
 
 def _tensors(state: LearningState) -> dict[str, Tensor]:
     return {
-        f"{name}.{part}": getattr(table, part)
-        for name, table in (("shared", state.shared), ("per_block", state.per_block))
-        for part in ("value", "mean", "square")
+        f"{name}.{part}": getattr(tensor, part)
+        for name, tensor in (*state.from_start.items(), *state.from_stage2.items())
+        for part in _PARTS
     }

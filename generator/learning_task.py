@@ -1,24 +1,27 @@
 """What is to be learnt, checked before any work: captions, the words of concepts in them, sizes and lengths.
 
-Reads text with the model's tokenizer alone; knows nothing of pictures, tensors or losses.
+Every token of every caption has a row in one table of rows; the words of a concept have the same rows in all captions
+that name it. Reads text with the model's tokenizer alone; knows nothing of tensors or losses.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
-from concepts.binding import bind_concepts
-from concepts.errors import InvalidConcept
+from concepts.binding import bind_concepts, find_word
+from concepts.errors import ConceptNotMentioned, InvalidConcept
 from concepts.schema import BoundPrompt, Concept, ConceptMention
 from generator.augmentation import keeps_words, may_mirror, paraphrase
-from generator.caption_tokens import CaptionTokens, Placement
-from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong, TokenSpanError
+from generator.caption_tokens import CaptionTokens, NumberedTokens, Placement
+from generator.errors import DirectionMismatch, InvalidSettings
 from generator.isolation import join_captions
+from generator.isolation_prompts import SIDE_BY_SIDE
 from generator.loading import FluxModel
-from generator.recipe import ConceptRequest, LearningError, LearningRecipe
+from generator.recipe import ConceptRequest, LearningError, LearningRecipe, SourcePicture
 from generator.settings import RenderSettings
-from generator.tokens import find_token_spans
+from generator.text_reader import TextReader
 
 _UNKNOWN_SHA256 = "0" * 64
 _SIZES = ("height", "width", "max_sequence_length")
@@ -26,43 +29,73 @@ _SIZES = ("height", "width", "max_sequence_length")
 
 @dataclass(frozen=True)
 class PlacedText:
-    """A text that repeats the caption's words, and which table row goes to which of its tokens."""
+    """A text that repeats a caption's words, and which table row goes to which of its tokens."""
 
     text: str
     placement: Placement
 
 
 @dataclass(frozen=True)
-class LearningTask:
-    """Everything that follows from the request without looking at the picture."""
+class TwoPartText:
+    """An isolation prompt, and the numbers of the caption on its left and of the isolation picture on its right."""
 
-    caption: str
+    prompt: PlacedText
+    caption: int
+    picture: int
+
+
+@dataclass(frozen=True)
+class JointText:
+    """Two sources' captions merged into one, for their pictures side by side; numbers of the sources."""
+
+    prompt: PlacedText
+    left: int
+    right: int
+
+
+@dataclass(frozen=True)
+class SourceTask:
+    """What follows from one source picture's caption."""
+
+    captions: tuple[PlacedText, ...]
+    """The caption itself, then its paraphrases."""
+    two_parts: tuple[TwoPartText, ...]
+    mirrors: bool
+    """Whether the mirrored picture is learnt from, too."""
+    concept_ids: tuple[str, ...]
+    """Those that the caption names."""
+
+
+@dataclass(frozen=True)
+class LearningTask:
+    """Everything that follows from the request without looking at the pictures."""
+
     concepts: tuple[ConceptRequest, ...]
     recipe: LearningRecipe
     """With height, width and length filled in."""
     settings: RenderSettings
     """The model's own, at the recipe's size and length."""
-    tokens: CaptionTokens
+    num_rows: int
     rows: dict[str, tuple[int, ...]]
     """For each concept's id, the table rows of its words, in the order of their tokens."""
-    captions: tuple[PlacedText, ...]
-    """The caption itself, then its paraphrases."""
-    two_part_prompts: tuple[tuple[PlacedText, int], ...]
-    """Isolation prompts with the number of the isolation picture each belongs to."""
-    mirrors: bool
-    """Whether the mirrored picture is learnt from, too."""
+    sources: tuple[SourceTask, ...]
+    joint: tuple[JointText, ...]
 
     @property
     def concept_rows(self) -> frozenset[int]:
         """Rows of all concepts."""
         return frozenset(row for rows in self.rows.values() for row in rows)
 
-    def digest(self, model: FluxModel, picture: bytes, isolation_prompts: Sequence[str]) -> str:
+    def source_of(self, concept_id: str) -> int:
+        """The first source that names a concept."""
+        return next(index for index, source in enumerate(self.sources) if concept_id in source.concept_ids)
+
+    def digest(self, model: FluxModel, pictures: Sequence[bytes], isolation_prompts: Sequence[str]) -> str:
         """SHA-256 of all that the result depends on, so that a checkpoint of another task is recognised."""
         identity = [
             model.fingerprint,
-            hashlib.sha256(picture).hexdigest(),
-            [placed.text for placed in self.captions],
+            [hashlib.sha256(picture).hexdigest() for picture in pictures],
+            [[placed.text for placed in source.captions] for source in self.sources],
             [concept.model_dump() for concept in self.concepts],
             self.recipe.model_dump(exclude={"checkpoint_every", "gradient_checkpointing"}),
             list(isolation_prompts),
@@ -72,46 +105,72 @@ class LearningTask:
 
 def plan_learning(
     model: FluxModel,
-    caption: str,
+    sources: Sequence[SourcePicture],
     concepts: Sequence[ConceptRequest],
     *,
     recipe: LearningRecipe,
     isolation_prompts: Sequence[str],
-    paraphrases: Sequence[str] | None,
 ) -> LearningTask:
     """Check a request and find its words; errors as in `learn_concepts`."""
     settings = _settings(recipe, model)
-    reader = _TextReader(model, settings.max_sequence_length)
-    mentions = bind_caption(model, caption, concepts).mentions
-    reader.check_length(caption)
-    tokens = CaptionTokens.read(caption, reader.locate)
-    rows = {mention.concept_id: tokens.rows_of(mention.start, mention.stop) for mention in mentions}
-    for mention in mentions:
-        reader.check_rows(caption, mention, rows[mention.concept_id])
-    required = frozenset(row for own in rows.values() for row in own)
-    words = [concept.word for concept in concepts]
-    texts = _templates(caption, words, reader) if paraphrases is None else _given(caption, words, paraphrases, reader)
-    captions = tuple(reader.place(text, tokens, required) for text in texts)
+    reader = TextReader(model, settings.max_sequence_length)
+    bound = bind_captions(model, [source.caption for source in sources], concepts)
+    rows: dict[str, tuple[int, ...]] = {}
+    num_rows = 0
+    numbered: list[NumberedTokens] = []
+    for own in bound:
+        numbered.append(_number(own, rows, num_rows, reader))
+        num_rows = max(num_rows, *(number + 1 for number in numbered[-1].numbers))
+    tasks = tuple(
+        _source_task(source, own, tokens, concepts, reader, recipe, isolation_prompts)
+        for source, own, tokens in zip(sources, bound, numbered, strict=True)
+    )
     return LearningTask(
-        caption=caption,
         concepts=tuple(concepts),
         recipe=recipe.model_copy(update={name: getattr(settings, name) for name in _SIZES}),
         settings=settings,
-        tokens=tokens,
+        num_rows=num_rows,
         rows=rows,
-        captions=captions,
-        two_part_prompts=_two_part_prompts(captions, tokens, required, reader, recipe, isolation_prompts),
-        mirrors=recipe.flip and may_mirror(caption, [concept.kind for concept in concepts]),
+        sources=tasks,
+        joint=_joint_texts(tasks, numbered, reader) if recipe.joint_fraction else (),
     )
 
 
-def bind_caption(model: FluxModel, caption: str, concepts: Sequence[ConceptRequest]) -> BoundPrompt:
-    """The caption bound to the concepts to be learnt, which must each occur once; errors as in `bind_concepts`."""
+def bind_captions(
+    model: FluxModel, captions: Sequence[str], concepts: Sequence[ConceptRequest]
+) -> tuple[BoundPrompt, ...]:
+    """Each caption bound to the concepts that it names, once each; every concept is named by one at least.
+
+    A single caption names them all. Errors as in `bind_concepts`.
+    """
     ids = [concept.id for concept in concepts]
     if not ids or len(set(ids)) < len(ids):
         raise InvalidConcept(
             f"Cannot learn the concepts {ids!r}: learning needs at least one, and each its own id. Correct the ids."
         )
+    if len(captions) == 1:
+        return (_bind(model, captions[0], concepts),)
+    bound: list[BoundPrompt] = []
+    for caption in captions:
+        named = [concept for concept in concepts if find_word(caption, concept.word)]
+        if not named:
+            raise ConceptNotMentioned(
+                f"The caption {caption!r} names none of {[concept.word for concept in concepts]!r}: every picture "
+                "shows a concept that is learnt, by its word. Write the word into the caption, or leave the picture "
+                "out."
+            )
+        bound.append(_bind(model, caption, named))
+    found = {mention.concept_id for own in bound for mention in own.mentions}
+    for concept in concepts:
+        if concept.id not in found:
+            raise ConceptNotMentioned(
+                f"No caption contains {concept.word!r}, the word of concept {concept.id!r}: every concept is shown by "
+                "one picture at least. Write the word into a caption, or leave the concept out."
+            )
+    return tuple(bound)
+
+
+def _bind(model: FluxModel, caption: str, concepts: Sequence[ConceptRequest]) -> BoundPrompt:
     provisional = [
         Concept(
             **concept.model_dump(),
@@ -126,56 +185,60 @@ def bind_caption(model: FluxModel, caption: str, concepts: Sequence[ConceptReque
     return bind_concepts(caption, provisional)
 
 
-class _TextReader:
-    """Where a text's words are among its tokens, by the model's own tokenizer."""
+def _number(bound: BoundPrompt, rows: dict[str, tuple[int, ...]], num_rows: int, reader: TextReader) -> NumberedTokens:
+    """Number a caption's tokens, from `num_rows` on where they are new, and enter its new concepts into `rows`."""
+    reader.check_length(bound.prompt)
+    tokens = CaptionTokens.read(bound.prompt, reader.locate)
+    known: dict[int, int] = {}
+    of_mentions: list[tuple[ConceptMention, tuple[int, ...]]] = []
+    for mention in bound.mentions:
+        local = tokens.rows_of(mention.start, mention.stop)
+        reader.check_rows(bound.prompt, mention, local)
+        of_mentions.append((mention, local))
+        if mention.concept_id in rows:
+            known.update(zip(local, _same_pieces(bound.prompt, mention, local, rows), strict=True))
+    numbers: list[int] = []
+    for row in range(tokens.num_rows):
+        numbers.append(known[row] if row in known else num_rows)
+        num_rows += row not in known
+    for mention, local in of_mentions:
+        rows.setdefault(mention.concept_id, tuple(numbers[row] for row in local))
+    return NumberedTokens(tokens, tuple(numbers), frozenset(row for _, local in of_mentions for row in local))
 
-    def __init__(self, model: FluxModel, max_sequence_length: int) -> None:
-        self.tokenizer = model.pipeline.tokenizer_2
-        self.max_sequence_length = max_sequence_length
 
-    def fits(self, text: str) -> bool:
-        return self._num_tokens(text) <= self.max_sequence_length
+def _same_pieces(
+    caption: str, mention: ConceptMention, local: tuple[int, ...], rows: dict[str, tuple[int, ...]]
+) -> tuple[int, ...]:
+    known = rows[mention.concept_id]
+    if len(known) != len(local):
+        raise DirectionMismatch(
+            f"{caption[mention.start : mention.stop]!r} in {caption!r} is {len(local)} tokens, but concept "
+            f"{mention.concept_id!r} is {len(known)} tokens in another caption. Write its word in the same way in all."
+        )
+    return known
 
-    def check_length(self, text: str) -> None:
-        if not self.fits(text):
-            raise PromptTooLong(
-                f"{text!r} is {self._num_tokens(text)} tokens long, but the text encoder reads at most "
-                f"{self.max_sequence_length}. Shorten it."
-            )
 
-    def locate(self, text: str, start: int, stop: int) -> range:
-        """Tokens that hold the characters; none for a mark that the tokenizer drops."""
-        mention = ConceptMention(concept_id="words", start=start, stop=stop)
-        try:
-            (span,) = find_token_spans(
-                BoundPrompt(prompt=text, mentions=(mention,)),
-                self.tokenizer,
-                max_sequence_length=self.max_sequence_length,
-            )
-        except TokenSpanError:
-            return range(0)
-        return range(span.start, span.stop)
-
-    def check_rows(self, caption: str, mention: ConceptMention, rows: Sequence[int]) -> None:
-        """A concept needs every piece of its words, and none that another word claims."""
-        word = caption[mention.start : mention.stop]
-        num_pieces = len(self.locate(caption, mention.start, mention.stop))
-        if not rows or len(rows) != num_pieces:
-            raise TokenSpanError(
-                f"The tokenizer does not keep {word!r} apart from its neighbours in {caption!r}, so concept "
-                f"{mention.concept_id!r} cannot be learnt. Put spaces around it, or use a word it knows."
-            )
-
-    def place(self, text: str, tokens: CaptionTokens, required: frozenset[int]) -> PlacedText:
-        return self.place_part(text, 0, len(text), tokens, required)
-
-    def place_part(
-        self, text: str, start: int, stop: int, tokens: CaptionTokens, required: frozenset[int]
-    ) -> PlacedText:
-        return PlacedText(text, tokens.locate(text, self.locate, start=start, stop=stop, required_rows=required))
-
-    def _num_tokens(self, text: str) -> int:
-        return len(self.tokenizer(text, add_special_tokens=True, verbose=False)["input_ids"])
+def _source_task(
+    source: SourcePicture,
+    bound: BoundPrompt,
+    tokens: NumberedTokens,
+    concepts: Sequence[ConceptRequest],
+    reader: TextReader,
+    recipe: LearningRecipe,
+    isolation_prompts: Sequence[str],
+) -> SourceTask:
+    caption, ids = bound.prompt, tuple(mention.concept_id for mention in bound.mentions)
+    named = [concept for concept in concepts if concept.id in ids]
+    words = [concept.word for concept in named]
+    given = source.paraphrases
+    texts = _templates(caption, words, reader) if given is None else _given(caption, words, given, reader)
+    captions = tuple(PlacedText(text, tokens.locate(text, reader.locate, start=0, stop=len(text))) for text in texts)
+    return SourceTask(
+        captions=captions,
+        two_parts=_two_parts(captions, tokens, reader, isolation_prompts) if recipe.isolation_fraction else (),
+        mirrors=recipe.flip and may_mirror(caption, [concept.kind for concept in named]),
+        concept_ids=ids,
+    )
 
 
 def _settings(recipe: LearningRecipe, model: FluxModel) -> RenderSettings:
@@ -190,11 +253,11 @@ def _settings(recipe: LearningRecipe, model: FluxModel) -> RenderSettings:
     return settings
 
 
-def _templates(caption: str, words: Sequence[str], reader: _TextReader) -> list[str]:
+def _templates(caption: str, words: Sequence[str], reader: TextReader) -> list[str]:
     return [text for text in paraphrase(caption, words) if text == caption or reader.fits(text)]
 
 
-def _given(caption: str, words: Sequence[str], paraphrases: Sequence[str], reader: _TextReader) -> list[str]:
+def _given(caption: str, words: Sequence[str], paraphrases: Sequence[str], reader: TextReader) -> list[str]:
     for text in paraphrases:
         reader.check_length(text)
         if not keeps_words(text, caption, words):
@@ -205,23 +268,17 @@ def _given(caption: str, words: Sequence[str], paraphrases: Sequence[str], reade
     return [caption, *(text for text in paraphrases if text != caption)]
 
 
-def _two_part_prompts(
-    captions: Sequence[PlacedText],
-    tokens: CaptionTokens,
-    required: frozenset[int],
-    reader: _TextReader,
-    recipe: LearningRecipe,
-    isolation_prompts: Sequence[str],
-) -> tuple[tuple[PlacedText, int], ...]:
+def _two_parts(
+    captions: Sequence[PlacedText], tokens: NumberedTokens, reader: TextReader, isolation_prompts: Sequence[str]
+) -> tuple[TwoPartText, ...]:
     """One two-part prompt for each isolation picture whose caption fits beside ours; paraphrases take turns."""
-    if not recipe.isolation_fraction:
-        return ()
-    prompts: list[tuple[PlacedText, int]] = []
+    prompts: list[TwoPartText] = []
     for index, right in enumerate(isolation_prompts):
-        for left in (captions[index % len(captions)], captions[0]):
-            text, start, stop = join_captions(left.text, right)
+        for left in (index % len(captions), 0):
+            text, start, stop = join_captions(captions[left].text, right)
             if reader.fits(text):
-                prompts.append((reader.place_part(text, start, stop, tokens, required), index))
+                placed = PlacedText(text, tokens.locate(text, reader.locate, start=start, stop=stop))
+                prompts.append(TwoPartText(placed, caption=left, picture=index))
                 break
     if not prompts:
         raise LearningError(
@@ -230,3 +287,28 @@ def _two_part_prompts(
             "isolation_fraction to 0."
         )
     return tuple(prompts)
+
+
+def _joint_texts(
+    sources: Sequence[SourceTask], numbered: Sequence[NumberedTokens], reader: TextReader
+) -> tuple[JointText, ...]:
+    """Every two sources, in both orders, that share no concept and whose merged captions fit."""
+    texts: list[JointText] = []
+    for left, right in permutations(range(len(sources)), 2):
+        if set(sources[left].concept_ids) & set(sources[right].concept_ids):
+            continue
+        first, second = (sources[index].captions[0].text.strip().rstrip(".") for index in (left, right))
+        text, begin = f"{first}{SIDE_BY_SIDE}{second}", len(first) + len(SIDE_BY_SIDE)
+        if not reader.fits(text):
+            continue
+        on_left = numbered[left].locate(text, reader.locate, start=0, stop=len(first))
+        on_right = numbered[right].locate(text, reader.locate, start=begin, stop=len(text))
+        placement = Placement(on_left.positions + on_right.positions, on_left.rows + on_right.rows)
+        texts.append(JointText(PlacedText(text, placement), left=left, right=right))
+    if not texts:
+        raise LearningError(
+            f"Joint learning sets two pictures of different concepts side by side, and of the {len(sources)} given no "
+            f"two have that, with captions that fit into {reader.max_sequence_length} tokens together. Give another "
+            "picture, shorten the captions, or set joint_fraction to 0."
+        )
+    return tuple(texts)

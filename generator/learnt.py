@@ -25,23 +25,36 @@ MakeRenderer = Callable[[ConceptBank], Renderer]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LearntDirections:
-    """Directions of one picture's concepts, with all that their files say about them."""
+class LearntSource:
+    """A picture that was learnt from."""
 
     picture: Image.Image
-    """The source picture, RGB, as it was given."""
+    """RGB, as it was given."""
     caption: str
+    losses: tuple[NoiseLevelLoss, ...]
+    """On this picture, on noise that learning did not see."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearntDirections:
+    """Directions of concepts, with all that their files say about them."""
+
+    sources: tuple[LearntSource, ...]
+    source_of: Mapping[str, int]
+    """For each concept's id, the first source that shows it, which is the one its folder keeps."""
     concepts: tuple[ConceptRequest, ...]
     family: ModelFamily
     base_model: str
     """Fingerprint of the model."""
     base_model_name: str
     recipe: LearningRecipe
-    losses: tuple[NoiseLevelLoss, ...]
-    """On the source picture, on noise that learning did not see."""
     directions: Mapping[str, Tensor]
     """For each concept's id, `(num_pieces, num_blocks, dim)` in float32 on the CPU; `num_blocks` is 1 after a recipe
     without stage 2."""
+
+    def source(self, concept_id: str) -> LearntSource:
+        """The first source that shows a concept."""
+        return self.sources[self.source_of[concept_id]]
 
     def direction(self, word: str) -> Tensor:
         """The direction of a concept's word, `(num_pieces, num_blocks, dim)`, in units of `temb`.
@@ -89,19 +102,22 @@ def save_concepts(
     prompts = preview_prompts or {}
     with tempfile.TemporaryDirectory() as folder:
         work_dir = Path(folder)
-        source = work_dir / "source.png"
-        learnt.picture.save(source)
+        sources = {concept.id: work_dir / f"{concept.id}-source.png" for concept in learnt.concepts}
+        for concept_id, source in sources.items():
+            learnt.source(concept_id).picture.save(source)
         staging = ConceptBank(work_dir / "bank")
-        concepts = tuple(_stage(staging, learnt, request, source, work_dir) for request in learnt.concepts)
+        concepts = tuple(_stage(staging, learnt, request, sources[request.id], work_dir) for request in learnt.concepts)
         renderer = make_renderer(staging)
         previews: dict[str, Path] = {}
         for concept in concepts:
-            bound = bind_concepts(prompts.get(concept.id, learnt.caption), [concept])
+            bound = bind_concepts(prompts.get(concept.id, concept.caption), [concept])
             previews[concept.id] = work_dir / f"{concept.id}-preview.png"
             renderer.render(bound, seed=seed).save(previews[concept.id])
         for concept in concepts:
             direction = staging.direction_path(concept.id)
-            bank.add(concept, source=source, direction=direction, preview=previews[concept.id], replace=replace)
+            bank.add(
+                concept, source=sources[concept.id], direction=direction, preview=previews[concept.id], replace=replace
+            )
     return concepts
 
 
@@ -122,12 +138,13 @@ def _stage(
     save_direction(learnt.directions[request.id], direction)
     record: dict[str, JsonValue] = {
         **learnt.recipe.model_dump(mode="json"),
-        "losses": [asdict(loss) for loss in learnt.losses],
+        "losses": [asdict(loss) for loss in learnt.source(request.id).losses],
         "learnt_with": [concept.id for concept in learnt.concepts],
+        "captions": [source.caption for source in learnt.sources],
     }
     concept = Concept(
         **request.model_dump(),
-        caption=learnt.caption,
+        caption=learnt.source(request.id).caption,
         family=learnt.family,
         base_model=learnt.base_model,
         base_model_name=learnt.base_model_name,

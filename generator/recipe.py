@@ -6,6 +6,7 @@ Knows nothing of how learning works; `generator/learning.py` does.
 from dataclasses import dataclass
 from typing import Literal
 
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from concepts.schema import ConceptId, ConceptKind, ConceptWord
@@ -26,6 +27,17 @@ class ConceptRequest(BaseModel):
     kind: ConceptKind
 
 
+@dataclass(frozen=True, kw_only=True)
+class SourcePicture:
+    """One picture to learn from."""
+
+    picture: Image.Image
+    caption: str
+    """What it shows; names each concept that is in it once, by its word."""
+    paraphrases: tuple[str, ...] | None = None
+    """Other captions that name the concepts by the same words; None makes them from templates."""
+
+
 class LearningRecipe(BaseModel):
     """How long, at which size and with which weights directions are learnt.
 
@@ -40,8 +52,15 @@ class LearningRecipe(BaseModel):
     """Steps that learn one direction per caption token, shared by all blocks, mostly at high noise (paper: 800)."""
     stage2_steps: int = Field(default=100, ge=0)
     """Steps that learn offsets per block as well, mostly at low noise (paper: 600)."""
+    directions: Literal["table", "concept_mod"] = "table"
+    """What is learnt: a table with a direction for each token, or the paper's Concept-Mod, a network that makes them
+    out of the text encoder's output."""
     learning_rate: float = Field(default=0.02, gt=0)
-    """Adam's at the start of each stage; it falls to zero along half a cosine."""
+    """Adam's for the table at the start of each stage; it falls to zero along half a cosine."""
+    concept_mod_learning_rate: float = Field(default=0.001, gt=0)
+    """The same for Concept-Mod. Not measured yet on a trained model."""
+    concept_mod_width: int = Field(default=1024, ge=1)
+    """Hidden units of each of Concept-Mod's two heads. The paper does not state it."""
     batch_size: int = Field(default=8, ge=1)
     """Noise draws of the picture per step."""
     preferred_share: float = Field(default=0.92, ge=0, le=1)
@@ -57,6 +76,9 @@ class LearningRecipe(BaseModel):
     """Factor of the concept isolation loss."""
     isolation_batch_size: int = Field(default=4, ge=1)
     """Noise draws of the isolation loss; one costs about three of `batch_size`."""
+    joint_fraction: float = Field(default=0.0, ge=0, le=1)
+    """Probability that a step learns from two source pictures side by side under a merged caption, so that concepts
+    that would blend learn to stand beside each other. Needs several pictures. The paper does not state its share."""
     height: int | None = Field(default=None, gt=0)
     """Pixels; None is the model's default."""
     width: int | None = Field(default=None, gt=0)

@@ -47,9 +47,9 @@ class Watcher:
 def test_directions_lower_the_loss_on_the_picture(guidance_embeds: bool):
     recipe = RECIPE.model_copy(update={"stage1_steps": 15, "stage2_steps": 10, "learning_rate": 0.05, "batch_size": 4})
     learnt = learn(tiny_model(guidance_embeds=guidance_embeds), recipe=recipe)
-    for loss in learnt.losses:
+    for loss in learnt.sources[0].losses:
         assert loss.all_words < loss.concepts < loss.plain, loss
-    assert [loss.sigma for loss in learnt.losses] == [0.95, 0.85, 0.7, 0.5]
+    assert [loss.sigma for loss in learnt.sources[0].losses] == [0.95, 0.85, 0.7, 0.5]
 
 
 @pytest.mark.parametrize(("fraction", "others_learn"), [(1.0, False), (0.0, True)])
@@ -57,7 +57,7 @@ def test_concepts_alone_leave_the_other_words_out(model: FluxModel, fraction: fl
     learnt = learn(
         model, recipe=RECIPE.model_copy(update={"concepts_alone_fraction": fraction, "isolation_fraction": 0})
     )
-    difference = max(abs(loss.all_words - loss.concepts) for loss in learnt.losses)
+    difference = max(abs(loss.all_words - loss.concepts) for loss in learnt.sources[0].losses)
     assert (difference > 1e-5) == others_learn, difference
 
 
@@ -110,7 +110,7 @@ def test_a_seed_gives_one_result_and_another_seed_another(model: FluxModel):
     first, again = learn(model), learn(model)
     other = learn(model, recipe=RECIPE.model_copy(update={"seed": 1}))
     assert torch.equal(first.direction("fox"), again.direction("fox"))
-    assert first.losses == again.losses
+    assert first.sources[0].losses == again.sources[0].losses
     assert not torch.equal(first.direction("fox"), other.direction("fox"))
 
 

@@ -68,7 +68,7 @@ def test_a_concept_file_says_how_it_was_learnt(bank: ConceptBank, learnt: Learnt
     assert recipe["stage1_steps"] == learnt.recipe.stage1_steps
     assert (recipe["height"], recipe["width"]) == (16, 32)
     assert recipe["losses"][0]["sigma"] == 0.95
-    assert recipe["losses"][0]["plain"] == learnt.losses[0].plain
+    assert recipe["losses"][0]["plain"] == learnt.sources[0].losses[0].plain
     assert recipe["learnt_with"] == ["rusty", "top-hat"]
 
 

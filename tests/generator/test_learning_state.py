@@ -6,27 +6,33 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from generator.learning_state import AdamTable, LearningState, load_checkpoint, save_checkpoint
+from generator.learning_state import AdamTensor, LearningState, load_checkpoint, save_checkpoint
 from generator.recipe import LearningError
 
 TASK = "of this test"
 
 
 def _start() -> LearningState:
-    return LearningState.start(num_rows=2, num_blocks=3, dim=4, stage1_steps=2, device=torch.device("cpu"))
+    from_start, from_stage2 = {"shared": torch.zeros(2, 4)}, {"per_block": torch.zeros(2, 3, 4)}
+    return LearningState.start(from_start, from_stage2, stage1_steps=2, device=torch.device("cpu"))
 
 
 def _after(num_steps: int) -> LearningState:
     state = _start()
     generator = torch.Generator().manual_seed(0)
     for _ in range(num_steps):
-        gradients = tuple(torch.randn(table.shape, generator=generator) for table in state.tables())
+        gradients = {name: torch.randn(each.shape, generator=generator) for name, each in state.parameters().items()}
         state = state.updated(gradients, learning_rate=0.1)
     return state
 
 
+def _tensors(state: LearningState) -> dict[str, torch.Tensor]:
+    groups = (*state.from_start.items(), *state.from_stage2.items())
+    return {f"{name}.{part}": getattr(each, part) for name, each in groups for part in ("value", "mean", "square")}
+
+
 def test_updates_are_those_of_torchs_adam():
-    table = AdamTable.zeros(2, 4, device=torch.device("cpu"))
+    table = AdamTensor.start(torch.zeros(2, 4), torch.device("cpu"))
     parameter = torch.nn.Parameter(torch.zeros(2, 4))
     optimizer = torch.optim.Adam([parameter], lr=0.1)
     generator = torch.Generator().manual_seed(0)
@@ -37,15 +43,16 @@ def test_updates_are_those_of_torchs_adam():
     torch.testing.assert_close(table.value, parameter.detach())
 
 
-def test_the_per_block_table_begins_in_stage_2():
+def test_what_learns_from_stage_2_on_begins_there():
     assert _after(1).stage == 1
     assert _after(2).stage == 2
-    assert not _after(2).per_block.value.any()
-    assert _after(2).directions().shape == (2, 1, 4)
-    assert _after(3).per_block.value.any()
-    torch.testing.assert_close(_after(3).per_block.value.abs(), torch.full((2, 3, 4), 0.1))  # Adam's first step
-    assert torch.equal(_after(3).directions(), _after(3).shared.value[:, None] + _after(3).per_block.value)
-    assert not torch.equal(_after(3).shared.value, _after(2).shared.value)
+    assert [*_after(1).parameters()] == ["shared"]
+    assert [*_after(2).parameters()] == ["shared", "per_block"]
+    assert [*_after(2).learnt()] == ["shared"]
+    assert not _after(2).parameters()["per_block"].any()
+    learnt = _after(3).learnt()
+    torch.testing.assert_close(learnt["per_block"].abs(), torch.full((2, 3, 4), 0.1))  # Adam's first step
+    assert not torch.equal(learnt["shared"], _after(2).learnt()["shared"])
 
 
 def test_a_checkpoint_gives_back_the_state(tmp_path: Path):
@@ -53,9 +60,8 @@ def test_a_checkpoint_gives_back_the_state(tmp_path: Path):
     save_checkpoint(state, path, task=TASK)
     loaded = load_checkpoint(_start(), path, task=TASK)
     assert (loaded.step, loaded.stage) == (3, 2)
-    for name in ("shared", "per_block"):
-        for part in ("value", "mean", "square"):
-            assert torch.equal(getattr(getattr(loaded, name), part), getattr(getattr(state, name), part)), (name, part)
+    for name, tensor in _tensors(state).items():
+        assert torch.equal(_tensors(loaded)[name], tensor), name
 
 
 def test_a_checkpoint_of_another_task_is_refused(tmp_path: Path):
@@ -76,11 +82,7 @@ def test_a_broken_checkpoint_is_refused(tmp_path: Path):
 @pytest.mark.parametrize("fault", ["shape", "name", "value", "step"])
 def test_a_checkpoint_with_foreign_content_is_refused(tmp_path: Path, fault: str):
     state, path = _after(1), tmp_path / "state.safetensors"
-    tensors = {
-        f"{name}.{part}": getattr(getattr(state, name), part).clone()
-        for name in ("shared", "per_block")
-        for part in ("value", "mean", "square")
-    }
+    tensors = {name: tensor.clone() for name, tensor in _tensors(state).items()}
     metadata = {"format": "fableverse-learning-1", "task": TASK, "step": "1"}
     if fault == "shape":
         tensors["shared.mean"] = torch.zeros(2, 5)

@@ -1,7 +1,10 @@
 """Which words of a reworded caption carry which direction, paraphrases, mirroring and isolation captions."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from concepts.errors import ConceptNotMentioned
 from concepts.lexicon import Lexicon
 from concepts.schema import BoundPrompt, ConceptKind, ConceptMention
 from generator.augmentation import may_mirror, paraphrase
@@ -9,9 +12,9 @@ from generator.caption_tokens import CaptionTokens
 from generator.errors import DirectionMismatch
 from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
 from generator.learning_task import LearningTask, plan_learning
-from generator.recipe import ConceptRequest
+from generator.recipe import ConceptRequest, LearningError, LearningRecipe, SourcePicture
 from generator.tokens import find_token_spans
-from tests.generator.learning_builders import CAPTION, FOX, HAT, ISOLATION_PROMPTS, RECIPE
+from tests.generator.learning_builders import CAPTION, FOX, HAT, ISOLATION_PROMPTS, RECIPE, picture
 from tests.generator.tiny import tiny_model
 
 LEXICON = Lexicon(
@@ -49,15 +52,19 @@ def _carried(caption: str, text: str) -> dict[str, str]:
     return carried
 
 
-def _task(**changes: object) -> LearningTask:
-    arguments = {
-        "caption": CAPTION,
-        "concepts": [FOX],
-        "recipe": RECIPE,
-        "isolation_prompts": ISOLATION_PROMPTS,
-        "paraphrases": None,
-    }
-    return plan_learning(tiny_model(), **{**arguments, **changes})
+def _task(
+    caption: str = CAPTION,
+    *,
+    concepts: Sequence[ConceptRequest] = (FOX,),
+    recipe: LearningRecipe = RECIPE,
+    isolation_prompts: Sequence[str] = ISOLATION_PROMPTS,
+    paraphrases: tuple[str, ...] | None = None,
+    more: Sequence[str] = (),
+) -> LearningTask:
+    """What is planned for a caption, and `more` captions of other pictures."""
+    sources = [SourcePicture(picture=picture(), caption=caption, paraphrases=paraphrases)]
+    sources += [SourcePicture(picture=picture(), caption=other) for other in more]
+    return plan_learning(tiny_model(), sources, concepts, recipe=recipe, isolation_prompts=isolation_prompts)
 
 
 def test_a_word_keeps_its_row_when_phrases_change_places():
@@ -91,8 +98,8 @@ def test_a_concept_word_that_finds_no_tokens_is_an_error():
 def test_every_token_of_the_caption_but_the_end_has_a_row():
     task, tokenizer = _task(caption="a fox, under the hat!"), tiny_model().pipeline.tokenizer_2
     num_tokens = len(tokenizer("a fox, under the hat!", add_special_tokens=False)["input_ids"])
-    assert task.tokens.num_rows == num_tokens
-    assert task.captions[0].placement.rows == tuple(range(num_tokens))
+    assert task.num_rows == num_tokens
+    assert task.sources[0].captions[0].placement.rows == tuple(range(num_tokens))
 
 
 def test_a_concepts_rows_are_the_tokens_that_drawing_will_give_its_direction():
@@ -107,7 +114,7 @@ def test_a_concepts_rows_are_the_tokens_that_drawing_will_give_its_direction():
 
 
 def _pairs(task: LearningTask) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return task.captions[0].placement.positions, task.captions[0].placement.rows
+    return task.sources[0].captions[0].placement.positions, task.sources[0].captions[0].placement.rows
 
 
 def _bound(prompt: str, start: int, stop: int) -> BoundPrompt:
@@ -116,22 +123,23 @@ def _bound(prompt: str, start: int, stop: int) -> BoundPrompt:
 
 def test_in_a_two_part_prompt_only_the_left_part_carries_directions():
     task = _task(isolation_prompts=["a fox in the snow"], paraphrases=())
-    ((placed, index),) = task.two_part_prompts
+    (two_part,) = task.sources[0].two_parts
+    placed = two_part.prompt
     tokenizer = tiny_model().pipeline.tokenizer_2
     left = tokenizer("A picture divided into two parts. The left part is", add_special_tokens=False)["input_ids"]
     assert placed.text == (
         f"A picture divided into two parts. The left part is {CAPTION}. The right part is a fox in the snow."
     )
-    assert index == 0
-    assert placed.placement.rows == tuple(range(task.tokens.num_rows))
+    assert (two_part.picture, two_part.caption) == (0, 0)
+    assert placed.placement.rows == tuple(range(task.num_rows))
     first = placed.placement.positions[0]
-    assert placed.placement.positions == tuple(range(first, first + task.tokens.num_rows))
+    assert placed.placement.positions == tuple(range(first, first + task.num_rows))
     assert abs(first - len(left)) <= 1
 
 
 def test_isolation_captions_that_do_not_fit_are_left_out():
     task = _task(isolation_prompts=["z" * 95, "the snow"])
-    assert [index for _, index in task.two_part_prompts] == [1]
+    assert [two_part.picture for two_part in task.sources[0].two_parts] == [1]
 
 
 def test_paraphrases_name_the_concepts_and_come_in_a_fixed_order():
@@ -164,9 +172,9 @@ def test_the_picture_is_mirrored_only_where_the_caption_stays_true(caption: str,
 
 def test_a_pose_turns_mirroring_off_for_all_concepts_of_its_picture():
     stance = ConceptRequest(id="stance", word="under", kind="pose")
-    assert _task(concepts=[FOX, HAT]).mirrors
-    assert not _task(concepts=[FOX, stance]).mirrors
-    assert not _task(recipe=RECIPE.model_copy(update={"flip": False})).mirrors
+    assert _task(concepts=[FOX, HAT]).sources[0].mirrors
+    assert not _task(concepts=[FOX, stance]).sources[0].mirrors
+    assert not _task(recipe=RECIPE.model_copy(update={"flip": False})).sources[0].mirrors
 
 
 def test_isolation_captions_of_a_lexicon_use_its_words_evenly():
@@ -180,3 +188,55 @@ def test_isolation_captions_of_a_lexicon_use_its_words_evenly():
 
 def test_general_isolation_captions_differ():
     assert len(set(GENERAL_PROMPTS)) == len(GENERAL_PROMPTS) == 25
+
+
+def test_two_pictures_of_one_concept_share_its_rows_and_nothing_else():
+    task = _task("a fox under a hat", more=["the fox in the snow"])
+    first, second = (source.captions[0].placement for source in task.sources)
+    assert set(first.rows) & set(second.rows) == set(task.rows["rusty"])
+    assert set(first.rows) | set(second.rows) == set(range(task.num_rows))
+    fox = task.rows["rusty"][0]
+    assert (first.positions[first.rows.index(fox)], second.positions[second.rows.index(fox)]) == (1, 1)
+    assert [source.concept_ids for source in task.sources] == [("rusty",), ("rusty",)]
+
+
+def test_pictures_of_different_concepts_share_no_row():
+    task = _task("a fox in the snow", concepts=[FOX, HAT], more=["a hat in the moonlight"])
+    first, second = (source.captions[0].placement for source in task.sources)
+    assert not set(first.rows) & set(second.rows)
+    assert [task.source_of(concept_id) for concept_id in ("rusty", "top-hat")] == [0, 1]
+    assert task.joint == ()
+
+
+JOINT = RECIPE.model_copy(update={"joint_fraction": 0.5})
+
+
+def test_joint_learning_merges_captions_in_both_orders_with_both_directions():
+    task = _task("a fox waves.", concepts=[FOX, HAT], more=["a hat in the moonlight"], recipe=JOINT)
+    assert [text.prompt.text for text in task.joint] == [
+        "a fox waves next to a hat in the moonlight",
+        "a hat in the moonlight next to a fox waves",
+    ]
+    assert [(text.left, text.right) for text in task.joint] == [(0, 1), (1, 0)]
+    both = set(task.sources[0].captions[0].placement.rows) | set(task.sources[1].captions[0].placement.rows)
+    for text in task.joint:
+        assert both - set(text.prompt.placement.rows) <= {3}, "only the full stop, which is taken off"
+        assert len(set(text.prompt.placement.positions)) == len(text.prompt.placement.positions)
+
+
+@pytest.mark.parametrize("more", [[], ["the fox in the snow"]], ids=["one picture", "the same concept"])
+def test_joint_learning_without_two_concepts_apart_is_refused(more: list[str]):
+    with pytest.raises(LearningError, match="no two have that"):
+        _task("a fox waves", more=more, recipe=JOINT)
+
+
+def test_captions_that_name_no_concept_and_concepts_in_no_caption_are_refused():
+    with pytest.raises(ConceptNotMentioned, match="'the snow' names none"):
+        _task("a fox", more=["the snow"])
+    with pytest.raises(ConceptNotMentioned, match="No caption contains 'hat'"):
+        _task("a fox", concepts=[FOX, HAT], more=["the fox"])
+
+
+def test_a_word_written_in_other_tokens_in_another_caption_is_refused():
+    with pytest.raises(DirectionMismatch, match="in the same way in all"):
+        _task("a fox", more=["the Fox"])
