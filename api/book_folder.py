@@ -16,11 +16,12 @@ from api.binding import CAST_DIRNAME, RECORD_FILENAME
 from api.book_lock import LOCK_FILENAME
 from api.errors import OutputError
 from story.book import STORY_FILENAME
+from story.draft import REPLIES_FILENAME
 from story.editions.formats import EDITIONS
 
 PAGES_DIRNAME = "pages"
 MAX_SLUG_LENGTH = 60
-_PARTS = {STORY_FILENAME, RECORD_FILENAME, LOCK_FILENAME, PAGES_DIRNAME, CAST_DIRNAME} | {
+_PARTS = {STORY_FILENAME, RECORD_FILENAME, LOCK_FILENAME, REPLIES_FILENAME, PAGES_DIRNAME, CAST_DIRNAME} | {
     edition.filename for edition in EDITIONS.values()
 }
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -41,6 +42,12 @@ def slug_of(idea: str) -> str:
             break
         slug = f"{slug}-{word}" if slug else word
     return slug or f"book-{sha256(idea.encode()).hexdigest()[:8]}"
+
+
+def draft_place(out_dir: Path) -> Path:
+    """Where a language model's story is kept until the book stands in `out_dir`: a hidden folder beside it."""
+    place = out_dir.resolve()
+    return place.with_name(f".{place.name}.draft")
 
 
 @contextmanager

@@ -71,13 +71,29 @@ def _add_book(commands: Commands) -> None:
     book.add_argument("--age", type=int, default=5, metavar="YEARS", help="the child's age (default: 5)")
     book.add_argument("--seed", type=_seed, default=0, metavar="N", help="another seed, another book (default: 0)")
     _add_strength(book)
-    book.add_argument("--llm", metavar="PROVIDER:NAME", help="write with this chat model, such as openai:gpt-5-mini")
-    book.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible endpoint")
+    _add_languages(book)
+    _add_language_model(book)
     book.add_argument("--out", type=Path, metavar="DIR", help="the book's folder (default: out/ and the idea's words)")
     book.add_argument("--lock", type=Path, metavar="FILE", help="draw a book again by its book.lock, without an idea")
     _add_looks(book)
     _add_common(book, with_model=True)
     book.set_defaults(command="book")
+
+
+def _add_languages(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--language", default="en", metavar="TAG", help="of the story, such as de (default: en)")
+    parser.add_argument("--second-language", metavar="TAG", help="tell it in this one too, side by side")
+
+
+def _add_language_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--llm", metavar="PROVIDER:NAME", help="write with this chat model, such as openai:gpt-5-mini")
+    parser.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible endpoint")
+    parser.add_argument(
+        "--budget", dest="budget_usd", type=_dollars, metavar="USD", help="what the language model may cost at most"
+    )
+    parser.add_argument(
+        "--moderation", choices=("auto", "on", "off"), help="ask the endpoint's moderation too (default: auto)"
+    )
 
 
 def _add_export(commands: Commands) -> None:
@@ -195,3 +211,14 @@ def _seed(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {2**32 - 1}")
     return int(text)
+
+
+def _dollars(text: str) -> float:
+    """An amount of money."""
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = -1.0
+    if not 0 <= amount < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of US dollars, such as 0.50")
+    return amount

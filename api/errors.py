@@ -2,7 +2,7 @@
 
     FableverseError
     ├── UsageError         the command line contradicts itself
-    ├── InvalidConfiguration   an environment variable has a value that cannot be used
+    ├── InvalidConfiguration   the configuration file or an environment variable has what cannot be used
     ├── LockMismatch       a book cannot be drawn again as its lock says
     ├── NoBook             a folder holds no book, or a damaged one
     └── OutputError        the place where something is to be written cannot be used
@@ -23,7 +23,7 @@ class UsageError(FableverseError):
 
 
 class InvalidConfiguration(FableverseError):
-    """Raised by `Settings.from_environment`; the person corrects or unsets the variable."""
+    """Raised by `Settings.read`; the person corrects the file or variable."""
 
 
 class LockMismatch(FableverseError):

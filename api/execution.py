@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 from api.banks import open_bank
 from api.console import Reporter
@@ -57,7 +58,7 @@ def report_failure(error: FableverseError | KeyboardInterrupt, *, wants_json: bo
 def _run(arguments: argparse.Namespace) -> Outcome:
     # transformers tells everybody on import that torchvision is missing, which nothing here needs.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    settings = Settings.from_environment(os.environ)
+    settings = Settings.read(os.environ, folder=Path.cwd())
     named = {field.name: getattr(arguments, field.name, None) for field in fields(Settings)}
     settings = replace(settings, **{name: value for name, value in named.items() if value is not None})
     return _COMMANDS[arguments.command](arguments, settings, Reporter())
@@ -91,6 +92,8 @@ def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
         pages=arguments.pages,
         age=arguments.age,
         seed=arguments.seed,
+        language=arguments.language,
+        second_language=arguments.second_language,
         strengths=strengths,
         out_dir=arguments.out,
         formats=_formats(arguments) or ("html",),

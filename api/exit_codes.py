@@ -13,7 +13,7 @@ BROKEN_PIPE = 141
 MEANINGS = {
     OK: "done",
     UNEXPECTED: "an unexpected error, a fault of the program: the traceback says where",
-    USAGE: "the command line or an environment variable cannot be used",
+    USAGE: "the command line, an environment variable or the configuration file cannot be used",
     BAD_INPUT: "an idea, picture, concept, bank, lock or book cannot be used",
     STORY: "the story could not be written, or the language model not be used",
     MODEL: "the picture model could not be loaded, or could not draw or learn",

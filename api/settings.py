@@ -1,12 +1,14 @@
-"""What the environment sets: read once at the start into one frozen value.
+"""What configuration file and environment set: read once at the start into one frozen value.
 
-Knows nothing of the command line, which has the last word; needs neither pydantic nor torch, so `--help` is quick.
+Flags have the last word, then the environment, then `fableverse.toml`. Knows nothing of the command line; needs
+neither pydantic nor torch, so `--help` is quick.
 """
 
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from api.errors import InvalidConfiguration
 
@@ -16,8 +18,11 @@ POCKET_DIR = ROOT / "pocket"
 LEXICON_PATH = POCKET_DIR / "lexicon.json"
 SAMPLE_BANK_DIR = POCKET_DIR / "bank"
 
+CONFIG_FILENAME = "fableverse.toml"
+
 _PREFIX = "FABLEVERSE_"
-_KNOWN = ("BANK", "MODEL", "LLM", "BASE_URL", "TEMPLATES")
+_CONFIG_VARIABLE = f"{_PREFIX}CONFIG"
+MODERATION_CHOICES = ("auto", "on", "off")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,38 +34,141 @@ class Settings:
     model: str = POCKET
     """FABLEVERSE_MODEL: "pocket", a diffusers folder, or the id of a Flux model on the Hugging Face hub."""
     llm: str | None = None
-    """FABLEVERSE_LLM: a chat model as "provider:name"; unset is the built-in storyteller."""
+    """FABLEVERSE_LLM: "provider:name" of a chat model, "local:" and a transformers model's folder or hub id; unset is
+    the built-in storyteller."""
     base_url: str | None = None
     """FABLEVERSE_BASE_URL: address of an OpenAI-compatible endpoint; unset is the provider's own."""
     openai_api_key: str | None = field(default=None, repr=False)
     """OPENAI_API_KEY: for "openai:" models, behind `base_url` too; unset is none."""
+    timeout_s: float = 600.0
+    """FABLEVERSE_TIMEOUT: seconds for one call to the language model, its attempts and the whole answer."""
+    budget_usd: float | None = None
+    """FABLEVERSE_BUDGET: US dollars that one story may cost at most; unset is no limit."""
+    input_price: float | None = None
+    """FABLEVERSE_INPUT_PRICE: US dollars for a million tokens in; unset is the list price where it is known."""
+    output_price: float | None = None
+    """FABLEVERSE_OUTPUT_PRICE: US dollars for a million tokens out; unset is the list price where it is known."""
+    moderation: str = "auto"
+    """FABLEVERSE_MODERATION: "auto" asks the endpoint's moderation where it has one, "on" demands it, "off" relies on
+    the local check, which is always on."""
     templates_dir: Path = ROOT / "templates"
     """FABLEVERSE_TEMPLATES: the folder of the templates for prompts and books."""
 
+    config_path: Path | None = None
+    """FABLEVERSE_CONFIG: the configuration file; unset is `fableverse.toml` in the current folder, if it is there."""
+
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """The settings in variables whose names begin with FABLEVERSE_; an empty variable counts as unset.
+    def read(cls, environment: Mapping[str, str], *, folder: Path) -> Self:
+        """The settings in `fableverse.toml` and in variables that begin with FABLEVERSE_, which overrule the file.
+
+        An empty variable counts as unset.
+
+        Args:
+            folder: Where the file is looked for unless FABLEVERSE_CONFIG names one.
 
         Raises:
-            InvalidConfiguration: A variable of that prefix is none of the known ones.
+            InvalidConfiguration: A name is unknown, or a value has not the right form; or the file that
+                FABLEVERSE_CONFIG names is not there.
         """
         given = {
-            variable.removeprefix(_PREFIX): text
+            variable.removeprefix(_PREFIX).lower(): text
             for variable, text in environment.items()
             if variable.startswith(_PREFIX) and text.strip()
         }
-        for name in given:
-            if name not in _KNOWN:
+        config_path = _config_path(given.pop("config", None), folder)
+        values = _read_file(config_path) if config_path is not None else {}
+        for name, text in given.items():
+            if name not in _PARSERS:
+                known = ", ".join([*(_PREFIX + known.upper() for known in _PARSERS), _CONFIG_VARIABLE])
                 raise InvalidConfiguration(
-                    f"The environment variable {_PREFIX + name!r} is unknown: there are "
-                    f"{', '.join(_PREFIX + known for known in _KNOWN)}. Correct its name or unset it."
+                    f"The environment variable {_PREFIX + name.upper()!r} is unknown: there are {known}. Correct its "
+                    "name or unset it."
                 )
-        default = cls()
-        return cls(
-            bank_dir=Path(given.get("BANK", default.bank_dir)),
-            model=given.get("MODEL", default.model),
-            llm=given.get("LLM"),
-            base_url=given.get("BASE_URL"),
-            openai_api_key=environment.get("OPENAI_API_KEY") or None,
-            templates_dir=Path(given.get("TEMPLATES", default.templates_dir)),
+            values[name] = text
+        sources = {name: _PREFIX + name.upper() if name in given else f"{name} in {config_path}" for name in values}
+        parsed = {_FIELDS[name]: _parse(name, value, source=sources[name]) for name, value in values.items()}
+        return cls(**parsed, openai_api_key=environment.get("OPENAI_API_KEY") or None, config_path=config_path)
+
+
+def _config_path(named: str | None, folder: Path) -> Path | None:
+    if named is None:
+        usual = folder / CONFIG_FILENAME
+        return usual if usual.is_file() else None
+    path = Path(named)
+    if not path.is_file():
+        raise InvalidConfiguration(
+            f"{_CONFIG_VARIABLE} names {named!r}, and there is no such file. Correct it or unset it."
         )
+    return path
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidConfiguration(f"{str(path)!r} is no TOML file: {error}. Correct it.") from error
+    unknown = sorted(values.keys() - _PARSERS.keys())
+    if unknown:
+        hint = " Keys come from the environment only." if any("key" in name for name in unknown) else ""
+        raise InvalidConfiguration(
+            f"{str(path)!r} sets {', '.join(map(repr, unknown))}: it may set {', '.join(_PARSERS)}.{hint} Correct it."
+        )
+    return values
+
+
+def _parse(name: str, value: object, *, source: str) -> Any:
+    try:
+        return _PARSERS[name](value)
+    except ValueError as error:
+        raise InvalidConfiguration(f"{source} is {value!r}: {error}. Correct it.") from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("it has to be text")
+    return value.strip()
+
+
+def _path(value: object) -> Path:
+    return Path(_text(value))
+
+
+def _amount(value: object) -> float:
+    """A number that is not negative."""
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -1.0
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise ValueError("it has to be a number and not negative")
+    return number
+
+
+def _seconds(value: object) -> float:
+    number = _amount(value)
+    if number == 0:
+        raise ValueError("it has to be more than nothing")
+    return number
+
+
+def _moderation(value: object) -> str:
+    if value not in MODERATION_CHOICES:
+        raise ValueError(f"it has to be one of {', '.join(MODERATION_CHOICES)}")
+    return str(value)
+
+
+_PARSERS: Mapping[str, Callable[[object], Any]] = {
+    "bank": _path,
+    "model": _text,
+    "llm": _text,
+    "base_url": _text,
+    "timeout": _seconds,
+    "budget": _amount,
+    "input_price": _amount,
+    "output_price": _amount,
+    "moderation": _moderation,
+    "templates": _path,
+}
+_FIELDS: Mapping[str, str] = {name: name for name in _PARSERS} | {
+    "bank": "bank_dir", "timeout": "timeout_s", "budget": "budget_usd", "templates": "templates_dir",
+}  # fmt: skip

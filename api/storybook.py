@@ -18,6 +18,7 @@ from generator.images import PictureMetadata, save_picture
 from generator.renderer import Renderer
 from generator.settings import RenderSettings
 from story.design import Design
+from story.draft import REPLIES_FILENAME, write_replies
 from story.editions.formats import EDITIONS
 from story.schema import Story, StoryRequest
 from story.writer import StoryWriter
@@ -62,6 +63,8 @@ class Storybook:
     """What a person should know of how the book came out."""
     seconds: Mapping[str, float]
     """Time spent in each part of the work: "writing", "drawing", "binding"."""
+    cost_usd: float | None = None
+    """What the language model cost; None where none was asked or its price is not known."""
 
     @property
     def folder(self) -> Path:
@@ -110,12 +113,15 @@ def make_storybook(
         writing = time.perf_counter() - started
         record = _record(lock, studio.bank, design=design or Design(), formats=formats)
         drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
+        write_replies(folder / REPLIES_FILENAME, written.replies)
         binding = _bind(folder, written.story, lock, record, bank=studio.bank, templates_dir=templates_dir)
+    costs = [reply.cost_usd for reply in written.replies if reply.cost_usd is not None]
     return Storybook(
         editions=_editions(out_dir, record),
         story=written.story,
         lock=lock,
         warnings=written.warnings + _unused(strengths or {}, lock),
+        cost_usd=sum(costs) if costs else None,
         seconds={"writing": writing, "drawing": drawing, "binding": binding},
     )
 

@@ -2,41 +2,105 @@
 
 from pathlib import Path
 
+from api.errors import UsageError
 from api.settings import LEXICON_PATH, POCKET, POCKET_DIR, Settings
 from api.tokens import token_counter
 from concepts.lexicon import Lexicon
-from story.llm import LangchainLanguageModel
+from story.costs import Price, known_price
+from story.draft import DraftFolder
+from story.langchain_model import LangchainLanguageModel
+from story.llm import LanguageModel
 from story.prompts import StoryPrompts
+from story.safety import OpenAIModerator, SafetyGate
 from story.storyteller import Storyteller
-from story.writer import LanguageModelWriter, StoryWriter
+from story.writer import GatedStoryteller, LanguageModelWriter
+from story.writing import OnStage
 
 STORYTELLER_NAME = "the built-in storyteller"
+OPENAI = "openai:"
 
 
-def make_writer(settings: Settings, *, max_tokens: int) -> tuple[StoryWriter, str]:
+def make_writer(
+    settings: Settings, *, max_tokens: int, drafts: DraftFolder | None = None, on_stage: OnStage | None = None
+) -> tuple[GatedStoryteller | LanguageModelWriter, str]:
     """The writer and what it is called; `max_tokens` is what the picture model's text encoder reads.
+
+    Args:
+        drafts: Where what a language model writes is kept until the book is done.
+        on_stage: Told how far a language model is.
 
     Raises:
         DamagedLexicon: The pocket model's lexicon is missing.
         LanguageModelError: The language model's name cannot be used.
+        UsageError: A budget is set and the model's price is not known.
     """
     lexicon = Lexicon.load(LEXICON_PATH)
     count_tokens = token_counter(_model_dir(settings.model))
     storyteller = Storyteller(lexicon, count_tokens=count_tokens, max_tokens=max_tokens)
     if settings.llm is None:
-        return storyteller, STORYTELLER_NAME
-    # Some models take no other temperature than their own, so none is asked for.
-    language_model = LangchainLanguageModel(
-        settings.llm, base_url=settings.base_url, api_key=settings.openai_api_key, temperature=None
-    )
+        return GatedStoryteller(storyteller, SafetyGate()), STORYTELLER_NAME
     writer = LanguageModelWriter(
-        language_model,
+        open_language_model(settings),
+        name=settings.llm,
         prompts=StoryPrompts(settings.templates_dir, lexicon=lexicon, max_tokens=max_tokens),
         storyteller=storyteller,
+        gate=open_gate(settings),
         count_tokens=count_tokens,
         max_tokens=max_tokens,
+        price=price_of(settings),
+        budget_usd=settings.budget_usd,
+        drafts=drafts,
+        on_stage=on_stage,
     )
     return writer, settings.llm
+
+
+def open_language_model(settings: Settings) -> LanguageModel:
+    """The language model that the settings name.
+
+    Raises:
+        LanguageModelError: There is none of that name.
+    """
+    assert settings.llm is not None, "whoever asks has looked"
+    # Some models take no other temperature than their own, so none is asked for.
+    return LangchainLanguageModel(
+        settings.llm,
+        base_url=settings.base_url,
+        api_key=settings.openai_api_key if settings.llm.startswith(OPENAI) else None,
+        timeout_s=settings.timeout_s,
+    )
+
+
+def open_gate(settings: Settings) -> SafetyGate:
+    """The local check, and the endpoint's moderation where the settings ask for it or the endpoint may have it."""
+    is_openai = settings.llm is not None and settings.llm.startswith(OPENAI)
+    if settings.moderation == "off" or (settings.moderation == "auto" and not is_openai):
+        return SafetyGate()
+    is_required = settings.moderation == "on" or settings.base_url is None
+    base_url = settings.base_url if is_openai else None
+    return SafetyGate(
+        moderator=OpenAIModerator(base_url=base_url, api_key=settings.openai_api_key, is_required=is_required)
+    )
+
+
+def price_of(settings: Settings) -> Price | None:
+    """What the language model costs: as the settings say, else its list price at its own provider; None if unknown.
+
+    Raises:
+        UsageError: There is a budget and no price to keep it by, or one of two prices.
+    """
+    given = (settings.input_price, settings.output_price)
+    if (given[0] is None) != (given[1] is None):
+        raise UsageError("A price needs both parts: set input_price and output_price, or neither.")
+    if given[0] is not None and given[1] is not None:
+        return Price(input_usd=given[0], output_usd=given[1])
+    price = known_price(settings.llm) if settings.llm is not None and settings.base_url is None else None
+    if price is None and settings.budget_usd is not None:
+        raise UsageError(
+            f"A budget is set, but what {settings.llm!r} costs is not known, so it could not be kept. Set input_price "
+            "and output_price in US dollars for a million tokens (0 for a model of your own), or leave --budget out."
+        )
+    return price
 
 
 def _model_dir(model: str) -> Path | None:

@@ -14,7 +14,8 @@ from story.schema import Page, Scene
 
 Code = Literal[
     "empty-prompt", "unknown-concept", "repeated-concept", "shared-word", "word-missing", "word-repeated",
-    "unlisted-word", "too-many-characters", "too-long", "no-alt", "alt-is-prompt", "no-text", "markup",
+    "unlisted-word", "too-many-characters", "too-long", "no-alt", "alt-is-prompt", "no-text", "markup", "too-hard",
+    "wrong-language", "absent-character", "extra-character", "pronoun", "other-clothes", "other-place", "unsafe",
 ]  # fmt: skip
 MAX_CHARACTERS = 2
 
@@ -58,37 +59,79 @@ def check_scene(
         count_tokens: Tokens of a prompt as the text encoder counts them, its end mark included.
         max_tokens: The encoder's limit.
     """
-    if not scene.prompt.strip():
+    drawn = check_prompt(
+        scene.prompt, scene.concepts, catalog=catalog, count_tokens=count_tokens, max_tokens=max_tokens
+    )
+    return (*drawn, *check_alt(scene.alt, prompt=scene.prompt)) if scene.prompt.strip() else drawn
+
+
+def check_prompt(
+    prompt: str,
+    concepts: Sequence[str],
+    *,
+    catalog: Sequence[ConceptCard],
+    count_tokens: Callable[[str], int],
+    max_tokens: int,
+) -> tuple[Problem, ...]:
+    """What keeps a prompt with these concepts from being drawn; arguments as in `check_scene`."""
+    if not prompt.strip():
         return (Problem(code="empty-prompt", message="the prompt is empty; say who is shown, doing what, and where"),)
-    problems = [*_check_concepts(scene, catalog), *_check_alt(scene)]
-    num_tokens = count_tokens(scene.prompt)
+    problems = _check_concepts(prompt, concepts, catalog)
+    num_tokens = count_tokens(prompt)
     if num_tokens > max_tokens:
         message = f"the prompt has {num_tokens} tokens and {max_tokens} fit; shorten it"
         problems.append(Problem(code="too-long", message=message))
-    if _MARKUP.search(scene.prompt):
+    if has_markup(prompt):
         problems.append(Problem(code="markup", message="the prompt contains markup; write plain words"))
     return tuple(problems)
+
+
+def check_alt(alt: str, *, prompt: str) -> tuple[Problem, ...]:
+    """What is wrong with an alternative text: it is missing, is the prompt, or has markup."""
+    plain = " ".join(alt.casefold().split()).rstrip(".!")
+    if not plain:
+        message = "the alternative text is empty; describe the picture for a listener"
+        return (Problem(code="no-alt", message=message),)
+    if plain == " ".join(prompt.casefold().split()).rstrip(".!"):
+        message = "the alternative text is the prompt; describe the picture for a listener, with names"
+        return (Problem(code="alt-is-prompt", message=message),)
+    if has_markup(alt):
+        return (Problem(code="markup", message="the alternative text contains markup; write plain words"),)
+    return ()
+
+
+def check_text(text: str) -> tuple[Problem, ...]:
+    """What is wrong with a page's text whatever the story: it is missing or has markup."""
+    if not text.strip():
+        return (Problem(code="no-text", message="the page has no text; write what is read aloud"),)
+    if has_markup(text):
+        return (Problem(code="markup", message="the text contains markup; write plain words"),)
+    return ()
+
+
+def has_markup(text: str) -> bool:
+    """Whether a text has what a browser could take for a tag."""
+    return _MARKUP.search(text) is not None
 
 
 def check_page(
     page: Page, *, catalog: Sequence[ConceptCard], count_tokens: Callable[[str], int], max_tokens: int
 ) -> tuple[Problem, ...]:
-    """What is wrong with a page: its scene's problems, and text that is missing or has markup."""
+    """What is wrong with a page: its scene's problems, and texts that are missing or have markup."""
     problems = list(check_scene(page.scene, catalog=catalog, count_tokens=count_tokens, max_tokens=max_tokens))
-    if not page.text.strip():
-        problems.append(Problem(code="no-text", message="the page has no text; write what is read aloud"))
-    if _MARKUP.search(page.text):
-        problems.append(Problem(code="markup", message="the text contains markup; write plain words"))
+    problems += check_text(page.text)
+    if page.second_text:
+        problems += check_text(page.second_text)
     return tuple(problems)
 
 
-def _check_concepts(scene: Scene, catalog: Sequence[ConceptCard]) -> list[Problem]:
+def _check_concepts(prompt: str, concepts: Sequence[str], catalog: Sequence[ConceptCard]) -> list[Problem]:
     cards = {card.id: card for card in catalog}
     problems: list[Problem] = []
     listed: dict[str, str] = {}
-    mentions = free_mentions(scene.prompt, catalog)
-    for concept_id in dict.fromkeys(scene.concepts):
-        if scene.concepts.count(concept_id) > 1:
+    mentions = free_mentions(prompt, catalog)
+    for concept_id in dict.fromkeys(concepts):
+        if concepts.count(concept_id) > 1:
             problems.append(Problem(code="repeated-concept", message=f"{concept_id!r} is listed twice; list it once"))
         if concept_id not in cards:
             problems.append(Problem(code="unknown-concept", message=f"the bank has no concept {concept_id!r}; drop it"))
@@ -101,7 +144,7 @@ def _check_concepts(scene: Scene, catalog: Sequence[ConceptCard]) -> list[Proble
         listed[word.casefold()] = concept_id
         problems += _check_count(concept_id, word, len(mentions.get(word.casefold(), ())))
     problems += _check_unlisted(mentions, listed, cards)
-    if sum(cards[c].kind == "character" for c in set(scene.concepts) & cards.keys()) > MAX_CHARACTERS:
+    if sum(cards[c].kind == "character" for c in set(concepts) & cards.keys()) > MAX_CHARACTERS:
         message = f"more than {MAX_CHARACTERS} characters are listed; leave the others for another page"
         problems.append(Problem(code="too-many-characters", message=message))
     return problems
@@ -126,18 +169,6 @@ def _check_unlisted(
             message = f"the prompt says {word!r} but does not list {' or '.join(map(repr, owners))}; list it or reword"
             problems.append(Problem(code="unlisted-word", message=message))
     return problems
-
-
-def _check_alt(scene: Scene) -> list[Problem]:
-    alt = " ".join(scene.alt.casefold().split()).rstrip(".!")
-    if not alt:
-        return [Problem(code="no-alt", message="the alternative text is empty; describe the picture for a listener")]
-    if alt == " ".join(scene.prompt.casefold().split()).rstrip(".!"):
-        message = "the alternative text is the prompt; describe the picture for a listener, with names"
-        return [Problem(code="alt-is-prompt", message=message)]
-    if _MARKUP.search(scene.alt):
-        return [Problem(code="markup", message="the alternative text contains markup; write plain words")]
-    return []
 
 
 def _is_inside(inner: tuple[int, int], outer: tuple[int, int]) -> bool:

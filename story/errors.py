@@ -3,8 +3,12 @@
     FableverseError
     └── StoryError
         ├── InvalidRequest
+        │   └── UnsafeRequest
         ├── LanguageModelError
-        │   └── LanguageModelUnreachable
+        │   ├── LanguageModelUnreachable
+        │   ├── StoryNotWritten
+        │   ├── BudgetExceeded
+        │   └── ModerationUnavailable
         └── BookError
 
 Knows nothing of exit codes or screens: `api/errors.py` maps these to them. A language model's bad answer is no
@@ -22,12 +26,28 @@ class InvalidRequest(StoryError):
     """The request for a story contradicts itself. Raised by writers; the person changes idea, cast, pages or age."""
 
 
+class UnsafeRequest(InvalidRequest):
+    """Idea or concepts are not for children. The message names the reason; the person writes another idea."""
+
+
 class LanguageModelError(StoryError):
     """The language model cannot be used as it is configured. The person changes the model's name, key or address."""
 
 
 class LanguageModelUnreachable(LanguageModelError):
     """The endpoint gave no answer (network, time-out, server error). The person tries again or does without it."""
+
+
+class StoryNotWritten(LanguageModelError):
+    """The language model answered, but nothing that a story could be made of, in a language nobody else here knows."""
+
+
+class BudgetExceeded(LanguageModelError):
+    """The next call could pass the budget. The person raises it; what is written is kept and goes on from there."""
+
+
+class ModerationUnavailable(LanguageModelError):
+    """The endpoint that judges texts gave no verdict, so none is let through. The person tries again."""
 
 
 class BookError(StoryError):

@@ -1,7 +1,7 @@
 """Renders the language model's prompts from `templates/prompts/`.
 
-Knows the templates' variables and nothing of answers. Whatever a person typed goes into a template through `tojson`
-only, as a quoted string, so that it can end neither its quotes nor the paragraph it stands in.
+Knows the templates' variables and nothing of answers. Whatever a person or a model wrote goes into a template through
+`tojson` only, as a quoted string, so that it can end neither its quotes nor the paragraph it stands in.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from concepts.lexicon import Lexicon
+from story.answers import MAX_ALT_CHARACTERS, max_text_characters
+from story.draft import Draft, Outline
 from story.errors import StoryError
+from story.languages import name_of
 from story.llm import Message
 from story.schema import StoryRequest
 
@@ -36,36 +39,65 @@ class StoryPrompts:
         )
         self._environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": True}
 
-    def for_story(self, request: StoryRequest) -> list[Message]:
-        """The conversation that asks for a whole story."""
-        catalog = [card.model_dump() for card in request.catalog]
-        system = self._render("system.j2", {"lexicon": self.lexicon.model_dump(), "max_tokens": self.max_tokens})
-        variables = {
+    def for_outline(self, request: StoryRequest) -> list[Message]:
+        """The conversation that asks for a book's plan."""
+        return self._asked("outline.j2", {
             "idea": request.idea,
-            "catalog": catalog,
+            "catalog": [card.model_dump() for card in request.catalog],
             "cast": [card.id for card in request.cast],
             "pages": request.pages,
             "age": request.age,
-        }
-        return [Message("system", system), Message("user", self._render("story.j2", variables))]
+            **_languages(request),
+        })  # fmt: skip
 
-    def for_second_try(self, asked: Sequence[Message], *, raw: str, problem: str) -> list[Message]:
-        """The conversation that asks for the whole story again, after an answer that could not be read."""
-        again = Message("user", self._render("again.j2", {"problem": problem}))
-        return [*asked, Message("assistant", raw or "(no answer)"), again]
+    def for_texts(self, request: StoryRequest, outline: Outline, numbers: Sequence[int]) -> list[Message]:
+        """The conversation that asks for the texts of these pages."""
+        return self._asked("texts.j2", {
+            "numbers": list(numbers),
+            "idea": request.idea,
+            "outline": outline.model_dump(),
+            "age": request.age,
+            "max_characters": max_text_characters(request.age),
+            **_languages(request),
+        })  # fmt: skip
+
+    def for_scenes(self, request: StoryRequest, draft: Draft, numbers: Sequence[int]) -> list[Message]:
+        """The conversation that asks for the prompts of these pages' pictures; the draft has its outline and texts."""
+        return self._asked("scenes.j2", {
+            "numbers": list(numbers),
+            "catalog": [card.model_dump() for card in request.catalog],
+            "pages": [_told(draft, number) for number in numbers],
+            "max_tokens": self.max_tokens,
+        })  # fmt: skip
+
+    def for_alts(self, request: StoryRequest, draft: Draft, numbers: Sequence[int]) -> list[Message]:
+        """The conversation that asks for these pictures in words; the draft has all but them."""
+        pages = [{"prompt": draft.scenes[number].prompt} | _told(draft, number) for number in numbers]
+        return self._asked("alts.j2", {
+            "numbers": list(numbers),
+            "pages": [{key: page[key] for key in ("number", "text", "prompt", "who")} for page in pages],
+            "language": name_of(request.language),
+            "max_characters": MAX_ALT_CHARACTERS,
+        })  # fmt: skip
 
     def for_repair(
-        self, asked: Sequence[Message], *, written: str, failures: Mapping[int, Sequence[str]]
+        self, asked: Sequence[Message], *, written: str, failures: Mapping[int, Sequence[str]], problem: str
     ) -> list[Message]:
-        """The conversation that asks for single scenes again.
+        """The conversation that asks for single pages again.
 
         Args:
-            asked: The conversation that asked for the story.
-            written: The story so far as JSON, so that what is mended fits it.
+            asked: The conversation that asked for them first.
+            written: What is there so far as JSON, so that what is mended fits it.
             failures: What is wrong, by page; 0 is the cover.
+            problem: Why the last answer could not be read; empty when it could.
         """
-        repair = self._render("repair.j2", {"failures": {page: list(text) for page, text in failures.items()}})
-        return [*asked, Message("assistant", written), Message("user", repair)]
+        variables = {"problem": problem, "failures": {page: list(text) for page, text in failures.items()}}
+        again = Message("user", self._render("repair.j2", variables))
+        return [*asked, Message("assistant", written or "(no answer)"), again]
+
+    def _asked(self, name: str, variables: Mapping[str, object]) -> list[Message]:
+        system = self._render("system.j2", {"lexicon": self.lexicon.model_dump()})
+        return [Message("system", system), Message("user", self._render(name, variables))]
 
     def _render(self, name: str, variables: Mapping[str, object]) -> str:
         try:
@@ -75,3 +107,16 @@ class StoryPrompts:
                 f"The prompt template {str(self.templates_dir / 'prompts' / name)!r} cannot be rendered: {error!r}. "
                 "It may use the variables that templates/prompts/README.md lists and no others. Restore or correct it."
             ) from error
+
+
+def _languages(request: StoryRequest) -> dict[str, object]:
+    second = request.second_language
+    return {"language": name_of(request.language), "second_language": name_of(second) if second else None}
+
+
+def _told(draft: Draft, number: int) -> dict[str, object]:
+    """What a picture is drawn for; the cover's text is the title."""
+    assert draft.outline is not None
+    beat = draft.outline.beats[number]
+    text = draft.texts[number].text if number else draft.outline.title
+    return {"number": number, "text": text, **beat.model_dump()}

@@ -3,7 +3,7 @@
 Knows nothing of language models, pictures or HTML. All models are frozen and refuse unknown fields.
 """
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -42,6 +42,26 @@ class Page(BaseModel):
     scene: Scene
 
 
+class LineupMember(BaseModel):
+    """Somebody of the story, settled once: who, how it looks, how tall beside the others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """As the texts call it, in the story's language."""
+    word: str
+    """The noun that draws it, in the picture model's language: "fox"."""
+    concept: str | None = None
+    """Id of the concept that holds its looks; None where `look` must say them."""
+    look: str = ""
+    """Adjectives that prompts put before the word: "small red"."""
+    size: Literal["small", "medium", "big"] = "medium"
+    """Beside the others; said in prompts when two of different size are in one picture."""
+    pronoun: Literal["she", "he", "it", "they"] = "they"
+    wears: str = ""
+    """With its article, in the picture model's language: "a scarf"; what a page changes is not in it."""
+
+
 class Story(BaseModel):
     """A whole book in words."""
 
@@ -53,6 +73,8 @@ class Story(BaseModel):
     second_language: LanguageTag | None = None
     """Of a bilingual story's second title and second texts; None for a story in one language."""
     second_title: str = ""
+    lineup: tuple[LineupMember, ...] = ()
+    """Everybody who is drawn, where the writer settled it."""
     cover: Scene
     pages: tuple[Page, ...] = Field(min_length=1)
 
@@ -122,10 +144,17 @@ class Reply(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    stage: str = ""
+    """What was asked for: "outline", "texts", "scenes", "alts", or one of them "again"."""
     raw: str
     """The answer's text; empty when the model answered nothing."""
+    problem: str = ""
+    """Why the answer was not what was asked for; empty when it was."""
     input_tokens: int = Field(default=0, ge=0)
     output_tokens: int = Field(default=0, ge=0)
+    cost_usd: float | None = Field(default=None, ge=0)
+    """What the call cost; None where the model's price is not known."""
+    seconds: float = Field(default=0, ge=0)
 
 
 class WrittenStory(BaseModel):

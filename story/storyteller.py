@@ -18,6 +18,7 @@ from story.checks import Problem, check_page, check_scene
 from story.errors import InvalidRequest
 from story.grammar import tidy
 from story.idea import Idea, drawn_kind, read_idea
+from story.reading import cut_sentences, too_hard
 from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
 from story.stage import Mood, Shot, Stage, make_scene
 from story.telling import choose_line, choose_telling, choose_title, fill, story_fields
@@ -74,7 +75,7 @@ class Storyteller:
         story = Story(
             title=choose_title(arc, fields, rng),
             cover=self._scene(Shot(hero="glad", friend=None if arc.stranger else "calm", light="key"), stage),
-            pages=self._illustrated(pages, stage),
+            pages=self._illustrated(pages, stage, age=request.age),
         )
         self._refuse(self._check_scene(story.cover, request))
         for page in story.pages:
@@ -102,19 +103,23 @@ class Storyteller:
         stage = set_stage(asked if shown else request, idea=Idea(), lexicon=self.lexicon, rng=rng)
         fields = story_fields(Idea(), stage, rng)
         teller = _Teller(arc=everyday.QUESTION, fields=fields, age=request.age, rng=rng)
-        pages = self._illustrated([teller.quiet(index) for index in range(len(INTERLUDES))], stage)
+        pages = self._illustrated([teller.quiet(index) for index in range(len(INTERLUDES))], stage, age=request.age)
         for page in pages:
             self._refuse(self._check_page(page, request))
         return pages
 
-    def _illustrated(self, told: Sequence[_ToldBeat], stage: Stage) -> tuple[Page, ...]:
-        """The pages with their scenes; a pose tells two pictures in a row apart that would have the same prompt."""
+    def _illustrated(self, told: Sequence[_ToldBeat], stage: Stage, *, age: int) -> tuple[Page, ...]:
+        """The pages with their scenes; texts that are too hard for the age have their sentences cut.
+
+        A pose tells two pictures in a row apart that would have the same prompt.
+        """
         pages: list[Page] = []
         for page in told:
             scene = self._scene(page.shot, stage)
             if pages and scene.prompt == pages[-1].scene.prompt and page.shot.hero is not None:
                 scene = self._scene(replace(page.shot, hero=_OTHER_MOOD[page.shot.hero]), stage)
-            pages.append(Page(text=page.text, scene=scene))
+            hard = too_hard(page.text, age=age, language="en")
+            pages.append(Page(text=cut_sentences(page.text) if hard else page.text, scene=scene))
         return tuple(pages)
 
     def _scene(self, shot: Shot, stage: Stage) -> Scene:

@@ -1,12 +1,13 @@
 """`fableverse book`: an idea, or the lock of an earlier book, becomes a book."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
 from api.binding import read_record
-from api.book_folder import check_place, slug_of
+from api.book_folder import check_place, draft_place, slug_of
 from api.book_lock import read_lock
 from api.console import Advance, Reporter
 from api.errors import UsageError
@@ -18,9 +19,14 @@ from concepts.bank import ConceptBank
 from concepts.errors import WrongBaseModel
 from concepts.schema import ConceptCard
 from story.design import Design, check_design
+from story.draft import DraftFolder
 from story.errors import InvalidRequest
+from story.languages import name_of, primary_language
+from story.safety import SafetyGate
 from story.schema import StoryRequest
 from story.templates import Templates
+from story.writer import LanguageModelWriter
+from story.writing import OnStage
 
 STEPS_FOR_THE_BAR = 1000
 
@@ -34,6 +40,8 @@ def make_book(
     pages: int,
     age: int,
     seed: int,
+    language: str,
+    second_language: str | None,
     strengths: Mapping[str, float],
     out_dir: Path | None,
     formats: Sequence[str],
@@ -48,16 +56,23 @@ def make_book(
     cards = tuple(bank.get(concept_id).card() for concept_id in cast)
     for concept_id in strengths:
         bank.get(concept_id)
-    request_of(idea, cast=cards, catalog=cards, pages=pages, age=age, seed=seed)
+    wanted = StoryWish(idea=idea, pages=pages, age=age, seed=seed, language=language, second_language=second_language)
+    asked = request_of(wanted, cast=cards, catalog=cards)
+    check_languages(asked, settings)
+    SafetyGate().check_request(asked)
     reporter.note(f"Loading {settings.model} …")
     from api.studio import fitting_cards, open_studio  # loads torch, so only now
 
     studio = open_studio(settings.model, bank)
     catalog = fitting_cards(studio)
     _check_cast(cards, catalog, model=studio.model.name)
-    request = request_of(idea, cast=cards, catalog=catalog, pages=pages, age=age, seed=seed)
-    writer, writer_name = make_writer(settings, max_tokens=studio.settings.max_sequence_length)
-    reporter.note("Writing the story …")
+    request = request_of(wanted, cast=cards, catalog=catalog)
+    drafts = DraftFolder(draft_place(place))
+    writer, writer_name = make_writer(
+        settings, max_tokens=studio.settings.max_sequence_length, drafts=drafts, on_stage=_writing(reporter)
+    )
+    estimate = f" It takes about {writer.estimate(request)}." if isinstance(writer, LanguageModelWriter) else ""
+    reporter.note(f"Writing the story with {writer_name} …{estimate}")
     with reporter.progress((pages + 1) * STEPS_FOR_THE_BAR) as advance:
         book = make_storybook(
             request,
@@ -71,6 +86,7 @@ def make_book(
             strengths=strengths,
             on_drawing=_drawing(advance),
         )
+    drafts.clear()
     return _outcome(book, reporter)
 
 
@@ -112,22 +128,47 @@ def redraw_book(
     return _outcome(book, reporter)
 
 
-def request_of(
-    idea: str, *, cast: tuple[ConceptCard, ...], catalog: tuple[ConceptCard, ...], pages: int, age: int, seed: int
-) -> StoryRequest:
+@dataclass(frozen=True, kw_only=True)
+class StoryWish:
+    """What the command line says of a story."""
+
+    idea: str
+    pages: int
+    age: int
+    seed: int
+    language: str = "en"
+    second_language: str | None = None
+
+
+def request_of(wish: StoryWish, *, cast: tuple[ConceptCard, ...], catalog: tuple[ConceptCard, ...]) -> StoryRequest:
     """What the command line asks for, checked.
 
     Raises:
         UsageError: The idea is not text.
         InvalidRequest: A value is out of range or the cast names a concept twice.
     """
-    if any(0xD800 <= ord(character) <= 0xDFFF for character in idea):
-        raise UsageError(f"The idea {idea!r} is not valid UTF-8 text. Write it in a UTF-8 terminal.")
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in wish.idea):
+        raise UsageError(f"The idea {wish.idea!r} is not valid UTF-8 text. Write it in a UTF-8 terminal.")
     try:
-        return StoryRequest(idea=idea, cast=cast, catalog=catalog, pages=pages, age=age, seed=seed)
+        return StoryRequest.model_validate({**asdict(wish), "cast": cast, "catalog": catalog})
     except ValidationError as error:
         faults = ("".join(f"--{part} " for part in fault["loc"]) + fault["msg"] for fault in error.errors())
         raise InvalidRequest(f"No story can be written: {'; '.join(faults)}. Change that and try again.") from error
+
+
+def check_languages(request: StoryRequest, settings: Settings) -> None:
+    """Refuse what the built-in storyteller cannot write, before anything is loaded.
+
+    Raises:
+        UsageError: Another language than English, and no language model.
+    """
+    wanted = [request.language, *([request.second_language] if request.second_language else [])]
+    others = [tag for tag in wanted if primary_language(tag) != "en"]
+    if settings.llm is None and others:
+        raise UsageError(
+            f"The built-in storyteller knows English only, not {', '.join(map(name_of, others))}. Name a language "
+            "model with --llm."
+        )
 
 
 def _check_cast(cast: Sequence[ConceptCard], catalog: Sequence[ConceptCard], *, model: str) -> None:
@@ -138,6 +179,13 @@ def _check_cast(cast: Sequence[ConceptCard], catalog: Sequence[ConceptCard], *, 
             f"The cast has {', '.join(map(repr, strangers))}, learnt on another model than {model!r}: a concept has a "
             "meaning only on its own model. Choose others, learn it again on this model, or give --model."
         )
+
+
+def _writing(reporter: Reporter) -> OnStage:
+    def report(stage: str, written: int, wanted: int) -> None:
+        reporter.note(f"Wrote {stage}: {written} of {wanted}")
+
+    return report
 
 
 def _drawing(advance: Advance) -> OnDrawing:
@@ -164,6 +212,7 @@ def _outcome(book: Storybook, reporter: Reporter) -> Outcome:
         "writer": book.lock.writer,
         "model": book.lock.model.name,
         "warnings": list(book.warnings),
+        "cost_usd": book.cost_usd,
         "seconds": {part: round(seconds, 2) for part, seconds in book.seconds.items()},
     }
     return Outcome(lines=tuple(str(path) for path in book.editions), data=data)

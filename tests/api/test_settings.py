@@ -1,16 +1,20 @@
-"""The environment is read into settings, and what it cannot mean is refused."""
+"""Configuration file and environment are read into settings, and what they cannot mean is refused."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from api.errors import InvalidConfiguration
+from api.errors import InvalidConfiguration, UsageError
 from api.settings import Settings
-from api.writers import make_writer
+from api.writers import make_writer, open_gate, price_of
+from story.costs import Price
+from story.langchain_model import LangchainLanguageModel
+from story.safety import OpenAIModerator
 from story.writer import LanguageModelWriter
 
 README = Path(__file__).resolve().parents[2] / "README.md"
+HERE = Path("/nowhere")
 
 
 def test_every_variable_arrives_in_its_setting() -> None:
@@ -19,32 +23,112 @@ def test_every_variable_arrives_in_its_setting() -> None:
         "FABLEVERSE_MODEL": "black-forest-labs/FLUX.1-dev",
         "FABLEVERSE_LLM": "openai:gpt-5-mini",
         "FABLEVERSE_BASE_URL": "http://localhost:8000/v1",
+        "FABLEVERSE_TIMEOUT": "90",
+        "FABLEVERSE_BUDGET": "0.5",
+        "FABLEVERSE_INPUT_PRICE": "0.25",
+        "FABLEVERSE_OUTPUT_PRICE": "2",
+        "FABLEVERSE_MODERATION": "on",
         "FABLEVERSE_TEMPLATES": "my-templates",
         "HOME": "/root",
     }
-    assert Settings.from_environment(environment) == Settings(
+    assert Settings.read(environment, folder=HERE) == Settings(
         bank_dir=Path("concepts/mine"),
         model="black-forest-labs/FLUX.1-dev",
         llm="openai:gpt-5-mini",
         base_url="http://localhost:8000/v1",
+        timeout_s=90,
+        budget_usd=0.5,
+        input_price=0.25,
+        output_price=2,
+        moderation="on",
         templates_dir=Path("my-templates"),
     )
 
 
+def test_the_file_sets_what_the_environment_does_not(tmp_path: Path) -> None:
+    file = tmp_path / "fableverse.toml"
+    file.write_text('llm = "openai:local"\nbase_url = "http://localhost:1/v1"\nbudget = 1\nbank = "mine"\n')
+    settings = Settings.read({"FABLEVERSE_BANK": "yours"}, folder=tmp_path)
+    assert settings == Settings(
+        llm="openai:local",
+        base_url="http://localhost:1/v1",
+        budget_usd=1.0,
+        bank_dir=Path("yours"),
+        config_path=file,
+    )
+    assert Settings.read({"FABLEVERSE_CONFIG": str(file)}, folder=HERE).llm == "openai:local"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("llm = ", "no TOML file"),
+        ('modell = "pocket"', "'modell'.*it may set bank, model"),
+        ('openai_api_key = "sk-1"', "Keys come from the environment only"),
+        ("llm = 3", "llm in .*is 3: it has to be text"),
+        ("budget = -1", "budget in .*not negative"),
+        ("budget = true", "budget in .*number"),
+        ('moderation = "maybe"', "auto, on, off"),
+        ("timeout = 0", "more than nothing"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "fableverse.toml").write_text(text)
+    with pytest.raises(InvalidConfiguration, match=named):
+        Settings.read({}, folder=tmp_path)
+
+
+def test_a_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration, match="no such file"):
+        Settings.read({"FABLEVERSE_CONFIG": str(tmp_path / "no.toml")}, folder=tmp_path)
+
+
+def test_a_budget_needs_a_price() -> None:
+    with pytest.raises(UsageError, match="what 'openai:mine' costs is not known"):
+        price_of(Settings(llm="openai:mine", budget_usd=1.0))
+    with pytest.raises(UsageError, match="both parts"):
+        price_of(Settings(llm="openai:mine", input_price=1.0))
+    assert price_of(Settings(llm="openai:gpt-5-mini")) == Price(input_usd=0.25, output_usd=2.0)
+    assert price_of(Settings(llm="openai:gpt-5-mini", base_url="http://localhost/v1")) is None
+    assert price_of(Settings(llm="openai:x", input_price=0, output_price=0)) == Price(input_usd=0, output_usd=0)
+
+
+@pytest.mark.parametrize(
+    ("llm", "base_url", "moderation", "is_asked", "is_required"),
+    [
+        (None, None, "auto", False, False),
+        ("openai:gpt-5-mini", None, "auto", True, True),
+        ("openai:local", "http://localhost/v1", "auto", True, False),
+        ("openai:local", "http://localhost/v1", "on", True, True),
+        ("ollama:x", None, "auto", False, False),
+        ("ollama:x", None, "on", True, True),
+        ("openai:gpt-5-mini", None, "off", False, False),
+    ],
+)
+def test_moderation_is_asked_where_it_is_offered_or_demanded(
+    llm: str | None, base_url: str | None, moderation: str, is_asked: bool, is_required: bool
+) -> None:
+    moderator = open_gate(Settings(llm=llm, base_url=base_url, moderation=moderation)).moderator
+    assert isinstance(moderator, OpenAIModerator) == is_asked
+    assert moderator is None or (isinstance(moderator, OpenAIModerator) and moderator.is_required == is_required)
+
+
 def test_the_key_reaches_the_language_model_and_is_never_shown() -> None:
-    settings = Settings.from_environment({"OPENAI_API_KEY": "sk-secret", "FABLEVERSE_LLM": "openai:local"})
+    environment = {"OPENAI_API_KEY": "sk-secret", "FABLEVERSE_LLM": "openai:local"}
+    settings = Settings.read(environment, folder=HERE)
     writer, _ = make_writer(settings, max_tokens=64)
-    assert isinstance(writer, LanguageModelWriter) and writer.model.api_key == "sk-secret"
+    assert isinstance(writer, LanguageModelWriter) and isinstance(writer.model, LangchainLanguageModel)
+    assert writer.model.api_key == "sk-secret"
     assert "sk-secret" not in repr(settings)
 
 
 def test_empty_variables_count_as_unset() -> None:
-    assert Settings.from_environment({"FABLEVERSE_MODEL": "", "FABLEVERSE_LLM": " "}) == Settings()
+    assert Settings.read({"FABLEVERSE_MODEL": "", "FABLEVERSE_LLM": " "}, folder=HERE) == Settings()
 
 
 def test_a_misspelt_variable_is_refused_by_name() -> None:
     with pytest.raises(InvalidConfiguration, match="FABLEVERSE_MODELL.*FABLEVERSE_MODEL"):
-        Settings.from_environment({"FABLEVERSE_MODELL": "pocket"})
+        Settings.read({"FABLEVERSE_MODELL": "pocket"}, folder=HERE)
 
 
 def test_the_default_templates_are_there_whatever_the_current_directory() -> None:

@@ -1,14 +1,19 @@
 """A small bank, a lexicon and what writers are built from, for tests."""
 
-import json
 from pathlib import Path
 
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard, ConceptKind
-from story.llm import LanguageModelError, ScriptedLanguageModel
+from story.costs import Price
+from story.draft import DraftFolder
+from story.llm import LanguageModel, Scripted, ScriptedLanguageModel
 from story.prompts import StoryPrompts
+from story.rules import Rules
+from story.safety import SafetyGate
+from story.schema import StoryRequest, WrittenStory
 from story.storyteller import Storyteller
 from story.writer import LanguageModelWriter
+from tests.story.brain import Brain, asked_numbers
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 MAX_TOKENS = 48
@@ -65,25 +70,44 @@ def storyteller() -> Storyteller:
     return Storyteller(LEXICON, count_tokens=count_words, max_tokens=MAX_TOKENS)
 
 
-def writer(*answers: str | LanguageModelError) -> tuple[LanguageModelWriter, ScriptedLanguageModel]:
+def writer(
+    *answers: Scripted, gate: SafetyGate | None = None, drafts: DraftFolder | None = None
+) -> tuple[LanguageModelWriter, ScriptedLanguageModel]:
+    """A writer over a scripted model."""
     model = ScriptedLanguageModel(answers)
-    prompts = StoryPrompts(TEMPLATES, lexicon=LEXICON, max_tokens=MAX_TOKENS)
-    built = LanguageModelWriter(
-        model, prompts=prompts, storyteller=storyteller(), count_tokens=count_words, max_tokens=MAX_TOKENS
+    return writer_with(model, gate=gate, drafts=drafts), model
+
+
+def writer_with(
+    model: LanguageModel,
+    *,
+    gate: SafetyGate | None = None,
+    drafts: DraftFolder | None = None,
+    price: Price | None = None,
+    budget_usd: float | None = None,
+) -> LanguageModelWriter:
+    """A writer over any model, with the small lexicon and a stand-in for the encoder's tokens."""
+    return LanguageModelWriter(
+        model,
+        name="scripted",
+        prompts=StoryPrompts(TEMPLATES, lexicon=LEXICON, max_tokens=MAX_TOKENS),
+        storyteller=storyteller(),
+        gate=gate or SafetyGate(),
+        count_tokens=count_words,
+        max_tokens=MAX_TOKENS,
+        price=price,
+        budget_usd=budget_usd,
+        drafts=drafts,
     )
-    return built, model
 
 
-def a_page(number: int, *, prompt: str = "a fox sitting in the snow at sunset", **changes: object) -> dict[str, object]:
-    page: dict[str, object] = {
-        "text": f"Rusty went on. It was step {number}.",
-        "prompt": prompt,
-        "concepts": ["rusty"],
-        "alt": f"Rusty rests in the snow, {number}.",
-    }
-    return page | changes
+def sound(brain: Brain) -> Scripted:
+    """A scripted answer of the right shape for whatever is asked."""
+    return lambda schema: brain.answer(schema["title"], asked_numbers(schema))
 
 
-def an_answer(pages: list[dict[str, object]], *, title: str = "Rusty Goes On") -> str:
-    cover = {"prompt": "a fox waving in the snow", "concepts": ["rusty", "big-wave"], "alt": "Rusty says hello."}
-    return json.dumps({"title": title, "cover": cover, "pages": pages})
+def assert_is_proven(written: WrittenStory, request: StoryRequest) -> None:
+    """The story is whole, of the asked length, and keeps every rule but those of an outline."""
+    rules = Rules(request=request, lexicon=LEXICON, gate=SafetyGate(), count_tokens=count_words, max_tokens=MAX_TOKENS)
+    assert len(written.story.pages) == request.pages
+    assert rules.story(written.story, {}) == []

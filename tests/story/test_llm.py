@@ -1,153 +1,174 @@
-"""The real adapter against a real local server that speaks OpenAI's chat-completions protocol."""
+"""The adapter to real endpoints: how bad answers, errors and deadlines of a local server come out of it."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field
 
 from story.errors import LanguageModelError, LanguageModelUnreachable
-from story.llm import LangchainLanguageModel, Message, ScriptedLanguageModel
+from story.langchain_model import LangchainLanguageModel
+from story.llm import Completion, Message, ScriptedLanguageModel
 from story.schema import StoryRequest
-from story.writer import LanguageModelWriter, StoryAnswer, story_schema
-from tests.story.builders import BANK, a_page, an_answer, count_words, storyteller, writer
+from tests.story.builders import BANK
+from tests.story.misbehaving_server import Behaviour, misbehaving
+from tests.story.servers import serving
 
-GOOD = an_answer([a_page(n) for n in range(1, 5)])
 ASKED = [Message("system", "You write."), Message("user", "Write.")]
+REQUEST = StoryRequest(idea="a fox", catalog=BANK, pages=4)
 
 
-def chat(content: str | None, *, finish_reason: str = "stop", refusal: str | None = None) -> dict[str, Any]:
-    message = {"role": "assistant", "content": content, "refusal": refusal}
-    return {
-        "id": "chat-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "tiny",
-        "choices": [{"index": 0, "message": message, "finish_reason": finish_reason}],
-        "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
-    }
+class TextsAnswer(BaseModel):
+    """The shape that the misbehaving server answers texts in."""
+
+    pages: list[dict[str, Any]] = Field(json_schema_extra={"maxItems": 2})
+
+
+class Ready(BaseModel):
+    """A shape of one word."""
+
+    word: str
+
+
+def ask(base_url: str, *, max_attempts: int = 1, texts: list[str] | None = None) -> Completion[TextsAnswer]:
+    model = LangchainLanguageModel(
+        "openai:tiny", base_url=base_url, timeout_s=60, max_attempts=max_attempts, first_wait_s=0.01
+    )
+    return model.complete(ASKED, TextsAnswer, max_tokens=500, on_text=None if texts is None else texts.append)
+
+
+def ask_behaving(behaviour: Behaviour) -> Completion[TextsAnswer]:
+    with misbehaving(REQUEST, lambda: behaviour) as server:
+        return ask(server.address)
 
 
 @contextmanager
-def serving(*answers: tuple[int, dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A server on loopback that gives these answers in turn, the last one again and again."""
-    requests: list[dict[str, Any]] = []
+def answering(status: int, payload: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that answers every question with the same status and JSON."""
+    asked: list[dict[str, Any]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            requests.append({"path": self.path, "body": body})
-            status, answer = answers[min(len(requests), len(answers)) - 1]
-            payload = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
+    def answer(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        asked.append(body)
+        data = json.dumps(payload).encode()
+        handler.send_response(status)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", requests
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(answer) as base_url:
+        yield base_url, asked
 
 
-def model_at(base_url: str, *, max_attempts: int = 1) -> LangchainLanguageModel:
-    return LangchainLanguageModel("openai:tiny", base_url=base_url, timeout_s=60, max_attempts=max_attempts)
-
-
-def test_a_story_is_written_through_the_real_adapter() -> None:
-    scripted, _ = writer()
-    with serving((200, chat(GOOD))) as (base_url, requests):
-        built = LanguageModelWriter(
-            model_at(base_url),
-            prompts=scripted.prompts,
-            storyteller=storyteller(),
-            count_tokens=count_words,
-            max_tokens=48,
-        )
-        written = built.write(StoryRequest(idea="a fox", catalog=BANK, pages=4))
-    assert written.story.title == "Rusty Goes On"
-    assert written.warnings == ()
-    assert json.loads(written.replies[0].raw) == json.loads(GOOD)
-    assert (written.replies[0].input_tokens, written.replies[0].output_tokens) == (11, 7)
-    body = requests[0]["body"]
-    assert requests[0]["path"] == "/v1/chat/completions"
-    assert body["temperature"] == 0.8
-    assert body["response_format"]["type"] == "json_schema"
+def test_the_request_is_strict_streams_and_has_a_limit() -> None:
+    with misbehaving(REQUEST) as server:
+        completion = ask(server.address)
+    assert completion.value is not None
+    body = server.requests[0]
     assert body["response_format"]["json_schema"]["strict"] is True
-    page = body["response_format"]["json_schema"]["schema"]["$defs"]["PageAnswer"]
-    assert page["properties"]["concepts"]["items"]["enum"] == [card.id for card in BANK]
-    assert page["additionalProperties"] is False
+    assert "maxItems" not in json.dumps(body["response_format"]), "not every provider accepts it"
+    assert body["stream"] is True
+    assert body["max_completion_tokens"] == 500
     assert [message["role"] for message in body["messages"]] == ["system", "user"]
 
 
+def test_an_answer_streams_in() -> None:
+    texts: list[str] = []
+    request = REQUEST.model_copy(update={"pages": 16})
+    with misbehaving(request) as server:
+        model = LangchainLanguageModel("openai:tiny", base_url=server.address, timeout_s=60)
+        completion = model.complete(ASKED, OutlineAnswer, max_tokens=5000, on_text=texts.append)
+    assert len(texts) > 3
+    assert all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:], strict=False))
+    assert texts[-1] == completion.raw
+
+
+class OutlineAnswer(BaseModel):
+    """The shape that the misbehaving server answers outlines in."""
+
+    title: str
+
+
 @pytest.mark.parametrize(
-    ("answer", "is_read", "problem"),
+    ("behaviour", "problem"),
     [
-        (chat(f"```json\n{GOOD}\n```"), True, ""),
-        (chat(GOOD[:300]), False, "EOF"),
-        (chat(GOOD[:300], finish_reason="length"), False, "cut off"),
-        (chat(None, refusal="I would rather not."), False, "refused"),
-        (chat(""), False, "no JSON"),
-        (chat('{"title": "A"}'), False, "cover"),
+        ("good", ""),
+        ("fenced", ""),
+        ("wrong-schema", "pages.0"),
+        ("refusing", "refused: I would rather not"),
+        ("empty", "no JSON"),
+        ("endless", "did not end"),
     ],
-    ids=["fenced", "truncated", "length", "refusal", "empty", "wrong schema"],
 )
-def test_a_bad_answer_is_a_value_that_says_what_is_wrong(answer: dict[str, Any], is_read: bool, problem: str) -> None:
-    with serving((200, answer)) as (base_url, _):
-        completion = model_at(base_url).complete(ASKED, story_schema(BANK))
-    assert (completion.value is not None) == is_read
+def test_a_bad_answer_is_a_value_that_says_what_is_wrong(behaviour: Behaviour, problem: str) -> None:
+    completion = ask_behaving(behaviour)
+    assert (completion.value is None) == bool(problem)
     assert problem in completion.problem
-    assert bool(completion.problem) != is_read
-
-
-def test_a_server_error_is_tried_again() -> None:
-    with serving((500, {"error": {"message": "busy"}}), (200, chat(GOOD))) as (base_url, requests):
-        completion = model_at(base_url, max_attempts=2).complete(ASKED, StoryAnswer)
-    assert completion.value is not None
-    assert len(requests) == 2
 
 
 def test_attempts_are_counted_and_then_it_is_unreachable() -> None:
-    with serving((503, {"error": {"message": "busy"}})) as (base_url, requests):
-        with pytest.raises(LanguageModelUnreachable, match="tiny.*no answer after 2 attempts"):
-            model_at(base_url, max_attempts=2).complete(ASKED, StoryAnswer)
-    assert len(requests) == 2
+    with answering(503, {"error": {"message": "busy"}}) as (base_url, asked):
+        with pytest.raises(LanguageModelUnreachable, match="tiny.*no answer after 2 attempts.*busy"):
+            ask(base_url, max_attempts=2)
+    assert len(asked) == 2
 
 
-def test_a_refused_key_is_an_error_that_names_the_model() -> None:
-    with serving((401, {"error": {"message": "bad key"}})) as (base_url, _):
+@pytest.mark.parametrize("status", [400, 401, 404])
+def test_a_refused_request_is_an_error_that_names_the_model(status: int) -> None:
+    with answering(status, {"error": {"message": "bad key"}}) as (base_url, asked):
         with pytest.raises(LanguageModelError, match="tiny.*bad key") as caught:
-            model_at(base_url).complete(ASKED, StoryAnswer)
+            ask(base_url, max_attempts=3)
     assert not isinstance(caught.value, LanguageModelUnreachable)
+    assert len(asked) == 1
 
 
 def test_no_server_is_unreachable() -> None:
-    with serving((200, chat(GOOD))) as (base_url, _):
+    with answering(200, {}) as (base_url, _):
         pass
     with pytest.raises(LanguageModelUnreachable, match="built-in storyteller"):
-        model_at(base_url).complete(ASKED, StoryAnswer)
+        ask(base_url)
 
 
-@pytest.mark.parametrize("name", ["gpt-5.5", "anthropic:claude", "openai:", "openai:two words"])
-def test_a_model_that_is_not_openais_protocol_is_refused(name: str) -> None:
-    with pytest.raises(LanguageModelError, match="openai:NAME"):
+@pytest.mark.parametrize("name", ["gpt-5.5", "openai:", ":gpt", "openai:two words"])
+def test_a_name_without_provider_is_refused(name: str) -> None:
+    with pytest.raises(LanguageModelError, match="provider:name"):
         LangchainLanguageModel(name)
+
+
+def test_a_provider_that_is_not_installed_says_what_to_install() -> None:
+    with pytest.raises(LanguageModelError, match="langchain-cohere"):
+        LangchainLanguageModel("cohere:command-a").complete(ASKED, Ready, max_tokens=10)
+
+
+def test_a_provider_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(LanguageModelError, match="nobody"):
+        LangchainLanguageModel("nobody:at-all").complete(ASKED, Ready, max_tokens=10)
+
+
+def test_another_provider_of_langchains_answers_in_the_shape_too() -> None:
+    def answer(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        """Ollama's own protocol: one JSON object a line."""
+        assert handler.path == "/v1/api/chat" and body["format"]["title"] == "Ready"
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/x-ndjson")
+        handler.end_headers()
+        last = {"done": True, "done_reason": "stop", "prompt_eval_count": 11, "eval_count": 7}
+        for text, end in (('{"word": ', {}), ('"yes"}', {}), ("", last)):
+            chunk = {"model": "tiny", "message": {"role": "assistant", "content": text}, "done": False, **end}
+            handler.wfile.write(json.dumps(chunk).encode() + b"\n")
+
+    with serving(answer) as base_url:
+        model = LangchainLanguageModel("ollama:tiny", base_url=base_url, timeout_s=60)
+        completion = model.complete(ASKED, Ready, max_tokens=100)
+    assert completion.value == Ready(word="yes")
+    assert (completion.usage.input_tokens, completion.usage.output_tokens) == (11, 7)
 
 
 def test_a_scripted_model_without_answers_says_so() -> None:
     model = ScriptedLanguageModel([])
     with pytest.raises(LanguageModelError, match="asked 1 times"):
-        model.complete(ASKED, StoryAnswer)
+        model.complete(ASKED, Ready, max_tokens=10)
     assert model.history == [tuple(ASKED)]

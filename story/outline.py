@@ -1,0 +1,123 @@
+"""From a language model's outline to a plan that can be kept to: the line-up settled, who is dressed how on which page.
+
+Reading is lenient, checking is not, and `mended` makes a usable plan of what still fails. Knows no language model.
+"""
+
+from collections.abc import Sequence
+
+from concepts.errors import InvalidConcept
+from concepts.lexicon import Lexicon
+from concepts.schema import ConceptCard, check_word
+from story.answers import BeatAnswer, CharacterAnswer, read_items, read_object
+from story.checks import MAX_CHARACTERS
+from story.draft import Beat, Outline
+from story.lineup import settled_place
+from story.schema import LineupMember, StoryRequest
+
+
+def read_outline(raw: str, request: StoryRequest, lexicon: Lexicon) -> Outline | None:
+    """As much of an outline as an answer has, in as many beats as the book has pages; None where it has none."""
+    data = read_object(raw)
+    characters = read_items(raw, CharacterAnswer, key="characters")
+    beats = {beat.number: beat for beat in read_items(raw, BeatAnswer)}
+    if not characters and not beats:
+        return None
+    lineup = _lineup(characters, request.catalog)
+    dressed = {member.name: member for member in lineup}
+    told: list[Beat] = []
+    for number in range(1, request.pages + 1):
+        beat = beats.get(number)
+        if beat is None:
+            told.append(Beat(beat="", who=(), place=told[-1].place if told else ""))
+            continue
+        for change in beat.changes:
+            if change.name in dressed:
+                dressed[change.name] = dressed[change.name].model_copy(update={"wears": _plain(change.wears)})
+        who = tuple(dressed[name] for name in dict.fromkeys(beat.who) if name in dressed)
+        told.append(Beat(beat=_plain(beat.beat), who=who, place=settled_place(beat.place, lexicon)))
+    title, second = data.get("title"), data.get("second_title")
+    return Outline(
+        title=_plain(title) if isinstance(title, str) else "",
+        second_title=_plain(second) if isinstance(second, str) and request.second_language else "",
+        lineup=lineup,
+        beats=(_cover_beat(lineup, told), *told),
+    )
+
+
+def mended(outline: Outline | None, request: StoryRequest, bad: frozenset[str]) -> Outline | None:
+    """The outline with everything that cannot stay replaced or left out; None where too little is left for a story.
+
+    Args:
+        bad: Titles, names and beats that may not be used: with markup, unsafe, or in another language.
+    """
+    if outline is None:
+        return None
+    members = [member for member in outline.lineup if member.name and member.name not in bad and member.word]
+    seen: dict[str, LineupMember] = {}
+    for member in members:
+        seen.setdefault(member.word.casefold(), member)
+    lineup = tuple(seen.values()) or tuple(_member_of(card) for card in _characters(request)[:1])
+    told = [beat for beat in outline.beats[1:] if beat.beat and beat.beat not in bad]
+    if not lineup or 2 * len(told) < request.pages:
+        return None
+    names = {member.name for member in lineup}
+    beats: list[Beat] = []
+    for beat in outline.beats[1:]:
+        who = tuple(member for member in beat.who if member.name in names)[:MAX_CHARACTERS] or lineup[:1]
+        beats.append(beat.model_copy(update={"who": who, "beat": "" if beat.beat in bad else beat.beat}))
+    title = outline.title if outline.title and outline.title not in bad else lineup[0].name
+    second = outline.second_title if outline.second_title not in bad else ""
+    return Outline(
+        title=title,
+        second_title=second or (lineup[0].name if request.second_language else ""),
+        lineup=lineup,
+        beats=(_cover_beat(lineup, beats), *beats),
+    )
+
+
+def _lineup(characters: Sequence[CharacterAnswer], catalog: Sequence[ConceptCard]) -> tuple[LineupMember, ...]:
+    """Everybody with a name and a noun; a noun that is the word of a concept is that concept's."""
+    cards = {card.id: card for card in catalog if card.kind == "character"}
+    by_word = {card.word.casefold(): card for card in reversed(cards.values())}
+    members: dict[str, LineupMember] = {}
+    for character in characters:
+        name, noun = _plain(character.name), _plain(character.noun)
+        card = cards.get(character.concept) or by_word.get(noun.casefold())
+        members.setdefault(
+            name,
+            LineupMember(
+                name=name,
+                word=card.word if card else _word(noun),
+                concept=card.id if card else None,
+                look="" if card else _plain(character.look),
+                size=character.size,
+                pronoun=character.pronoun,
+                wears=_plain(character.wears),
+            ),
+        )
+    return tuple(members.values())
+
+
+def _cover_beat(lineup: Sequence[LineupMember], told: Sequence[Beat]) -> Beat:
+    return Beat(beat="", who=tuple(lineup[:1]), place=told[0].place if told else "")
+
+
+def _member_of(card: ConceptCard) -> LineupMember:
+    return LineupMember(name=card.name, word=card.word, concept=card.id)
+
+
+def _characters(request: StoryRequest) -> list[ConceptCard]:
+    return [card for card in (*request.cast, *request.catalog) if card.kind == "character"]
+
+
+def _word(noun: str) -> str:
+    """The noun where it can be looked for in prompts, without article; else nothing."""
+    bare = noun.lower().removeprefix("the ").removeprefix("an ").removeprefix("a ")
+    try:
+        return check_word(bare)
+    except InvalidConcept:
+        return ""
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())

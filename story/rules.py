@@ -1,0 +1,198 @@
+"""All that has to hold of a story written for one request, stage by stage: the checks put together.
+
+Knows neither who wrote the words nor how to mend them. Each method gives messages, worded for whoever wrote the words.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from concepts.lexicon import Lexicon
+from story.answers import MAX_ALT_CHARACTERS, MAX_TITLE_CHARACTERS, max_text_characters
+from story.checks import MAX_CHARACTERS, check_alt, check_prompt, check_text, has_markup
+from story.draft import Beat, Outline, Shown, Text
+from story.languages import is_in_language, name_of
+from story.lineup import check_lineup
+from story.reading import too_hard
+from story.safety import SafetyGate
+from story.schema import Story, StoryRequest
+
+PROMPT_LANGUAGE = "en"
+"""What the picture models read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The rules for one request."""
+
+    request: StoryRequest
+    lexicon: Lexicon
+    gate: SafetyGate
+    count_tokens: Callable[[str], int]
+    max_tokens: int
+    _verdicts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def judge(self, texts: Iterable[str]) -> None:
+        """Have all texts that are new judged for safety at once.
+
+        Raises:
+            ModerationUnavailable: There is no verdict.
+        """
+        new = [text for text in dict.fromkeys(texts) if text and text not in self._verdicts]
+        self._verdicts.update(zip(new, self.gate.reasons(new), strict=True))
+
+    def outline(self, outline: Outline | None) -> list[str]:
+        """What is wrong with an outline."""
+        if outline is None:
+            return ["the outline is missing; write it"]
+        found = [*self._words("the title", outline.title, most=MAX_TITLE_CHARACTERS)]
+        if self.request.second_language is not None:
+            found += self._words("the second title", outline.second_title, language=self.request.second_language)
+        if not outline.lineup:
+            found.append("there are no characters; settle who is drawn")
+        for member in outline.lineup:
+            found += self._words(f"the name {member.name!r}", member.name, is_name=True)
+            if not member.word:
+                found.append(f"{member.name!r} has no noun that is one plain English word; give it one")
+        nouns = [member.word.casefold() for member in outline.lineup]
+        twice = sorted({noun for noun in nouns if noun and nouns.count(noun) > 1})
+        found += [f"two characters have the noun {noun!r}; keep one of them" for noun in twice]
+        found += self._absent_cast(outline)
+        for number, beat in enumerate(outline.beats[1:], start=1):
+            found += self._beat(number, beat)
+        return found
+
+    def text(self, text: Text | None) -> list[str]:
+        """What is wrong with a page's words."""
+        if text is None:
+            return ["the page is missing; write it"]
+        found = self._page_text("the text", text.text, self.request.language)
+        second = self.request.second_language
+        if second is not None:
+            found += self._page_text("the second text", text.second_text, second)
+            if _paragraphs(text.text) != _paragraphs(text.second_text):
+                found.append("the two texts have not the same number of paragraphs; make them match")
+        return found
+
+    def scene(self, shown: Shown | None, beat: Beat | None) -> list[str]:
+        """What is wrong with a prompt and its concepts; without a beat the line-up is not looked at."""
+        if shown is None:
+            return ["the scene is missing; write it"]
+        catalog = self.request.catalog
+        problems = list(
+            check_prompt(
+                shown.prompt,
+                shown.concepts,
+                catalog=catalog,
+                count_tokens=self.count_tokens,
+                max_tokens=self.max_tokens,
+            )
+        )
+        if beat is not None and shown.prompt.strip():
+            problems += check_lineup(shown.prompt, shown.concepts, beat.on_stage, catalog=catalog, lexicon=self.lexicon)
+        found = [problem.message for problem in problems]
+        if not is_in_language(shown.prompt, PROMPT_LANGUAGE):
+            found.append(f"the prompt is not in {name_of(PROMPT_LANGUAGE)}; write it in that language")
+        return found + self._unsafe("the prompt", shown.prompt)
+
+    def alt(self, alt: str | None, prompt: str) -> list[str]:
+        """What is wrong with a picture's alternative text."""
+        if alt is None:
+            return ["the alternative text is missing; write it"]
+        found = [problem.message for problem in check_alt(alt, prompt=prompt)]
+        if len(alt) > MAX_ALT_CHARACTERS:
+            found.append(f"the alternative text has {len(alt)} characters; at most {MAX_ALT_CHARACTERS} are in order")
+        return found + self._language("the alternative text", alt, self.request.language) + self._unsafe("it", alt)
+
+    def story(self, story: Story, beats: Mapping[int, Beat]) -> list[str]:
+        """What is wrong with a whole story, each message with its place; the proof before anything is drawn.
+
+        Args:
+            beats: What the pictures have to keep to, by page; a page without one need not.
+        """
+        self.judge([story.title, story.second_title])
+        self.judge(text for page in story.pages for text in (page.text, page.second_text))
+        self.judge(text for scene in story.scenes for text in (scene.prompt, scene.alt))
+        found = [f"title: {message}" for message in self._words("it", story.title)]
+        for number, scene in enumerate(story.scenes):
+            messages = self.scene(Shown(prompt=scene.prompt, concepts=scene.concepts), beats.get(number))
+            messages += self.alt(scene.alt, scene.prompt)
+            if number:
+                page = story.pages[number - 1]
+                messages += self.text(Text(text=page.text, second_text=page.second_text))
+            found += [f"page {number}: {message}" for message in messages]
+        return found
+
+    def bad_words_of(self, outline: Outline) -> frozenset[str]:
+        """Title, names and beats of an outline that may not be used at all."""
+        words = [outline.title, *(member.name for member in outline.lineup), *(beat.beat for beat in outline.beats)]
+        bad = {word for word in words if self._words("it", word, is_name=True)}
+        second = self.request.second_language
+        if second and self._words("it", outline.second_title, language=second):
+            bad.add(outline.second_title)
+        return frozenset(bad)
+
+    def _absent_cast(self, outline: Outline) -> list[str]:
+        present = {member.concept for member in outline.lineup}
+        return [
+            f"{card.name} ({card.id!r}) has to be in this book and is not among the characters; give it a part"
+            for card in self.request.cast
+            if card.kind == "character" and card.id not in present
+        ]
+
+    def _beat(self, number: int, beat: Beat) -> list[str]:
+        if not beat.beat:
+            return [f"page {number} has no beat; say what happens"]
+        found = self._words(f"the beat of page {number}", beat.beat)
+        if not beat.who:
+            found.append(f"page {number} shows none of the characters; name one or two of them in who")
+        if len(beat.who) > MAX_CHARACTERS:
+            found.append(
+                f"page {number} shows more than {MAX_CHARACTERS} characters; leave the others for another page"
+            )
+        if self._words("it", beat.place, is_name=True, language=PROMPT_LANGUAGE) and beat.place:
+            found.append(f"the place of page {number} is no plain English phrase; write one such as 'in the snow'")
+        return found
+
+    def _page_text(self, what: str, text: str, language: str) -> list[str]:
+        found = [problem.message for problem in check_text(text)]
+        most = max_text_characters(self.request.age)
+        if len(text) > most:
+            found.append(f"{what} has {len(text)} characters; at most {most} are in order")
+        if hard := too_hard(text, age=self.request.age, language=language):
+            found.append(f"{what} is too hard: {hard}")
+        return found + self._language(what, text, language) + self._unsafe(what, text)
+
+    def _words(
+        self, what: str, text: str, *, most: int | None = None, language: str | None = None, is_name: bool = False
+    ) -> list[str]:
+        if not text.strip():
+            return [f"{what} is empty; write it"]
+        found = [f"{what} contains markup; write plain words"] if has_markup(text) else []
+        if most is not None and len(text) > most:
+            found.append(f"{what} has {len(text)} characters; at most {most} are in order")
+        if not is_name or len(text.split()) > 1:
+            found += self._language(what, text, language or self.request.language)
+        return found + self._unsafe(what, text)
+
+    def _language(self, what: str, text: str, language: str) -> list[str]:
+        return [] if is_in_language(text, language) else [f"{what} is not in {name_of(language)}; write it in that"]
+
+    def _unsafe(self, what: str, text: str) -> list[str]:
+        self.judge([text])
+        reasons = self._verdicts.get(text, ())
+        return [f"{what} is not for children ({', '.join(reasons)}); write it without that"] if reasons else []
+
+
+def _paragraphs(text: str) -> int:
+    return len([part for part in text.split("\n\n") if part.strip()])
+
+
+def words_of(items: Sequence[Text | Shown | str]) -> list[str]:
+    """All texts in the items of a stage, to be judged."""
+    words: list[str] = []
+    for item in items:
+        if isinstance(item, Text):
+            words += [item.text, item.second_text]
+        else:
+            words.append(item.prompt if isinstance(item, Shown) else item)
+    return words

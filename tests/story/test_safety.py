@@ -1,0 +1,140 @@
+"""What is not for children is blocked by name of reason, and what children's books are made of is not."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from story.errors import ModerationUnavailable, UnsafeRequest
+from story.safety import OpenAIModerator, SafetyGate, unsafe_reasons
+from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
+from tests.story.builders import BANK, card, storyteller
+from tests.story.servers import serving
+
+UNSAFE = {
+    "a fox who murders the king": "violence",
+    "the bear kills everybody": "violence",
+    "he k i l l s the cat": "violence",
+    "a m u r d e r mystery": "violence",
+    "a m\u200burd\u200ber mystery": "violence",
+    "P0RN for foxes": "sexual content",
+    "a cat who deals cocaine": "drugs and alcohol",
+    "a lonely rabbit commits suicide": "self-harm",
+    "a Nazi robot": "hate",
+    "what the FUCK said the fox": "profanity",
+    "sh!t": "profanity",
+    "a cat who makes a big bomb at home": "dangerous instructions",
+    "the fox is skinned alive": "horror",
+    "Der Fuchs will seine Schwester töten": "violence",
+    "Ein Bär nimmt Kokain": "drugs and alcohol",
+    "여우가 살인을 했어요": "violence",
+    "토끼가 자살을 했어요": "self-harm",
+    "اللصوص قتلوا الملك": "violence",
+    "صنع قنبلة في البيت": "dangerous instructions",
+}
+SAFE = [
+    "a fox who cannot sleep", "a knight with a wooden sword", "a wolf who is hungry", "a witch and her broom",
+    "the grapes of the class", "a skilled assistant", "Scunthorpe by the sea", "pussy willows in spring",
+    "a pirate who finds gold", "the shirt and the therapist",
+    "Der Fuchs weinte, weil er allein war.", "Der Zauberstab und der Stab", "Die Nacktschnecke im Garten",
+    "En räv som fick en vän. Slut.", "Bir gün bir tilki vardı.", "여우가 지나치게 빨리 달렸어요.",
+    "음식인데 아주 맛있어요.",
+    "숨죽여 기다렸어요. 그 아이는 열 살인 소녀예요.", "흰자위와 노른자위", "يحكى أن ثعلبا كان يحب القمر والخراف",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "reason"), UNSAFE.items())
+def test_what_is_not_for_children_is_named_by_its_reason(text: str, reason: str) -> None:
+    assert reason in unsafe_reasons(text)
+
+
+@pytest.mark.parametrize("text", SAFE)
+def test_what_childrens_books_are_made_of_is_let_through(text: str) -> None:
+    assert unsafe_reasons(text) == ()
+
+
+def test_what_the_storyteller_tells_is_let_through() -> None:
+    for idea in ("a fox who cannot sleep", "a pirate who is afraid of ghosts", "a bear who bakes", "two rabbits"):
+        for seed in range(6):
+            written = storyteller().write(StoryRequest(idea=idea, catalog=BANK, pages=16, seed=seed))
+            assert SafetyGate().check_story(written) is written
+
+
+def test_an_unsafe_idea_or_concept_is_refused_by_name() -> None:
+    gate = SafetyGate()
+    with pytest.raises(UnsafeRequest, match=r"The idea is not for a children's book \(violence\)"):
+        gate.check_request(StoryRequest(idea="a fox who murders"))
+    hostile = card("gore-fox", "fox", "character").model_copy(update={"caption": "a fox in a bloodbath"})
+    with pytest.raises(UnsafeRequest, match=r"The concept 'gore-fox'.*\(violence\)"):
+        gate.check_request(StoryRequest(idea="a fox", catalog=(hostile,)))
+    gate.check_request(StoryRequest(idea="a fox", catalog=BANK))
+
+
+@pytest.mark.parametrize("part", ["title", "text", "prompt", "alt"])
+def test_an_unsafe_part_of_a_story_makes_no_book(part: str) -> None:
+    words = {"title": "Fox", "text": "He went.", "prompt": "a fox", "alt": "A fox goes."} | {part: "a bloodbath"}
+    scene = Scene(prompt=words["prompt"], alt=words["alt"])
+    story = Story(title=words["title"], cover=scene, pages=(Page(text=words["text"], scene=scene),))
+    with pytest.raises(UnsafeRequest, match="no book is made"):
+        SafetyGate().check_story(WrittenStory(story=story))
+
+
+@contextmanager
+def moderation(status: int, flagged: Sequence[str] | None) -> Iterator[str]:
+    """A server with OpenAI's moderation endpoint that flags texts with the word "odd"."""
+
+    def answer(handler: BaseHTTPRequestHandler, body: dict[str, object]) -> None:
+        texts = body.get("input")
+        assert isinstance(texts, list)
+        results = [
+            {
+                "flagged": "odd" in text,
+                "categories": dict.fromkeys(flagged or (), "odd" in text),
+                "category_scores": {},
+                "category_applied_input_types": {},
+            }
+            for text in texts
+        ]
+        payload = {"id": "m", "model": "omni", "results": results} if flagged is not None else {"nothing": True}
+        data = json.dumps(payload).encode()
+        handler.send_response(status)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    with serving(answer) as base_url:
+        yield base_url
+
+
+def gate_at(base_url: str, *, is_required: bool = True) -> SafetyGate:
+    moderator = OpenAIModerator(base_url=base_url, api_key=None, is_required=is_required, timeout_s=5)
+    return SafetyGate(moderator=moderator)
+
+
+def test_the_endpoints_verdict_counts_beside_the_local_one() -> None:
+    with moderation(200, ["harassment/threatening"]) as base_url:
+        verdicts = gate_at(base_url).reasons(["an odd fox", "a fox", "a murder"])
+    assert verdicts == (("harassment, threatening",), (), ("violence",))
+
+
+@pytest.mark.parametrize(("status", "flagged"), [(500, ["x"]), (401, ["x"]), (404, ["x"]), (200, None)])
+def test_without_a_verdict_nothing_is_let_through(status: int, flagged: list[str] | None) -> None:
+    with moderation(status, flagged) as base_url, pytest.raises(ModerationUnavailable, match="nothing is let through"):
+        gate_at(base_url).reasons(["a fox"])
+
+
+def test_a_server_that_offers_no_moderation_leaves_the_local_check() -> None:
+    with moderation(404, ["x"]) as base_url:
+        assert gate_at(base_url, is_required=False).reasons(["a fox", "a murder"]) == ((), ("violence",))
+    with moderation(503, ["x"]) as base_url, pytest.raises(ModerationUnavailable):
+        gate_at(base_url, is_required=False).reasons(["a fox"])
+
+
+def test_a_server_that_is_gone_lets_nothing_through() -> None:
+    with moderation(200, ["x"]) as base_url:
+        pass
+    with pytest.raises(ModerationUnavailable):
+        gate_at(base_url, is_required=False).reasons(["a fox"])
