@@ -127,6 +127,30 @@ def _add_learn(commands: Commands) -> None:
         metavar="ID=WORD:KIND",
         help="what to learn: a new id, its word in the caption and its kind, as in rusty=fox:character; repeatable",
     )
+    learn.add_argument(
+        "--also",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("PICTURE", "CAPTION"),
+        help="another picture, of the same concepts or of other ones that are learnt with them; repeatable",
+    )
+    learn.add_argument(
+        "--joint",
+        action="store_true",
+        help="set pictures of different concepts side by side, so that these do not blend",
+    )
+    learn.add_argument(
+        "--distinct",
+        action="store_true",
+        help='give concepts whose word is taken words of their own, such as "second fox", in captions too',
+    )
+    learn.add_argument(
+        "--directions",
+        choices=("table", "concept_mod"),
+        default="table",
+        help="what is learnt: directions outright, or the paper's network that makes them (default: table)",
+    )
     learn.add_argument("--steps", type=int, metavar="N", help="learning steps altogether (default: the recipe's)")
     learn.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
     learn.add_argument("--replace", action="store_true", help="replace concepts of the same ids")

@@ -136,14 +136,16 @@ def _design_changes(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _learn(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
-    from api.commands.learn import learn_from_picture, parse_concept, recipe_of
+    from api.commands.learn import learn_from_pictures, parse_concept, recipe_of
 
-    return learn_from_picture(
-        arguments.picture,
-        caption=arguments.caption,
+    return learn_from_pictures(
+        [(arguments.picture, arguments.caption), *((Path(path), caption) for path, caption in arguments.also)],
         concepts=[parse_concept(text) for text in arguments.concept],
         bank=open_bank(settings.bank_dir, tell=reporter.note),
-        recipe=recipe_of(steps=arguments.steps, seed=arguments.seed),
+        recipe=recipe_of(
+            steps=arguments.steps, seed=arguments.seed, directions=arguments.directions, joint=arguments.joint
+        ),
+        distinct=arguments.distinct,
         replace=arguments.replace,
         model=settings.model,
         reporter=reporter,

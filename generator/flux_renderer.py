@@ -17,9 +17,11 @@ from concepts.bank import ConceptBank
 from concepts.binding import Span
 from concepts.errors import WrongBaseModel
 from concepts.schema import BoundPrompt, ConceptMention
+from generator.blending import compare_keys, recorded_keys
 from generator.directions import DirectionBinding, build_token_offsets, load_direction
 from generator.errors import InvalidSettings
-from generator.flow import encode_text
+from generator.flow import encode_text, predict_velocity
+from generator.key_similarity import KeySimilarity
 from generator.loading import FluxModel
 from generator.modulation import attach, attach_to_all
 from generator.renderer import OnStep
@@ -27,6 +29,9 @@ from generator.settings import RenderSettings
 from generator.slides import Slide, find_target
 from generator.text_directions import text_direction
 from generator.tokens import TokenSpan, find_token_spans
+
+PROBED_SIGMA = 0.95
+"""Noise level at which keys are compared: high, where a picture's subjects are decided."""
 
 
 class FluxRenderer:
@@ -78,6 +83,33 @@ class FluxRenderer:
                 generator=torch.Generator("cpu").manual_seed(seed),
                 **_step_callback(on_step, settings.num_inference_steps),
             ).images[0]
+
+    @torch.no_grad()
+    def key_similarities(
+        self, bound: BoundPrompt, *, strengths: Mapping[str, float] | None = None
+    ) -> tuple[KeySimilarity, ...]:
+        """How alike every two concepts of the prompt are in attention, the most alike first.
+
+        By one pass of the transformer on fixed noise at `PROBED_SIGMA`; nothing where there is one concept or none.
+        Errors as in `render`.
+        """
+        settings, model = self.model.defaults, self.model
+        bindings = self._bind(bound, settings, strengths or {})
+        if len(bindings) < 2:
+            return ()
+        pipeline, transformer = model.pipeline, model.pipeline.transformer
+        encoding = encode_text(pipeline, bound.prompt, max_sequence_length=settings.max_sequence_length)
+        height, width = (side // pipeline.vae_scale_factor for side in (settings.height, settings.width))
+        channels = transformer.config.in_channels // 4
+        noise = torch.randn(1, channels, height, width, generator=torch.Generator().manual_seed(0))
+        sigmas = torch.full((1,), PROBED_SIGMA, device=transformer.device)
+        nothing = torch.zeros(1, model.dim)
+        with (
+            self._attached(bindings, nothing, text_len=settings.max_sequence_length),
+            recorded_keys(transformer) as keys,
+        ):
+            predict_velocity(transformer, noise.to(transformer.device), sigmas, encoding)
+        return compare_keys(keys, {each.concept_id: range(each.start, each.stop) for each in bindings})
 
     @contextmanager
     def _attached(

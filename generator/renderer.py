@@ -1,4 +1,4 @@
-"""What the rest of the program knows of drawing: one method. Without torch, so that text work never loads it."""
+"""What the rest of the program knows of drawing: two methods. Without torch, so that text work never loads it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -6,6 +6,7 @@ from typing import Protocol
 from PIL import Image
 
 from concepts.schema import BoundPrompt
+from generator.key_similarity import KeySimilarity
 from generator.settings import RenderSettings
 from generator.slides import Slide
 
@@ -32,4 +33,10 @@ class Renderer(Protocol):
         concepts, by id, 1 where none is given; `slides` are text-driven directions that come on top. What `on_step`
         raises ends the picture and comes through.
         """
+        ...
+
+    def key_similarities(
+        self, bound: BoundPrompt, *, strengths: Mapping[str, float] | None = None
+    ) -> tuple[KeySimilarity, ...]:
+        """How alike every two concepts of the prompt are in attention, the most alike first; draws nothing."""
         ...

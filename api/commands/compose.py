@@ -15,6 +15,7 @@ from concepts.pictures import open_picture
 from concepts.schema import BoundPrompt
 from generator.contact_sheet import Panel, contact_sheet
 from generator.images import save_png
+from generator.key_similarity import blending_warnings
 
 MAX_PICTURES = 9
 SHEET_FILENAME = "sheet.png"
@@ -39,6 +40,8 @@ def compose_pictures(
     from api.studio import open_studio  # loads torch, so only now
 
     studio = open_studio(model, bank)
+    for warning in blending_warnings(studio.renderer.key_similarities(prompts[-1], strengths=strengths)):
+        reporter.note(f"Note: {warning}")
     out_dir.mkdir(parents=True, exist_ok=True)
     num_steps = studio.settings.num_inference_steps
     paths = [out_dir / f"{number}.png" for number in range(1, len(prompts) + 1)]

@@ -9,6 +9,7 @@ from api.errors import OutputError
 from api.outcome import Outcome
 from concepts.bank import ConceptBank
 from concepts.binding import expand_handles
+from generator.key_similarity import blending_warnings
 from generator.slides import Slide, find_target
 
 
@@ -33,6 +34,8 @@ def draw_picture(
     from api.studio import open_studio  # loads torch, so only now
 
     studio = open_studio(model, bank)
+    for warning in blending_warnings(studio.renderer.key_similarities(bound, strengths=strengths)):
+        reporter.note(f"Note: {warning}")
     with reporter.progress(studio.settings.num_inference_steps) as advance:
         draw_file(
             studio,

@@ -1,24 +1,29 @@
-"""`fableverse learn`: concepts of one picture, learnt and put into the bank."""
+"""`fableverse learn`: concepts of one picture or several, learnt and put into the bank."""
 
 import hashlib
 import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
+from PIL import Image
 from pydantic import ValidationError
 
 from api.console import Advance, Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
 from concepts.bank import ConceptBank
+from concepts.distinct import give_distinct_words
 from concepts.errors import ConceptExists
 from concepts.pictures import open_picture
 from concepts.schema import ConceptKind
 from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
-from generator.recipe import ConceptRequest, LearningProgress, LearningRecipe
+from generator.recipe import ConceptRequest, LearningProgress, LearningRecipe, SourcePicture
 
 WORK_DIRNAME = ".learning"
+JOINT_FRACTION = 0.3
+"""Share of the steps that see two pictures side by side with --joint. Not measured; the paper states none."""
 
 
 def parse_concept(text: str) -> ConceptRequest:
@@ -39,13 +44,15 @@ def parse_concept(text: str) -> ConceptRequest:
         raise UsageError(f"--concept {text!r} has the kind {kind!r}; a kind is one of {kinds}.") from error
 
 
-def recipe_of(*, steps: int | None, seed: int) -> LearningRecipe:
-    """The default recipe, its two stages scaled to `steps` altogether.
+def recipe_of(
+    *, steps: int | None, seed: int, directions: Literal["table", "concept_mod"] = "table", joint: bool = False
+) -> LearningRecipe:
+    """The default recipe with what the command line changes, its two stages scaled to `steps` altogether.
 
     Raises:
         UsageError: There are too few steps for both stages.
     """
-    recipe = LearningRecipe(seed=seed)
+    recipe = LearningRecipe(seed=seed, directions=directions, joint_fraction=JOINT_FRACTION if joint else 0.0)
     if steps is None:
         return recipe
     if steps < 2:
@@ -54,19 +61,19 @@ def recipe_of(*, steps: int | None, seed: int) -> LearningRecipe:
     return recipe.model_copy(update={"stage1_steps": first, "stage2_steps": steps - first})
 
 
-def learn_from_picture(
-    picture_path: Path,
+def learn_from_pictures(
+    pictures: Sequence[tuple[Path, str]],
     *,
-    caption: str,
     concepts: Sequence[ConceptRequest],
     bank: ConceptBank,
     recipe: LearningRecipe,
+    distinct: bool,
     replace: bool,
     model: str,
     reporter: Reporter,
 ) -> Outcome:
-    """Learns the concepts and keeps them; when it is interrupted the same command goes on where it stopped."""
-    picture = open_picture(picture_path)
+    """Learns concepts of pictures with captions; when interrupted the same command goes on where it stopped."""
+    opened = [open_picture(path) for path, _ in pictures]
     _check_ids(bank, concepts, replace=replace)
     reporter.note(f"Loading {model} …")
     from generator.flux_renderer import FluxRenderer  # loads torch, so only now
@@ -76,15 +83,14 @@ def learn_from_picture(
 
     loaded = load_model(model)
     prompts = GENERAL_PROMPTS if loaded.lexicon is None else prompts_from_lexicon(loaded.lexicon)
+    captions, concepts = _tell_apart(
+        [caption for _, caption in pictures], concepts, bank, loaded.fingerprint, distinct=distinct, reporter=reporter
+    )
+    first, *others = (
+        SourcePicture(picture=picture, caption=caption) for picture, caption in zip(opened, captions, strict=True)
+    )
     work_dir = bank.folder / WORK_DIRNAME
-    task = [
-        hashlib.sha256(picture.tobytes()).hexdigest(),
-        caption,
-        [concept.model_dump() for concept in concepts],
-        recipe.model_dump(),
-        loaded.fingerprint,
-    ]
-    checkpoint_path = work_dir / f"{hashlib.sha256(json.dumps(task).encode()).hexdigest()[:16]}.safetensors"
+    checkpoint_path = _checkpoint_path(work_dir, opened, captions, concepts, recipe, loaded.fingerprint)
     if checkpoint_path.exists():
         reporter.note("Going on where learning was interrupted.")
     reporter.note("Preparing the pictures and texts to learn from …")
@@ -92,11 +98,12 @@ def learn_from_picture(
         with reporter.progress(recipe.num_steps) as advance:
             learnt = learn_concepts(
                 loaded,
-                picture,
-                caption,
+                first.picture,
+                first.caption,
                 concepts,
                 isolation_prompts=prompts,
                 recipe=recipe,
+                more_sources=others,
                 cache_dir=work_dir,
                 checkpoint_path=checkpoint_path,
                 on_step=partial(_report, advance),
@@ -113,6 +120,53 @@ def learn_from_picture(
         lines=tuple(f"Learnt {concept.id} ({concept.word}): {bank.folder / concept.id}" for concept in kept),
         data={"bank": str(bank.folder), "concepts": [concept.card().model_dump(mode="json") for concept in kept]},
     )
+
+
+def _checkpoint_path(
+    work_dir: Path,
+    pictures: Sequence[Image.Image],
+    captions: Sequence[str],
+    concepts: Sequence[ConceptRequest],
+    recipe: LearningRecipe,
+    fingerprint: str,
+) -> Path:
+    """Where the same request finds its checkpoint again."""
+    task = [
+        [hashlib.sha256(picture.tobytes()).hexdigest() for picture in pictures],
+        list(captions),
+        [concept.model_dump() for concept in concepts],
+        recipe.model_dump(),
+        fingerprint,
+    ]
+    return work_dir / f"{hashlib.sha256(json.dumps(task).encode()).hexdigest()[:16]}.safetensors"
+
+
+def _tell_apart(
+    captions: Sequence[str],
+    concepts: Sequence[ConceptRequest],
+    bank: ConceptBank,
+    fingerprint: str,
+    *,
+    distinct: bool,
+    reporter: Reporter,
+) -> tuple[tuple[str, ...], tuple[ConceptRequest, ...]]:
+    """Captions and concepts with words of their own where that is asked for; else a note where it should be."""
+    ids = {concept.id for concept in concepts}
+    others = [other for other in bank.list() if other.base_model == fingerprint and other.id not in ids]
+    if not distinct:
+        for concept in concepts:
+            if namesakes := [other.id for other in others if other.word.casefold() == concept.word.casefold()]:
+                reporter.note(
+                    f"Note: {concept.word!r} also names {', '.join(namesakes)}, and one prompt cannot have both. "
+                    "Give --distinct to learn it under a word of its own."
+                )
+        return tuple(captions), tuple(concepts)
+    words = {concept.id: concept.word for concept in concepts}
+    found = give_distinct_words(captions, words, taken=[other.word for other in others])
+    for concept_id, word in found.words.items():
+        if word != words[concept_id]:
+            reporter.note(f"Note: {concept_id} is learnt as {word!r}, because {words[concept_id]!r} is taken.")
+    return found.captions, tuple(concept.model_copy(update={"word": found.words[concept.id]}) for concept in concepts)
 
 
 def _report(advance: Advance, progress: LearningProgress) -> None:

@@ -12,6 +12,7 @@ from api.book_lock import LockedModel
 from api.storybook import Studio
 from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt
+from generator.key_similarity import KeySimilarity
 from generator.renderer import OnStep
 from generator.settings import RenderSettings
 from generator.slides import Slide
@@ -68,6 +69,12 @@ class PlainRenderer:
                 on_step(step + 1, size.num_inference_steps)
         digest = hashlib.sha256(f"{seed} {bound.prompt}".encode()).digest()
         return Image.new("RGB", (size.width, size.height), (digest[0], digest[1], digest[2]))
+
+    def key_similarities(
+        self, bound: BoundPrompt, *, strengths: Mapping[str, float] | None = None
+    ) -> tuple[KeySimilarity, ...]:
+        del bound, strengths
+        return ()
 
 
 def plain_bank(folder: Path) -> ConceptBank:

@@ -1,6 +1,7 @@
 """The commands with a real, tiny, random model: learn, draw, a book, the same book again, an interruption."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from api import exit_codes
 from api.cli import main
+from concepts.bank import ConceptBank
 from generator.images import read_metadata
 from tests.api.builders import SETTINGS, noise_picture
 from tests.concepts.builders import contents
@@ -65,6 +67,36 @@ def test_a_picture_is_drawn_with_a_strength_and_slides(workplace: Path, tmp_path
         ("rusty", "wild", 1.5),
         ("*", "dusk", 1.0),
     ]
+
+
+def test_pictures_are_learnt_jointly_and_a_second_fox_gets_a_word_of_its_own(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(workplace / "bank", tmp_path / "bank")
+    noise_picture(tmp_path / "hat.png", size=(16, 16))
+    model = ["--model", str(workplace / "model"), "--bank", str(tmp_path / "bank")]
+    words = ["learn", str(workplace / "fox.png"), "--caption", "a fox waves", "--concept", "rufus=fox:character"]
+    also = ["--also", str(tmp_path / "hat.png"), "a hat in the snow", "--concept", "topper=hat:clothing"]
+    options = ["--joint", "--distinct", "--directions", "concept_mod", "--steps", "2"]
+    assert main([*words, *also, *options, *model]) == exit_codes.OK
+    assert "rufus is learnt as 'second fox', because 'fox' is taken" in capsys.readouterr().err
+    bank = ConceptBank(tmp_path / "bank")
+    rufus, topper = bank.get("rufus"), bank.get("topper")
+    assert (rufus.word, rufus.caption, topper.caption) == ("second fox", "a second fox waves", "a hat in the snow")
+    assert (rufus.recipe["directions"], rufus.recipe["joint_fraction"]) == ("concept_mod", 0.3)
+    draw = ["draw", "a @rusty and a @rufus", "-o", str(tmp_path / "two.png"), *model]
+    assert main(draw) == exit_codes.OK
+    assert read_metadata(tmp_path / "two.png").prompt == "a fox and a second fox"
+
+
+def test_a_word_that_is_taken_is_noted_with_the_cure(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(workplace / "bank", tmp_path / "bank")
+    words = ["learn", str(workplace / "fox.png"), "--caption", "a fox", "--concept", "rufus=fox:character"]
+    model = ["--model", str(workplace / "model"), "--bank", str(tmp_path / "bank")]
+    assert main([*words, "--steps", "2", *model]) == exit_codes.OK
+    assert "'fox' also names rusty, and one prompt cannot have both. Give --distinct" in capsys.readouterr().err
 
 
 def test_a_book_is_made_and_made_again_by_its_lock(
