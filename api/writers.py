@@ -10,6 +10,7 @@ from story.costs import Price, known_price
 from story.draft import DraftFolder
 from story.langchain_model import LangchainLanguageModel
 from story.llm import LanguageModel
+from story.local_model import PREFIX, TransformersLanguageModel
 from story.prompts import StoryPrompts
 from story.safety import OpenAIModerator, SafetyGate
 from story.storyteller import Storyteller
@@ -62,6 +63,8 @@ def open_language_model(settings: Settings) -> LanguageModel:
         LanguageModelError: There is none of that name.
     """
     assert settings.llm is not None, "whoever asks has looked"
+    if settings.llm.startswith(PREFIX):
+        return TransformersLanguageModel(settings.llm.removeprefix(PREFIX), timeout_s=settings.timeout_s)
     # Some models take no other temperature than their own, so none is asked for.
     return LangchainLanguageModel(
         settings.llm,
@@ -94,6 +97,8 @@ def price_of(settings: Settings) -> Price | None:
         raise UsageError("A price needs both parts: set input_price and output_price, or neither.")
     if given[0] is not None and given[1] is not None:
         return Price(input_usd=given[0], output_usd=given[1])
+    if settings.llm is not None and settings.llm.startswith(PREFIX):
+        return Price(input_usd=0, output_usd=0)
     price = known_price(settings.llm) if settings.llm is not None and settings.base_url is None else None
     if price is None and settings.budget_usd is not None:
         raise UsageError(

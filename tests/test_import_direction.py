@@ -18,6 +18,8 @@ ALLOWED: dict[str, set[str]] = {
 }
 FILES = sorted(path for package in ALLOWED for path in (ROOT / package).rglob("*.py"))
 HEAVY = {"torch", "diffusers", "transformers"}
+# Imported by `story/local_model.py` alone, and there only once a local language model is open.
+LOCAL_MODEL_ONLY = "story.constrained"
 
 
 def module_name(path: Path) -> str:
@@ -29,6 +31,7 @@ TEXT_MODULES = [
     module_name(path)
     for path in FILES
     if path.relative_to(ROOT).parts[0] in {"concepts", "story"} or path == ROOT / "api" / "cli.py"
+    if module_name(path) != LOCAL_MODEL_ONLY
 ]
 
 
@@ -78,3 +81,12 @@ def test_text_work_loads_neither_torch_nor_diffusers_nor_transformers() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_only_the_local_language_model_knows_what_loads_torch() -> None:
+    using = [
+        path.relative_to(ROOT)
+        for path in FILES
+        if LOCAL_MODEL_ONLY in path.read_text(encoding="utf-8") and path.parent == ROOT / "story"
+    ]
+    assert using == [Path("story/local_model.py")]
