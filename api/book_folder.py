@@ -20,15 +20,23 @@ from story.draft import REPLIES_FILENAME
 from story.editions.formats import EDITIONS
 
 PAGES_DIRNAME = "pages"
+CANDIDATES_DIRNAME = "candidates"
 MAX_SLUG_LENGTH = 60
-_PARTS = {STORY_FILENAME, RECORD_FILENAME, LOCK_FILENAME, REPLIES_FILENAME, PAGES_DIRNAME, CAST_DIRNAME} | {
-    edition.filename for edition in EDITIONS.values()
-}
+_PARTS = {
+    STORY_FILENAME,
+    RECORD_FILENAME,
+    LOCK_FILENAME,
+    REPLIES_FILENAME,
+    PAGES_DIRNAME,
+    CAST_DIRNAME,
+    CANDIDATES_DIRNAME,
+} | {edition.filename for edition in EDITIONS.values()}
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """What file browsers leave behind by themselves."""
 _PICTURES = {
     PAGES_DIRNAME: re.compile(r"cover\.png|page-\d{2,}\.png"),
     CAST_DIRNAME: re.compile(r"[a-z0-9-]+\.png"),
+    CANDIDATES_DIRNAME: re.compile(r"(?:cover|page-\d{2,})-seed-\d+\.png"),
 }
 
 

@@ -19,7 +19,7 @@ from concepts.errors import FableverseError
 from concepts.schema import BoundPrompt, ConceptId, ConceptMention
 from generator.settings import RenderSettings
 from story.book import STORY_FILENAME
-from story.schema import Story, StoryRequest
+from story.schema import Scene, Story, StoryRequest
 
 LOCK_FILENAME = "book.lock"
 _LIBRARIES = ("torch", "diffusers", "transformers")
@@ -106,18 +106,7 @@ def make_lock(
     Raises:
         ConceptError: A scene's concept is not in the bank or its prompt does not name it once.
     """
-    pictures: list[LockedPicture] = []
-    for index, scene in enumerate(story.scenes):
-        concepts = [bank.get(concept_id) for concept_id in scene.concepts]
-        bound = bind_concepts(scene.prompt, concepts)
-        pictures.append(
-            LockedPicture(
-                prompt=bound.prompt,
-                seed=request.seed + index,
-                mentions=bound.mentions,
-                concepts={concept.id: concept.direction_sha256 for concept in concepts},
-            )
-        )
+    pictures = [locked_picture(scene, bank=bank, seed=request.seed + index) for index, scene in enumerate(story.scenes)]
     on_stage = [concept_id for picture in pictures for concept_id in picture.concepts]
     chosen = [card.id for card in request.cast if card.id in on_stage]
     return BookLock(
@@ -134,6 +123,22 @@ def make_lock(
     )
 
 
+def locked_picture(scene: Scene, *, bank: ConceptBank, seed: int) -> LockedPicture:
+    """What a scene is drawn from.
+
+    Raises:
+        ConceptError: A concept is not in the bank or the prompt does not name it once.
+    """
+    concepts = [bank.get(concept_id) for concept_id in scene.concepts]
+    bound = bind_concepts(scene.prompt, concepts)
+    return LockedPicture(
+        prompt=bound.prompt,
+        seed=seed,
+        mentions=bound.mentions,
+        concepts={concept.id: concept.direction_sha256 for concept in concepts},
+    )
+
+
 def current_versions() -> dict[str, str]:
     """Versions of Fableverse and of the libraries that pictures depend on; none of them is imported."""
     return {"fableverse": api.__version__} | {name: importlib.metadata.version(name) for name in _LIBRARIES}
@@ -146,6 +151,22 @@ def read_lock(path: Path) -> tuple[BookLock, Story]:
         LockMismatch: One of the two is no such file, or they do not belong together.
         OSError: One of the two cannot be read.
     """
+    lock, story = read_lock_only(path)
+    if [scene.prompt for scene in story.scenes] != [picture.prompt for picture in lock.pictures]:
+        raise LockMismatch(
+            f"The prompts in {str(path.with_name(STORY_FILENAME))!r} are not those in {str(path)!r}: drawing again by "
+            "a lock keeps every prompt. To draw what changed, use: fableverse book render and the book's folder."
+        )
+    return lock, story
+
+
+def read_lock_only(path: Path) -> tuple[BookLock, Story]:
+    """A lock and the story beside it, which may have been edited in any way.
+
+    Raises:
+        LockMismatch: One of the two is no such file.
+        OSError: One of the two cannot be read.
+    """
     story_path = path.with_name(STORY_FILENAME)
     try:
         lock = BookLock.model_validate_json(path.read_bytes())
@@ -155,11 +176,6 @@ def read_lock(path: Path) -> tuple[BookLock, Story]:
         story = Story.model_validate_json(story_path.read_bytes())
     except ValidationError as error:
         raise LockMismatch(f"{str(story_path)!r} is no story: {error} Correct or restore it.") from error
-    if [scene.prompt for scene in story.scenes] != [picture.prompt for picture in lock.pictures]:
-        raise LockMismatch(
-            f"The prompts in {str(story_path)!r} are not those in {str(path)!r}: drawing again by a lock keeps every "
-            "prompt, only titles, texts and alt texts may be edited. Restore the prompts, or make a new book."
-        )
     return lock, story
 
 

@@ -30,7 +30,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit code; `argv` is by default the program's own."""
-    words = sys.argv[1:] if argv is None else list(argv)
+    words = _with_actions(sys.argv[1:] if argv is None else list(argv))
     try:
         arguments = _parser().parse_args(words)
     except _CommandLineError as error:
@@ -44,6 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return execute(arguments)
 
 
+def _with_actions(words: list[str]) -> list[str]:
+    """The words with "book edit" and "book render" as one, so that they are commands and no ideas."""
+    joined = " ".join(words[:2])
+    return [joined, *words[2:]] if joined in ("book edit", "book render") else words
+
+
 def _parser() -> argparse.ArgumentParser:
     codes = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items())
     parser = _Parser(
@@ -55,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fableverse {api.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_book(commands)
+    _add_edit(commands)
+    _add_render(commands)
     _add_export(commands)
     _add_learn(commands)
     _add_bank(commands)
@@ -94,6 +102,30 @@ def _add_language_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--moderation", choices=("auto", "on", "off"), help="ask the endpoint's moderation too (default: auto)"
     )
+
+
+def _add_edit(commands: Commands) -> None:
+    edit = commands.add_parser("book edit", help="change words of a finished book; without options, in $EDITOR")
+    edit.add_argument("folder", type=Path, metavar="DIR", help="the book's folder")
+    edit.add_argument("--title", metavar="TEXT", help="the book's title")
+    edit.add_argument("--page", type=int, metavar="N", help="which page the other options are for; 0 is the cover")
+    edit.add_argument("--text", metavar="TEXT", help="what is read aloud")
+    edit.add_argument("--prompt", metavar="TEXT", help="what the picture is drawn from")
+    edit.add_argument("--alt", metavar="TEXT", help="the picture in words")
+    _add_common(edit, with_model=False)
+    edit.set_defaults(command="book edit")
+
+
+def _add_render(commands: Commands) -> None:
+    render = commands.add_parser("book render", help="draw the pages of an edited book that changed, and bind it")
+    render.add_argument("folder", type=Path, metavar="DIR", help="the book's folder")
+    render.add_argument("--pages", default="", metavar="N,N", help="pages to draw several pictures for; 0 is the cover")
+    render.add_argument("--candidates", type=int, default=1, metavar="N", help="how many for each of them")
+    render.add_argument(
+        "--choose", action="append", default=[], metavar="N=SEED", help="take that candidate for page N; repeatable"
+    )
+    _add_common(render, with_model=False)
+    render.set_defaults(command="book render")
 
 
 def _add_export(commands: Commands) -> None:

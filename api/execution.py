@@ -102,6 +102,34 @@ def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
     )
 
 
+def _edit(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.commands.edit import PageChanges, edit_book
+
+    changes = PageChanges(
+        page=arguments.page,
+        title=arguments.title,
+        text=arguments.text,
+        prompt=arguments.prompt,
+        alt=arguments.alt,
+    )
+    bank = open_bank(settings.bank_dir, tell=reporter.note)
+    return edit_book(arguments.folder, changes, bank=bank, environment=os.environ)
+
+
+def _render(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.commands.render import parse_choices, parse_pages, render_book
+
+    return render_book(
+        arguments.folder,
+        pages=parse_pages(arguments.pages),
+        candidates=arguments.candidates,
+        choices=parse_choices(arguments.choose),
+        settings=settings,
+        bank=open_bank(settings.bank_dir, tell=reporter.note),
+        reporter=reporter,
+    )
+
+
 def _export(arguments: argparse.Namespace, settings: Settings, _: Reporter) -> Outcome:
     from api.commands.export import export_editions
 
@@ -197,4 +225,13 @@ def _compose(arguments: argparse.Namespace, settings: Settings, reporter: Report
     )
 
 
-_COMMANDS = {"book": _book, "export": _export, "learn": _learn, "bank": _bank, "draw": _draw, "compose": _compose}
+_COMMANDS = {
+    "book": _book,
+    "book edit": _edit,
+    "book render": _render,
+    "export": _export,
+    "learn": _learn,
+    "bank": _bank,
+    "draw": _draw,
+    "compose": _compose,
+}

@@ -114,10 +114,10 @@ def make_storybook(
         record = _record(lock, studio.bank, design=design or Design(), formats=formats)
         drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
         write_replies(folder / REPLIES_FILENAME, written.replies)
-        binding = _bind(folder, written.story, lock, record, bank=studio.bank, templates_dir=templates_dir)
+        binding = bind_locked(folder, written.story, lock, record, bank=studio.bank, templates_dir=templates_dir)
     costs = [reply.cost_usd for reply in written.replies if reply.cost_usd is not None]
     return Storybook(
-        editions=_editions(out_dir, record),
+        editions=editions_of(out_dir, record),
         story=written.story,
         lock=lock,
         warnings=written.warnings + _unused(strengths or {}, lock),
@@ -147,9 +147,9 @@ def redraw_storybook(
     with replaced_book(out_dir) as folder:
         record = _record(lock, studio.bank, design=design or Design(), formats=formats)
         drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
-        binding = _bind(folder, story, lock, record, bank=studio.bank, templates_dir=templates_dir)
+        binding = bind_locked(folder, story, lock, record, bank=studio.bank, templates_dir=templates_dir)
     return Storybook(
-        editions=_editions(out_dir, record),
+        editions=editions_of(out_dir, record),
         story=story,
         lock=lock,
         warnings=warnings,
@@ -163,11 +163,11 @@ def _draw_all(folder: Path, lock: BookLock, *, studio: Studio, on_drawing: OnDra
     for index, picture in enumerate(lock.pictures):
         path = folder / picture_file(index)
         path.parent.mkdir(exist_ok=True)
-        _draw(picture, lock, studio, path, on_step=_on_step(on_drawing, index, len(lock.pictures)))
+        draw_locked(picture, lock, studio, path, on_step=on_step_of(on_drawing, index, len(lock.pictures)))
     return time.perf_counter() - started
 
 
-def _bind(
+def bind_locked(
     folder: Path, story: Story, lock: BookLock, record: BookRecord, *, bank: ConceptBank, templates_dir: Path
 ) -> float:
     """Add all other files to a folder that has its pictures; returns the seconds it took."""
@@ -190,13 +190,15 @@ def _record(lock: BookLock, bank: ConceptBank, *, design: Design, formats: Seque
     )
 
 
-def _editions(out_dir: Path, record: BookRecord) -> tuple[Path, ...]:
+def editions_of(out_dir: Path, record: BookRecord) -> tuple[Path, ...]:
+    """The files of a book's editions."""
     return tuple(out_dir / EDITIONS[name].filename for name in record.formats)
 
 
-def _draw(
+def draw_locked(
     picture: LockedPicture, lock: BookLock, studio: Studio, path: Path, *, on_step: Callable[[int, int], None] | None
 ) -> None:
+    """Draw a picture of a lock into a file."""
     strengths = picture.strengths_of(lock.strengths)
     image = studio.renderer.render(
         picture.bound, seed=picture.seed, settings=lock.settings, strengths=strengths, on_step=on_step
@@ -220,7 +222,8 @@ def _unused(strengths: Mapping[str, float], lock: BookLock) -> tuple[str, ...]:
     )
 
 
-def _on_step(on_drawing: OnDrawing | None, picture: int, num_pictures: int) -> Callable[[int, int], None] | None:
+def on_step_of(on_drawing: OnDrawing | None, picture: int, num_pictures: int) -> Callable[[int, int], None] | None:
+    """What a renderer tells its steps to, so that they count as those of one picture of many."""
     if on_drawing is None:
         return None
 

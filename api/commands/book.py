@@ -84,7 +84,7 @@ def make_book(
             design=design,
             formats=formats,
             strengths=strengths,
-            on_drawing=_drawing(advance),
+            on_drawing=drawing_of(advance),
         )
     drafts.clear()
     return _outcome(book, reporter)
@@ -123,7 +123,7 @@ def redraw_book(
             templates_dir=settings.templates_dir,
             design=design,
             formats=formats or record.formats,
-            on_drawing=_drawing(advance),
+            on_drawing=drawing_of(advance),
         )
     return _outcome(book, reporter)
 
@@ -188,7 +188,9 @@ def _writing(reporter: Reporter) -> OnStage:
     return report
 
 
-def _drawing(advance: Advance) -> OnDrawing:
+def drawing_of(advance: Advance) -> OnDrawing:
+    """Turns the steps of drawing into those of a bar."""
+
     def report(progress: DrawingProgress) -> None:
         done = progress.picture * STEPS_FOR_THE_BAR + progress.step * STEPS_FOR_THE_BAR // progress.num_steps
         what = f"page {progress.picture} of {progress.num_pictures - 1}" if progress.picture else "the cover"

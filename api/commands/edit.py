@@ -1,0 +1,130 @@
+"""`fableverse book edit`: other words in a finished book, checked before they are kept."""
+
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from api.binding import read_record
+from api.book_lock import LOCK_FILENAME, BookLock, read_lock_only
+from api.errors import UsageError
+from api.outcome import Outcome
+from api.rerender import edited_lock
+from api.tokens import estimate_tokens
+from concepts.bank import ConceptBank
+from concepts.schema import ConceptCard
+from story.book import STORY_FILENAME
+from story.checks import check_page, check_scene, free_mentions
+from story.editions.formats import write_whole
+from story.errors import InvalidRequest
+from story.safety import SafetyGate
+from story.schema import Page, Scene, Story, WrittenStory
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageChanges:
+    """What the command line says is to be otherwise; None leaves it."""
+
+    page: int | None = None
+    title: str | None = None
+    text: str | None = None
+    prompt: str | None = None
+    alt: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return all(each is None for each in (self.title, self.text, self.prompt, self.alt))
+
+
+def edit_book(folder: Path, changes: PageChanges, *, bank: ConceptBank, environment: Mapping[str, str]) -> Outcome:
+    """The book's `story.json` with other words; pictures stay as they are until `book render`.
+
+    Raises:
+        UsageError: The changes name no page or a page that is not there, or there is no editor.
+        InvalidRequest: The words could not be drawn, read or shown to children.
+        LockMismatch, NoBook: The folder holds no book.
+    """
+    lock, story = read_lock_only(folder / LOCK_FILENAME)
+    read_record(folder)
+    edited = _in_editor(folder, environment) if changes.is_empty else changed(story, changes, bank.catalog())
+    check_edited(edited, lock, bank)
+    write_whole(folder / STORY_FILENAME, (edited.model_dump_json(indent=2) + "\n").encode())
+    new = edited_lock(lock, edited, bank)
+    kept = {picture.model_dump_json() for picture in lock.pictures}
+    pages = [index for index, picture in enumerate(new.pictures) if picture.model_dump_json() not in kept]
+    told = ", ".join("the cover" if page == 0 else f"page {page}" for page in pages) or "no picture"
+    line = f"Edited. fableverse book render {shlex.quote(str(folder))} draws {told} and binds the book."
+    return Outcome(lines=(line,), data={"book": str(folder), "to_draw": list(pages)})
+
+
+def changed(story: Story, changes: PageChanges, catalog: Sequence[ConceptCard]) -> Story:
+    """The story with the changes; a new prompt's concepts are those whose words it has, the page's own first.
+
+    Raises:
+        UsageError: No page is named for words of a page, or it is not there.
+    """
+    if changes.title is not None:
+        story = story.model_copy(update={"title": changes.title})
+    if (changes.text, changes.prompt, changes.alt) == (None, None, None):
+        return story
+    if changes.page is None or not 0 <= changes.page <= len(story.pages):
+        raise UsageError(f"Say with --page whose words these are: 1 to {len(story.pages)}, or 0 for the cover.")
+    if changes.page == 0:
+        if changes.text is not None:
+            raise UsageError("The cover has no text of its own; its words are --title.")
+        return story.model_copy(update={"cover": _scene(story.cover, changes, catalog)})
+    page = story.pages[changes.page - 1]
+    text = page.text if changes.text is None else changes.text
+    new = page.model_copy(update={"text": text, "scene": _scene(page.scene, changes, catalog)})
+    pages = [new if each is page else each for each in story.pages]
+    return story.model_copy(update={"pages": tuple(pages)})
+
+
+def check_edited(story: Story, lock: BookLock, bank: ConceptBank) -> None:
+    """Refuse words that cannot be drawn or shown.
+
+    Raises:
+        InvalidRequest: The first thing that is wrong, with its place.
+    """
+    catalog, most = bank.catalog(), lock.settings.max_sequence_length
+    for number, item in enumerate((story.cover, *story.pages)):
+        check = check_page if isinstance(item, Page) else check_scene
+        problems = check(item, catalog=catalog, count_tokens=estimate_tokens, max_tokens=most)  # type: ignore[operator]
+        if problems:
+            where = f"page {number}" if number else "the cover"
+            raise InvalidRequest(f"The edited story cannot be drawn: {where}: {problems[0].message}.")
+    SafetyGate().check_story(WrittenStory(story=story))
+
+
+def _scene(scene: Scene, changes: PageChanges, catalog: Sequence[ConceptCard]) -> Scene:
+    alt = scene.alt if changes.alt is None else changes.alt
+    if changes.prompt is None:
+        return scene.model_copy(update={"alt": alt})
+    own = [card for card in catalog if card.id in scene.concepts]
+    concepts: list[str] = []
+    for word in free_mentions(changes.prompt, catalog):
+        concepts.append(next(card.id for card in (*own, *catalog) if card.word.casefold() == word))
+    return Scene(prompt=changes.prompt, concepts=tuple(concepts), alt=alt)
+
+
+def _in_editor(folder: Path, environment: Mapping[str, str]) -> Story:
+    """What a person makes of `story.json` in the editor; the file itself is not touched."""
+    editor = environment.get("VISUAL") or environment.get("EDITOR")
+    path = folder / STORY_FILENAME
+    if not editor:
+        raise UsageError(
+            f"No editor is set. Set EDITOR, or say what to change (--page 3 --prompt …), or edit {str(path)!r} by hand."
+        )
+    copy = folder.with_name(f".{folder.resolve().name}-{STORY_FILENAME}")
+    copy.write_bytes(path.read_bytes())
+    try:
+        if subprocess.run([*shlex.split(editor), str(copy)], check=False).returncode != 0:
+            raise UsageError(f"The editor {editor!r} ended with an error, so nothing is changed.")
+        return Story.model_validate_json(copy.read_bytes())
+    except ValidationError as error:
+        raise InvalidRequest(f"What was edited is no story any more, so nothing is changed: {error}") from error
+    finally:
+        copy.unlink(missing_ok=True)

@@ -1,0 +1,97 @@
+"""`fableverse book render`: the pages of an edited book that changed are drawn, and the book is bound again."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from api.binding import read_record
+from api.book_folder import check_place
+from api.book_lock import LOCK_FILENAME, read_lock_only
+from api.commands.book import STEPS_FOR_THE_BAR, drawing_of
+from api.commands.edit import check_edited
+from api.console import Reporter
+from api.errors import UsageError
+from api.outcome import Outcome
+from api.rerender import rerender_book
+from api.settings import POCKET, Settings
+from concepts.bank import ConceptBank
+
+MAX_CANDIDATES = 16
+
+
+def parse_pages(text: str) -> tuple[int, ...]:
+    """ "3,5" as numbers.
+
+    Raises:
+        UsageError: Something between the commas is none.
+    """
+    numbers = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(number.isdecimal() for number in numbers):
+        raise UsageError(f"--pages {text!r} is no list of page numbers, such as 3,5.")
+    return tuple(dict.fromkeys(int(number) for number in numbers))
+
+
+def parse_choices(texts: Sequence[str]) -> dict[int, int]:
+    """ "3=1000010" as page and seed.
+
+    Raises:
+        UsageError: One has not that form.
+    """
+    choices: dict[int, int] = {}
+    for text in texts:
+        page, _, seed = text.partition("=")
+        if not (page.isdecimal() and seed.isdecimal()):
+            raise UsageError(f"--choose {text!r} is no page and seed, such as 3=1000010; the seeds are in candidates/.")
+        choices[int(page)] = int(seed)
+    return choices
+
+
+def render_book(
+    folder: Path,
+    *,
+    pages: Sequence[int],
+    candidates: int,
+    choices: Mapping[int, int],
+    settings: Settings,
+    bank: ConceptBank,
+    reporter: Reporter,
+) -> Outcome:
+    """The book in its place, with new pictures where their inputs changed and the others byte for byte.
+
+    Raises:
+        UsageError: Pages and candidates do not go together.
+    """
+    if bool(pages) != (candidates > 1) or not 1 <= candidates <= MAX_CANDIDATES:
+        raise UsageError(f"--pages and --candidates go together: which pages, and 2 to {MAX_CANDIDATES} pictures each.")
+    lock, story = read_lock_only(folder / LOCK_FILENAME)
+    read_record(folder)
+    check_edited(story, lock, bank)
+    check_place(folder.resolve())
+    reporter.note(f"Loading {lock.model.source} …")
+    from api.page_score import ProbeScorer  # both load torch, so only now
+    from api.studio import open_studio
+
+    studio = open_studio(lock.model.source, bank)
+    scorer = ProbeScorer(bank) if lock.model.source == POCKET and pages else None
+    with reporter.progress(len(story.scenes) * STEPS_FOR_THE_BAR) as advance:
+        done = rerender_book(
+            folder,
+            studio=studio,
+            templates_dir=settings.templates_dir,
+            several=pages,
+            num_candidates=candidates,
+            choices=choices,
+            scorer=scorer,
+            on_drawing=drawing_of(advance),
+        )
+    if pages and scorer is None:
+        reporter.note("Note: only Pocket's pictures can be judged, so the first candidate was taken. Use --choose.")
+    tried: list[JsonValue] = [{"page": each.page, "seed": each.seed, "score": each.score} for each in done.candidates]
+    data: dict[str, JsonValue] = {
+        "book": str(done.editions[0]),
+        "editions": [str(path) for path in done.editions],
+        "drawn": list(done.drawn),
+        "candidates": tried,
+    }
+    return Outcome(lines=tuple(str(path) for path in done.editions), data=data)

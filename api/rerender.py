@@ -1,0 +1,242 @@
+"""Draws those pictures of a finished book again whose inputs changed, and leaves the others byte for byte.
+
+A picture's inputs are its prompt, its concepts' directions, its seed, and the model and settings of the lock. Knows
+nothing of command lines or of how models are loaded.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from api.binding import BookRecord, bind_book, lay_out, read_record
+from api.book_folder import CANDIDATES_DIRNAME, replaced_book
+from api.book_lock import (
+    LOCK_FILENAME,
+    BookLock,
+    LockedPicture,
+    current_versions,
+    locked_picture,
+    picture_file,
+    read_lock_only,
+)
+from api.errors import LockMismatch, UsageError
+from api.storybook import OnDrawing, Studio, draw_locked, editions_of, on_step_of
+from concepts.bank import ConceptBank
+from generator.images import read_metadata
+from story.draft import REPLIES_FILENAME
+from story.schema import Story
+
+_SEED_STEP = 1_000_003
+_SEEDS = 2**32
+
+
+class PageScorer(Protocol):
+    """Whoever says how good a picture of a page is."""
+
+    def score(self, image: Image.Image, picture: LockedPicture) -> float:
+        """From 0 to 1: concepts there and like their sources, prompt followed, people counted."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One of several pictures drawn for a page."""
+
+    page: int
+    seed: int
+    score: float | None
+    """None where nobody could judge it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rerendered:
+    """What was done to a book."""
+
+    editions: tuple[Path, ...]
+    drawn: tuple[int, ...]
+    """Pages whose pictures are new; 0 is the cover."""
+    candidates: tuple[Candidate, ...]
+
+
+def edited_lock(lock: BookLock, story: Story, bank: ConceptBank) -> BookLock:
+    """The lock of the story as it is now: pictures whose inputs are the same keep theirs, also at another place.
+
+    Raises:
+        ConceptError: A concept is not in the bank or a prompt does not name it once.
+    """
+    pictures: list[LockedPicture] = []
+    free = list(lock.pictures)
+    for index, scene in enumerate(story.scenes):
+        seed = lock.pictures[index].seed if index < len(lock.pictures) else (lock.seed + index) % _SEEDS
+        wanted = locked_picture(scene, bank=bank, seed=seed)
+        same = [picture for picture in free if picture.model_copy(update={"seed": seed}) == wanted]
+        kept = next((picture for picture in same if picture.seed == seed), same[0] if same else None)
+        if kept is not None:
+            free.remove(kept)
+        pictures.append(kept or wanted)
+    on_stage = [concept_id for picture in pictures for concept_id in picture.concepts]
+    cast = [concept_id for concept_id in lock.cast if concept_id in on_stage]
+    return lock.model_copy(
+        update={
+            "pictures": tuple(pictures),
+            "cast": tuple(dict.fromkeys(cast + on_stage)),
+            "strengths": {name: value for name, value in lock.strengths.items() if name in on_stage},
+            "versions": current_versions(),
+        }
+    )
+
+
+def rerender_book(
+    folder: Path,
+    *,
+    studio: Studio,
+    templates_dir: Path,
+    several: Sequence[int] = (),
+    num_candidates: int = 1,
+    choices: Mapping[int, int] | None = None,
+    scorer: PageScorer | None = None,
+    on_drawing: OnDrawing | None = None,
+) -> Rerendered:
+    """Draw what changed in a book's `story.json` or in its concepts, and bind the book again in its place.
+
+    Args:
+        folder: A book's.
+        studio: Has to draw with the model of the book's lock.
+        several: Pages to draw `num_candidates` pictures for, of which the best by `scorer` is taken, or the first
+            without one; all are kept in `candidates/`.
+        choices: By page, the seed of a candidate to take.
+
+    Raises:
+        LockMismatch: The studio's model is another.
+        UsageError: A page or candidate is not there.
+        NoBook, ConceptError, GeneratorError, OutputError, OSError: As the parts raise them.
+    """
+    old, story = read_lock_only(folder / LOCK_FILENAME)
+    if studio.model.fingerprint != old.model.fingerprint:
+        raise LockMismatch(
+            f"The book was drawn with {old.model.name!r} of fingerprint {old.model.fingerprint[:12]}, but what is "
+            f"loaded has {studio.model.fingerprint[:12]}: its pages would not match. Use the model that drew it."
+        )
+    record = read_record(folder)
+    lock = _chosen(edited_lock(old, story, studio.bank), choices or {}, folder)
+    _check_pages([*several, *(choices or {})], lock)
+    with replaced_book(folder) as new:
+        drawing = _Drawing(folder, new, old, studio, on_drawing)
+        lock, candidates = drawing.with_candidates(lock, several, num_candidates, scorer)
+        drawn = drawing.rest(lock)
+        _bind(folder, new, story, lock, record, studio.bank, templates_dir)
+    return Rerendered(editions=editions_of(folder, record), drawn=drawn, candidates=candidates)
+
+
+class _Drawing:
+    """Fills a new folder with pictures, taking over from the old one what has not changed."""
+
+    def __init__(self, folder: Path, new: Path, old: BookLock, studio: Studio, on_drawing: OnDrawing | None) -> None:
+        self.folder = folder
+        self.new = new
+        self.studio = studio
+        self.on_drawing = on_drawing
+        self.places = {picture.model_dump_json(): index for index, picture in enumerate(old.pictures)}
+        if (folder / CANDIDATES_DIRNAME).is_dir():
+            shutil.copytree(folder / CANDIDATES_DIRNAME, new / CANDIDATES_DIRNAME)
+
+    def with_candidates(
+        self, lock: BookLock, several: Sequence[int], count: int, scorer: PageScorer | None
+    ) -> tuple[BookLock, tuple[Candidate, ...]]:
+        """Several pictures for each of these pages; returns the lock with the best of each, and all of them."""
+        pictures, candidates = list(lock.pictures), list[Candidate]()
+        for page in several:
+            first = pictures[page]
+            seeds = [(first.seed + _SEED_STEP * number) % _SEEDS for number in range(count)]
+            found: list[tuple[float, LockedPicture]] = []
+            for seed in seeds:
+                picture = first.model_copy(update={"seed": seed})
+                path = self.new / CANDIDATES_DIRNAME / candidate_file(page, seed)
+                self._draw(picture, lock, path, page)
+                score = None
+                if scorer is not None:
+                    with Image.open(path) as image:
+                        score = scorer.score(image.convert("RGB"), picture)
+                candidates.append(Candidate(page=page, seed=seed, score=score))
+                found.append((score or 0.0, picture))
+            pictures[page] = max(found, key=lambda pair: pair[0])[1]
+        return lock.model_copy(update={"pictures": tuple(pictures)}), tuple(candidates)
+
+    def rest(self, lock: BookLock) -> tuple[int, ...]:
+        """All pictures of the lock, drawn only where neither the old book nor a candidate has them."""
+        drawn: list[int] = []
+        for index, picture in enumerate(lock.pictures):
+            path = self.new / picture_file(index)
+            path.parent.mkdir(exist_ok=True)
+            place = self.places.get(picture.model_dump_json())
+            kept = self.folder / picture_file(place) if place is not None else None
+            candidate = self.new / CANDIDATES_DIRNAME / candidate_file(index, picture.seed)
+            if kept is not None and kept.is_file():
+                shutil.copyfile(kept, path)
+                continue
+            drawn.append(index)
+            if candidate.is_file() and _is_drawing_of(candidate, picture):
+                shutil.copyfile(candidate, path)
+            else:
+                self._draw(picture, lock, path, index, of=len(lock.pictures))
+        return tuple(drawn)
+
+    def _draw(self, picture: LockedPicture, lock: BookLock, path: Path, page: int, *, of: int | None = None) -> None:
+        path.parent.mkdir(exist_ok=True)
+        draw_locked(
+            picture, lock, self.studio, path, on_step=on_step_of(self.on_drawing, page, of or len(lock.pictures))
+        )
+
+
+def candidate_file(page: int, seed: int) -> str:
+    """The name of a page's candidate in `candidates/`."""
+    return f"{Path(picture_file(page)).stem}-seed-{seed}.png"
+
+
+def _chosen(lock: BookLock, choices: Mapping[int, int], folder: Path) -> BookLock:
+    pictures = list(lock.pictures)
+    for page, seed in choices.items():
+        path = folder / CANDIDATES_DIRNAME / candidate_file(page, seed)
+        if not path.is_file():
+            there = sorted(each.name for each in (folder / CANDIDATES_DIRNAME).glob("*.png"))
+            raise UsageError(
+                f"There is no candidate {seed} for page {page}: there are {', '.join(there) or 'none'}. Choose one of "
+                "them, or draw some with --pages and --candidates."
+            )
+        pictures[page] = pictures[page].model_copy(update={"seed": seed})
+    return lock.model_copy(update={"pictures": tuple(pictures)})
+
+
+def _check_pages(pages: Sequence[int], lock: BookLock) -> None:
+    strange = [page for page in pages if not 0 <= page < len(lock.pictures)]
+    if strange:
+        raise UsageError(
+            f"The book has no page {strange[0]}: its pages are 1 to {len(lock.pictures) - 1}, and 0 is the cover."
+        )
+
+
+def _is_drawing_of(path: Path, picture: LockedPicture) -> bool:
+    """Whether a candidate was drawn from what the picture is drawn from now."""
+    metadata = read_metadata(path)
+    return (metadata.prompt, metadata.seed, dict(metadata.concepts)) == (picture.prompt, picture.seed, picture.concepts)
+
+
+def _bind(
+    folder: Path, new: Path, story: Story, lock: BookLock, record: BookRecord, bank: ConceptBank, templates_dir: Path
+) -> None:
+    """All other files of the book; it stays the same book, with the same looks and editions."""
+    cast = tuple(bank.get(concept_id).card() for concept_id in lock.cast)
+    lay_out(
+        new,
+        story,
+        record.model_copy(update={"cast": cast}),
+        portraits={concept_id: bank.preview_path(concept_id) for concept_id in lock.cast},
+    )
+    (new / LOCK_FILENAME).write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if (folder / REPLIES_FILENAME).is_file():
+        shutil.copyfile(folder / REPLIES_FILENAME, new / REPLIES_FILENAME)
+    bind_book(new, templates_dir=templates_dir)

@@ -1,0 +1,218 @@
+"""A finished book is edited, and exactly the pictures whose inputs changed are drawn again."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from api.book_lock import BookLock, LockedPicture
+from api.cli import main
+from api.commands.edit import PageChanges, edit_book
+from api.commands.render import parse_choices, parse_pages
+from api.errors import LockMismatch, UsageError
+from api.rerender import rerender_book
+from api.settings import Settings
+from api.storybook import make_storybook
+from concepts.bank import ConceptBank
+from concepts.errors import ConceptNotMentioned
+from generator.images import read_metadata
+from story.errors import InvalidRequest, UnsafeRequest
+from tests.api.builders import PlainRenderer, PlainWriter, a_request, plain_bank, plain_studio
+from tests.concepts.builders import a_concept, add_concept, contents
+
+TEMPLATES_DIR = Settings().templates_dir
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> ConceptBank:
+    return plain_bank(tmp_path)
+
+
+@pytest.fixture
+def book(bank: ConceptBank, tmp_path: Path) -> Path:
+    made = make_storybook(
+        a_request(bank),
+        writer=PlainWriter(),
+        writer_name="a plain writer",
+        studio=plain_studio(bank),
+        out_dir=tmp_path / "fox",
+        templates_dir=TEMPLATES_DIR,
+    )
+    return made.folder
+
+
+def edit(book: Path, bank: ConceptBank, **changes: object) -> list[int]:
+    outcome = edit_book(book, PageChanges(**changes), bank=bank, environment={})  # type: ignore[arg-type]
+    pages = outcome.data["to_draw"]
+    assert isinstance(pages, list)
+    return [int(str(page)) for page in pages]
+
+
+def pictures(book: Path) -> dict[str, bytes]:
+    return {name: data for name, data in contents(book).items() if name.startswith("pages/") and data}
+
+
+def prompts_drawn(renderer: PlainRenderer) -> list[str]:
+    return [bound.prompt for bound, _ in renderer.drawn]
+
+
+def test_one_word_of_page_threes_prompt_draws_one_picture(book: Path, bank: ConceptBank) -> None:
+    before = pictures(book)
+    assert edit(book, bank, page=3, prompt="a fox in the forest 3") == [3]
+    renderer = PlainRenderer()
+    done = rerender_book(book, studio=plain_studio(bank, renderer=renderer), templates_dir=TEMPLATES_DIR)
+    assert done.drawn == (3,)
+    assert prompts_drawn(renderer) == ["a fox in the forest 3"]
+    after = pictures(book)
+    assert [name for name in before if before[name] != after[name]] == ["pages/page-03.png"]
+    assert read_metadata(book / "pages" / "page-03.png").prompt == "a fox in the forest 3"
+    lock = BookLock.model_validate_json((book / "book.lock").read_bytes())
+    assert [picture.prompt for picture in lock.pictures][3] == "a fox in the forest 3"
+
+
+def test_editing_by_hand_does_the_same_and_words_draw_nothing(book: Path, bank: ConceptBank) -> None:
+    story = json.loads((book / "story.json").read_text(encoding="utf-8"))
+    story["pages"][0]["text"] = "Other words."
+    (book / "story.json").write_text(json.dumps(story), encoding="utf-8")
+    before = pictures(book)
+    done = rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
+    assert done.drawn == () and pictures(book) == before
+    assert "Other words." in (book / "book.html").read_text(encoding="utf-8")
+
+
+def test_a_page_taken_out_leaves_the_pictures_of_the_others(book: Path, bank: ConceptBank) -> None:
+    before = pictures(book)
+    story = json.loads((book / "story.json").read_text(encoding="utf-8"))
+    del story["pages"][1]
+    (book / "story.json").write_text(json.dumps(story), encoding="utf-8")
+    done = rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
+    assert done.drawn == ()
+    after = pictures(book)
+    assert after["pages/page-02.png"] == before["pages/page-03.png"]
+    assert "pages/page-04.png" not in after
+
+
+def test_a_concept_learnt_again_draws_its_pages_again(book: Path, bank: ConceptBank, tmp_path: Path) -> None:
+    add_concept(bank, a_concept(direction=b"other"), tmp_path / "again", direction=b"other", replace=True)
+    done = rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
+    assert done.drawn == (0, 1, 2, 3, 4)
+
+
+class DarkestIsBest:
+    """Prefers dark pictures, and remembers what it saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, float]] = []
+
+    def score(self, image: Image.Image, picture: LockedPicture) -> float:
+        red, green, blue = image.getpixel((0, 0))  # type: ignore[misc]
+        score = 1 - (red + green + blue) / 765
+        self.seen.append((picture.seed, score))
+        return score
+
+
+def test_of_several_candidates_the_best_is_taken_and_all_are_kept(book: Path, bank: ConceptBank) -> None:
+    before = pictures(book)
+    scorer = DarkestIsBest()
+    done = rerender_book(
+        book,
+        studio=plain_studio(bank),
+        templates_dir=TEMPLATES_DIR,
+        several=(3,),
+        num_candidates=4,
+        scorer=scorer,
+    )
+    assert len(done.candidates) == len(scorer.seen) == 4
+    best = max(done.candidates, key=lambda each: each.score or 0)
+    kept = sorted((book / "candidates").iterdir())
+    assert len(kept) == 4
+    assert (book / "pages/page-03.png").read_bytes() == (
+        book / "candidates" / f"page-03-seed-{best.seed}.png"
+    ).read_bytes()
+    after = pictures(book)
+    assert {name for name in before if before[name] != after[name]} <= {"pages/page-03.png"}
+    other = next(each for each in done.candidates if each.seed != best.seed)
+    renderer = PlainRenderer()
+    chosen = rerender_book(
+        book,
+        studio=plain_studio(bank, renderer=renderer),
+        templates_dir=TEMPLATES_DIR,
+        choices={3: other.seed},
+    )
+    assert chosen.drawn == (3,) and renderer.drawn == []
+    assert read_metadata(book / "pages/page-03.png").seed == other.seed
+
+
+def test_what_is_not_there_cannot_be_chosen(book: Path, bank: ConceptBank) -> None:
+    with pytest.raises(UsageError, match="no candidate 5 for page 3"):
+        rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR, choices={3: 5})
+    with pytest.raises(UsageError, match="no page 9"):
+        rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR, several=(9,), num_candidates=2)
+    with pytest.raises(LockMismatch, match="Use the model that drew it"):
+        rerender_book(book, studio=plain_studio(bank, fingerprint="f2"), templates_dir=TEMPLATES_DIR)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "named"),
+    [
+        ({"page": 3, "prompt": "a fox and a fox"}, InvalidRequest, "page 3.*exactly once"),
+        ({"page": 3, "text": "<script>"}, InvalidRequest, "page 3.*markup"),
+        ({"page": 3, "alt": ""}, InvalidRequest, "empty"),
+        ({"page": 3, "text": "The fox was murdered."}, UnsafeRequest, "violence"),
+        ({"page": 9, "text": "x"}, UsageError, "1 to 4"),
+        ({"text": "x"}, UsageError, "--page"),
+        ({"page": 0, "text": "x"}, UsageError, "--title"),
+        ({}, UsageError, "No editor is set"),
+    ],
+)
+def test_an_edit_that_cannot_be_drawn_or_shown_changes_nothing(
+    book: Path, bank: ConceptBank, changes: dict[str, object], error: type[Exception], named: str
+) -> None:
+    before = contents(book)
+    with pytest.raises(error, match=named):
+        edit(book, bank, **changes)
+    assert contents(book) == before
+
+
+def test_a_hand_edit_that_drops_a_word_is_refused_before_drawing(book: Path, bank: ConceptBank) -> None:
+    text = (book / "story.json").read_text(encoding="utf-8")
+    (book / "story.json").write_text(text.replace("a fox in the snow 3", "a wolf in the snow 3"), encoding="utf-8")
+    before = contents(book)
+    with pytest.raises(ConceptNotMentioned):
+        rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
+    assert contents(book) == before
+
+
+def test_an_editor_edits_a_copy_that_is_checked(book: Path, bank: ConceptBank, tmp_path: Path) -> None:
+    script = tmp_path / "editor.py"
+    script.write_text(
+        "import sys\npath = sys.argv[1]\ntext = open(path).read().replace('Text 2.', 'New text.')\n"
+        "open(path, 'w').write(text)\n"
+    )
+    edit_book(book, PageChanges(), bank=bank, environment={"EDITOR": f"{sys.executable} {script}"})
+    assert "New text." in (book / "story.json").read_text(encoding="utf-8")
+    script.write_text("import sys\nopen(sys.argv[1], 'w').write('{')\n")
+    before = contents(book)
+    with pytest.raises(InvalidRequest, match="nothing is changed"):
+        edit_book(book, PageChanges(), bank=bank, environment={"EDITOR": f"{sys.executable} {script}"})
+    assert contents(book) == before
+
+
+def test_the_command_line_edits(book: Path, bank: ConceptBank, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--page", "3", "--prompt", "a fox in the forest 3", "--bank", str(bank.folder), "--json"]
+    assert main(["book", "edit", str(book), *arguments]) == 0
+    assert json.loads(capsys.readouterr().out)["to_draw"] == [3]
+    assert main(["book", "render", str(book), "--pages", "3", "--bank", str(bank.folder)]) == 2
+    assert "go together" in capsys.readouterr().err
+
+
+def test_pages_and_choices_are_read() -> None:
+    assert parse_pages("3, 5,3") == (3, 5)
+    assert parse_choices(["3=17"]) == {3: 17}
+    for bad in ("x", "3-5"):
+        with pytest.raises(UsageError, match="--pages"):
+            parse_pages(bad)
+    with pytest.raises(UsageError, match="--choose"):
+        parse_choices(["3"])
