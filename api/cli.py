@@ -201,7 +201,11 @@ def _add_bank(commands: Commands) -> None:
     add.add_argument("--replace", action="store_true", help="replace a concept of the same id")
     remove = actions.add_parser("remove", help="delete concepts and their files")
     remove.add_argument("ids", nargs="+", metavar="ID")
-    for name, parser in {"list": listing, "show": show, "add": add, "remove": remove}.items():
+    check = actions.add_parser("check", help="verify concepts and say what is wrong with each")
+    check.add_argument("ids", nargs="*", metavar="ID", help="(default: all)")
+    check.add_argument("--redraw", action="store_true", help="load the model too, and draw each preview again")
+    check.add_argument("--model", metavar="MODEL", help="for --redraw: pocket, a diffusers folder or a hub id")
+    for name, parser in {"list": listing, "show": show, "add": add, "remove": remove, "check": check}.items():
         _add_common(parser, with_model=False)
         parser.set_defaults(command="bank", action=name)
 

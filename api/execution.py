@@ -13,7 +13,6 @@ from pathlib import Path
 from api.banks import open_bank
 from api.console import Reporter
 from api.errors import UsageError, as_output_error, exit_code_of
-from api.exit_codes import OK
 from api.outcome import Outcome
 from api.settings import Settings
 from concepts.errors import FableverseError
@@ -42,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
         if known is None:
             raise
         return report_failure(known, wants_json=wants_json)
-    return OK
+    return outcome.exit_code
 
 
 def report_failure(error: FableverseError | KeyboardInterrupt, *, wants_json: bool) -> int:
@@ -184,6 +183,10 @@ def _bank(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
     from api.commands.bank import add_folder, list_concepts, remove_concepts, show_concept
 
     bank = open_bank(settings.bank_dir, tell=reporter.note)
+    if arguments.action == "check":
+        from api.commands.bank_check import check_bank  # loads torch
+
+        return check_bank(bank, arguments.ids, redraw=arguments.redraw, model=settings.model, reporter=reporter)
     if arguments.action == "list":
         return list_concepts(bank)
     if arguments.action == "show":

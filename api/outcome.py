@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from api.exit_codes import OK
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -13,3 +15,5 @@ class Outcome:
     """For people: standard output, line by line."""
     data: dict[str, JsonValue]
     """For programs: the one object that `--json` prints."""
+    exit_code: int = OK
+    """Another than `OK` where the command did its work and found something wrong."""

@@ -46,7 +46,14 @@ class ConceptBank:
         Raises:
             DamagedConcept: A folder in the bank is no whole concept.
         """
-        return tuple(_read_concept(self._place(concept_id), concept_id) for concept_id in self._ids())
+        return tuple(_read_concept(self._place(concept_id), concept_id) for concept_id in self.ids())
+
+    def ids(self) -> tuple[str, ...]:
+        """Ids of all concepts, sorted, damaged ones and names that are no ids too; nothing is read."""
+        if not self.folder.is_dir():
+            return ()
+        names = {entry.name.removeprefix(".old-") for entry in self.folder.iterdir() if entry.is_dir()}
+        return tuple(sorted(name for name in names if not name.startswith(".")))
 
     def get(self, concept_id: str) -> Concept:
         """One concept, its direction's bytes compared with their hash.
@@ -128,13 +135,6 @@ class ConceptBank:
         _check_files(place)
         return place / name
 
-    def _ids(self) -> tuple[str, ...]:
-        """Names of the folders, of those also whose replacement a crash cut short, sorted; not yet checked."""
-        if not self.folder.is_dir():
-            return ()
-        names = {entry.name.removeprefix(".old-") for entry in self.folder.iterdir() if entry.is_dir()}
-        return tuple(sorted(name for name in names if not name.startswith(".")))
-
     def _place(self, concept_id: str) -> Path:
         """Where the concept is: its folder, or the one set aside when a crash cut its replacement short."""
         place, old = self.folder / concept_id, self._old(concept_id)
@@ -152,7 +152,7 @@ class ConceptBank:
         return place
 
     def _advice(self, concept_id: str) -> str:
-        ids = self._ids()
+        ids = self.ids()
         if not ids:
             return "the bank is empty. Learn or add a concept first."
         similar = difflib.get_close_matches(concept_id, ids)

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from concepts.schema import ModelFamily
+from concepts.schema import BoundPrompt, ModelFamily
 from generator.families.hooks import ActiveOffsets
+from generator.families.texts import TextTokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,5 +27,8 @@ class Family:
     """Whether temb depends on the prompt, by a pooled embedding of the model's CLIP."""
     blocks: Callable[[nn.Module], list[nn.Module]]
     """All blocks with a text modulation, in the order of a direction's blocks."""
+    find_tokens: Callable[[Any, BoundPrompt, int], TextTokens]
+    """Where a bound prompt's words are in the text that the family's pipeline makes of it, for a `max_sequence_length`;
+    errors as in `find_token_spans`."""
     register: Callable[[nn.Module, ActiveOffsets], list[RemovableHandle]]
     """Puts the hooks of an attachment on a transformer."""

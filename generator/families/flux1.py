@@ -4,12 +4,14 @@ Double-stream blocks modulate the text in an `AdaLayerNormZero`; single-stream b
 the text and the image that follows it.
 """
 
-from diffusers import FluxTransformer2DModel
+from diffusers import DiffusionPipeline, FluxTransformer2DModel
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from concepts.schema import BoundPrompt
 from generator.families.family import Family
 from generator.families.hooks import ActiveOffsets, AdaptiveNormDoubleStream
+from generator.families.texts import TextTokens, locate
 
 
 class _SingleStream:
@@ -56,6 +58,12 @@ def _register(transformer: nn.Module, offsets: ActiveOffsets) -> list[RemovableH
     return handles
 
 
+def _find_tokens(pipeline: DiffusionPipeline, bound: BoundPrompt, max_sequence_length: int) -> TextTokens:
+    """The transformer sees T5's tokens, padded."""
+    found = locate(bound, pipeline.tokenizer_2, max_sequence_length=max_sequence_length)
+    return TextTokens(max_sequence_length, {concept_id: tuple(tokens) for concept_id, tokens in found.items()})
+
+
 FLUX1 = Family(
     name="flux1",
     title="FLUX.1",
@@ -63,5 +71,6 @@ FLUX1 = Family(
     embedder="time_text_embed",
     has_pooled_text=True,
     blocks=_blocks,
+    find_tokens=_find_tokens,
     register=_register,
 )

@@ -8,13 +8,15 @@ there when gradient checkpointing runs the block a second time.
 from typing import Any
 
 import torch
-from diffusers import Flux2Transformer2DModel
+from diffusers import DiffusionPipeline, Flux2Transformer2DModel
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from generator.errors import ModulationError
+from concepts.schema import BoundPrompt
+from generator.errors import ModulationError, UnsupportedModel
 from generator.families.family import Family
 from generator.families.hooks import ActiveOffsets, GivenDoubleStream
+from generator.families.texts import TextTokens, inside, locate
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -138,6 +140,27 @@ def _register(transformer: nn.Module, offsets: ActiveOffsets) -> list[RemovableH
     return handles
 
 
+def _find_tokens(pipeline: DiffusionPipeline, bound: BoundPrompt, max_sequence_length: int) -> TextTokens:
+    """The prompt in its chat template, padded, with the padding on the tokenizer's side."""
+    from diffusers import Flux2KleinPipeline  # takes seconds to import, which nothing else here needs
+
+    if not isinstance(pipeline, Flux2KleinPipeline):
+        raise UnsupportedModel(
+            f"Words are found for FLUX.2 klein's tokenizer, not for that of a {type(pipeline).__name__}. Use klein, or "
+            "find the positions of the words yourself."
+        )
+    tokenizer = pipeline.tokenizer
+    message = {"role": "user", "content": bound.prompt}
+    text = tokenizer.apply_chat_template([message], tokenize=False, add_generation_prompt=True, enable_thinking=False)
+    found = locate(inside(bound, text), tokenizer, max_sequence_length=max_sequence_length)
+    num_tokens = len(tokenizer(text, verbose=False)["input_ids"])
+    padding = max(0, max_sequence_length - num_tokens) if tokenizer.padding_side == "left" else 0
+    return TextTokens(
+        max_sequence_length,
+        {concept_id: tuple(padding + token for token in tokens) for concept_id, tokens in found.items()},
+    )
+
+
 FLUX2 = Family(
     name="flux2",
     title="FLUX.2",
@@ -145,5 +168,6 @@ FLUX2 = Family(
     embedder="time_guidance_embed",
     has_pooled_text=False,
     blocks=_blocks,
+    find_tokens=_find_tokens,
     register=_register,
 )

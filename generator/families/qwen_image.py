@@ -1,14 +1,16 @@
 """Qwen-Image: double-stream blocks only, each with a plain linear layer that makes the text's modulation.
 
-temb is of the timestep alone: there is no pooled text.
+temb is of the timestep alone: there is no pooled text. The prompt stands in a template, whose beginning is dropped.
 """
 
-from diffusers import QwenImageTransformer2DModel
+from diffusers import DiffusionPipeline, QwenImageTransformer2DModel
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from concepts.schema import BoundPrompt
 from generator.families.family import Family
 from generator.families.hooks import ActiveOffsets, GivenDoubleStream
+from generator.families.texts import TextTokens, inside, locate
 
 
 class _DoubleStream(GivenDoubleStream):
@@ -38,6 +40,18 @@ def _register(transformer: nn.Module, offsets: ActiveOffsets) -> list[RemovableH
     ]
 
 
+def _find_tokens(pipeline: DiffusionPipeline, bound: BoundPrompt, max_sequence_length: int) -> TextTokens:
+    """The prompt in its template, whose first tokens the pipeline drops after encoding; it pads nothing."""
+    dropped: int = pipeline.prompt_template_encode_start_idx
+    text = pipeline.prompt_template_encode.format(bound.prompt)
+    found = locate(inside(bound, text), pipeline.tokenizer, max_sequence_length=max_sequence_length + dropped)
+    num_tokens = len(pipeline.tokenizer(text, verbose=False)["input_ids"]) - dropped
+    return TextTokens(
+        min(num_tokens, max_sequence_length),
+        {concept_id: tuple(token - dropped for token in tokens) for concept_id, tokens in found.items()},
+    )
+
+
 QWEN_IMAGE = Family(
     name="qwen-image",
     title="Qwen-Image",
@@ -45,5 +59,6 @@ QWEN_IMAGE = Family(
     embedder="time_text_embed",
     has_pooled_text=False,
     blocks=_blocks,
+    find_tokens=_find_tokens,
     register=_register,
 )

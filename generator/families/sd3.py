@@ -1,15 +1,17 @@
 """Stable Diffusion 3 and 3.5: double-stream blocks only, whose last one has no more text after its attention.
 
 There the text's norm is an `AdaLayerNormContinuous`, scale before shift, without gates. The second attention of
-SD3.5's image stream touches no text.
+SD3.5's image stream touches no text. The text is CLIP's and then T5's.
 """
 
-from diffusers import SD3Transformer2DModel
+from diffusers import DiffusionPipeline, SD3Transformer2DModel
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from concepts.schema import BoundPrompt
 from generator.families.family import Family
 from generator.families.hooks import ActiveOffsets, AdaptiveNormDoubleStream
+from generator.families.texts import TextTokens, locate
 
 
 class _LastBlock:
@@ -42,6 +44,20 @@ def _register(transformer: nn.Module, offsets: ActiveOffsets) -> list[RemovableH
     return handles
 
 
+def _find_tokens(pipeline: DiffusionPipeline, bound: BoundPrompt, max_sequence_length: int) -> TextTokens:
+    """CLIP's tokens, padded to its length, and then T5's, so each word is there twice: first among CLIP's."""
+    clip_len: int = pipeline.tokenizer_max_length
+    of_clip = locate(bound, pipeline.tokenizer, max_sequence_length=clip_len)
+    of_t5 = locate(bound, pipeline.tokenizer_3, max_sequence_length=max_sequence_length)
+    return TextTokens(
+        clip_len + max_sequence_length,
+        {
+            concept_id: (*tokens, *(clip_len + token for token in of_t5[concept_id]))
+            for concept_id, tokens in of_clip.items()
+        },
+    )
+
+
 SD3 = Family(
     name="sd3",
     title="Stable Diffusion 3 and 3.5",
@@ -49,5 +65,6 @@ SD3 = Family(
     embedder="time_text_embed",
     has_pooled_text=True,
     blocks=_blocks,
+    find_tokens=_find_tokens,
     register=_register,
 )

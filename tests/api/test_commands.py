@@ -1,6 +1,7 @@
 """The commands with a real, tiny, random model: learn, draw, a book, the same book again, an interruption."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -97,6 +98,20 @@ def test_a_word_that_is_taken_is_noted_with_the_cure(
     model = ["--model", str(workplace / "model"), "--bank", str(tmp_path / "bank")]
     assert main([*words, "--steps", "2", *model]) == exit_codes.OK
     assert "'fox' also names rusty, and one prompt cannot have both. Give --distinct" in capsys.readouterr().err
+
+
+def test_a_bank_is_checked_and_drawn_again(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(workplace / "bank", tmp_path / "bank")
+    (tmp_path / "bank" / "rusty" / "preview.png").write_bytes(b"broken")
+    check = ["bank", "check", "--bank", str(tmp_path / "bank")]
+    assert main(check) == exit_codes.BAD_INPUT
+    assert re.search(r"rusty +faulty\n  - .*preview\.png", capsys.readouterr().out)
+    assert main([*check, "rusty-snow", "--redraw", "--model", str(workplace / "model"), "--json"]) in (0, 3)
+    (told,) = json.loads(capsys.readouterr().out)["concepts"]
+    assert told["id"] == "rusty-snow"
+    assert told["note"] is None
+    assert not any("grey levels" in fault for fault in told["faults"]), "two steps draw the same preview again"
+    assert main([*check, "luna"]) == exit_codes.BAD_INPUT
 
 
 def test_a_book_is_made_and_made_again_by_its_lock(
