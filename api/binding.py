@@ -19,7 +19,7 @@ from concepts.schema import ConceptCard
 from story.book import STORY_FILENAME, Book, book_of
 from story.design import Design
 from story.editions.formats import check_formats, write_editions, write_whole
-from story.schema import Story
+from story.schema import Face, Story
 from story.templates import Templates
 
 RECORD_FILENAME = "book.json"
@@ -38,6 +38,8 @@ class BookRecord(BaseModel):
     colophon: dict[str, str]
     """How the book was made: label and value of each line."""
     design: Design = Design()
+    faces: dict[str, tuple[Face, ...]] = {}
+    """Where faces are, by the name of the picture ("page-01"), for pictures of which somebody said so."""
     identifier: UUID
     """Which book it is, for libraries and reading systems."""
     formats: Annotated[tuple[str, ...], AfterValidator(check_formats)] = ("html",)
@@ -123,6 +125,7 @@ def read_book(folder: Path, *, changes: Mapping[str, object] | None = None) -> t
         identifier=record.identifier,
         modified=datetime.fromtimestamp((folder / STORY_FILENAME).stat().st_mtime, tz=UTC),
         portraits={concept_id: path for concept_id, path in portraits.items() if path.is_file()},
+        faces=record.faces,
         design=record.design.model_copy(update=dict(changes or {})),
     )
     return book, record

@@ -141,6 +141,7 @@ def _add_looks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", metavar="NAME,NAME", help="editions of the book (default: html)")
     parser.add_argument("--layout", metavar="NAME", help="how picture and words share a page (default: spread)")
     parser.add_argument("--theme", metavar="NAME", help="colours and letters (default: paper)")
+    parser.add_argument("--panels", type=int, choices=range(2, 7), help="most panels on a comic's page (default: 4)")
     parser.add_argument("--dyslexia", action=_EITHER, help="plain, widely set letters")
     parser.add_argument("--large-print", action=_EITHER, help="letters half as large again")
     parser.add_argument(

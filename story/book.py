@@ -19,7 +19,7 @@ from story.design import Design
 from story.errors import BookError
 from story.languages import Direction, direction_of
 from story.palette import Palette, palette_of
-from story.schema import Page, Story
+from story.schema import Face, Page, Story
 from story.sentences import paragraphs_of, sentences_of
 
 BOOK_FILENAME = "book.html"
@@ -38,6 +38,8 @@ class BookPicture:
     image: Image.Image
     """RGB."""
     alt: str
+    faces: tuple[Face, ...] = ()
+    """Where they are known."""
 
     @property
     def calm(self) -> Literal["top", "bottom"]:
@@ -56,6 +58,17 @@ class Sentence:
     text: str
     gap: str
     """White space between this sentence and the next, so that a paragraph can be put together again exactly."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What somebody says."""
+
+    speaker: str
+    """Concept id."""
+    name: str
+    """Of the speaker, for people."""
+    sentence: Sentence
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,8 @@ class BookPage:
     texts: tuple[BookText, ...]
     """In the book's language, then in its second one where it has two."""
     picture: BookPicture
+    speech: tuple[Line, ...]
+    """Said after the text; in the book's language."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +141,7 @@ def book_of(
     modified: datetime,
     portraits: Mapping[str, Path] | None = None,
     design: Design | None = None,
+    faces: Mapping[str, Sequence[Face]] | None = None,
 ) -> Book:
     """The book of a story and its pictures. All words are taken as plain text, less what no document may hold.
 
@@ -138,6 +154,7 @@ def book_of(
         modified: When its words were last changed, with a time zone.
         portraits: A picture by concept id for members of the cast; those without one are only named.
         design: How it looks; by default as `Design()`.
+        faces: Where faces are, by the picture's name, for pictures of which it is known.
 
     Raises:
         BookError: The number of pictures is not the number of scenes.
@@ -149,8 +166,11 @@ def book_of(
             f"a book takes one picture for each. Give {len(story.scenes)}, the cover's first."
         )
     names = ["cover", *(f"page-{number:02}" for number in range(1, len(pictures)))]
+    known = faces or {}
     opened = [
-        BookPicture(name=name, image=_pixels(open_picture(path)), alt=_plain(scene.alt))
+        BookPicture(
+            name=name, image=_pixels(open_picture(path)), alt=_plain(scene.alt), faces=tuple(known.get(name, ()))
+        )
         for name, path, scene in zip(names, pictures, story.scenes, strict=True)
     ]
     return Book(
@@ -163,7 +183,12 @@ def book_of(
         palette=palette_of(opened[0].image),
         cover=opened[0],
         pages=tuple(
-            BookPage(number=number, texts=_texts_of(page, story, number), picture=picture)
+            BookPage(
+                number=number,
+                texts=_texts_of(page, story, number),
+                picture=picture,
+                speech=_speech_of(page, cast, number),
+            )
             for number, (page, picture) in enumerate(zip(story.pages, opened[1:], strict=True), start=1)
         ),
         cast=tuple(_member(card, (portraits or {}).get(card.id)) for card in cast),
@@ -179,6 +204,18 @@ def _texts_of(page: Page, story: Story, number: int) -> tuple[BookText, ...]:
     if story.second_language is None:
         return (first,)
     return (first, _text_of(page.second_text, story.second_language, f"p{number}-t"))
+
+
+def _speech_of(page: Page, cast: Sequence[ConceptCard], number: int) -> tuple[Line, ...]:
+    names = {card.id: card.name for card in cast}
+    return tuple(
+        Line(
+            speaker=spoken.speaker,
+            name=_plain(names.get(spoken.speaker, spoken.speaker)),
+            sentence=Sentence(id=f"p{number}-l{index}", text=_plain(spoken.text), gap=""),
+        )
+        for index, spoken in enumerate(page.speech, start=1)
+    )
 
 
 def _text_of(text: str, language: str, prefix: str) -> BookText:

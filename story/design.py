@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from story.errors import BookError
 from story.templates import Templates
@@ -19,6 +19,8 @@ class Design(BaseModel):
     """A file of `templates/book/layouts/`."""
     theme: str = "paper"
     """A file of `templates/book/themes/`."""
+    panels: int = Field(default=4, ge=2, le=6)
+    """Most pictures on a page of a comic."""
     dyslexia: bool = False
     """Plain letters, wider spacing, nothing justified or italic."""
     large_print: bool = False

@@ -30,6 +30,17 @@ class Scene(BaseModel):
     """The picture described for somebody who cannot see it; never the prompt."""
 
 
+class SpokenLine(BaseModel):
+    """What somebody says on a page, beside the page's text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    speaker: str
+    """Id of the concept who says it."""
+    text: str = Field(min_length=1)
+    """The words alone, without quotes."""
+
+
 class Page(BaseModel):
     """The words that are read aloud on one page, and its picture."""
 
@@ -39,6 +50,8 @@ class Page(BaseModel):
     """Plain text, never markup; a blank line separates paragraphs."""
     second_text: str = ""
     """The same in the story's second language, with as many paragraphs; empty where the story has none."""
+    speech: tuple[SpokenLine, ...] = ()
+    """Said after the text, in this order: in balloons where the layout has them, else as lines under the text."""
     scene: Scene
 
 
@@ -167,3 +180,23 @@ class WrittenStory(BaseModel):
     """What a person should know, such as pages that the built-in storyteller had to fill."""
     replies: tuple[Reply, ...] = ()
     """Every answer of the language model, in order; empty for the built-in storyteller."""
+
+
+class Box(BaseModel):
+    """A rectangle on a picture, in widths of the picture from its upper left corner."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Face(BaseModel):
+    """Where a picture shows a character's face, so that nothing covers it and balloons point at it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    concept: str
+    box: Box

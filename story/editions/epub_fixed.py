@@ -1,6 +1,7 @@
 """The EPUB whose pages look the same everywhere: square leaves of a fixed size."""
 
 from story.book import Book
+from story.editions.layout import layout_of
 from story.editions.paged import SQUARE, Leaf, leaves_of
 from story.editions.publication import Part, picture_address, publish
 from story.editions.style import paged_style
@@ -17,8 +18,9 @@ def epub_fixed_edition(book: Book, templates: Templates) -> bytes:
     Raises:
         BookError: A template cannot be used.
     """
-    view = view_of(book, templates, address=picture_address)
-    leaves = leaves_of(view, SQUARE, book.design, templates)
+    layout = layout_of(book.design, templates)
+    view = view_of(book, templates, address=picture_address, has_balloons=layout.has_balloons)
+    leaves = leaves_of(view, layout, SQUARE, book.design)
     width_px, height_px = 100 * _PX_PER_REM, round(SQUARE.height_rem * _PX_PER_REM)
     parts = [
         Part(

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from math import ceil
 
 from story.book import Sentence
+from story.editions.letters import width_em
 from story.editions.view import TextView
 from story.languages import primary_language
 
 _SIZES = (5.2, 4.8, 4.4, 4.1, 3.8, 3.5, 3.2, 2.9, 2.6, 2.4)
 _LARGE_SIZES = (6.2, 5.7, 5.2, 4.8, 4.4, 4.0, 3.6)
 """Rem. On a page 8.5 inches wide, 2.4 rem are 14.7 points and 3.6 rem are 22."""
-_LETTER_WIDTH = 0.53
-_WIDE_LETTER_WIDTH = 1.0
+_SMALL_SIZES = (2.15, 1.9)
 _PARAGRAPH_GAP = 0.75
-_SHORT_LINE_LOSS = 1.08
-"""Lines end before the box does, since words are not parted."""
+_DYSLEXIA_WIDTH = 1.32
+"""Of plain, widely set letters, in widths of the others."""
 
 
 @dataclass(frozen=True)
-class Box:
+class Room:
     """Room for words, in rem."""
 
     width: float
@@ -39,17 +39,20 @@ class Fitted:
     """For each box the texts in it: one, or two side by side."""
 
 
-def fit_words(texts: Sequence[TextView], box: Box, *, dyslexia: bool, large_print: bool) -> Fitted:
+def fit_words(
+    texts: Sequence[TextView], room: Room, *, dyslexia: bool, large_print: bool, small: bool = False
+) -> Fitted:
     """The largest size at which all words fit the box; words too many for the smallest go on in further boxes.
 
     Args:
         texts: One text, or two that stand side by side.
-        box: Room for one piece.
+        room: Of one piece.
         dyslexia: Letters are set wider and lines farther apart.
         large_print: Sizes are those for weak eyes.
+        small: Smaller sizes than those of pages with one picture are allowed, too.
     """
-    column = Box((box.width - 4 * (len(texts) - 1)) / len(texts), box.height)
-    sizes = _LARGE_SIZES if large_print else _SIZES
+    column = Room((room.width - 4 * (len(texts) - 1)) / len(texts), room.height)
+    sizes = _LARGE_SIZES if large_print else _SIZES + _SMALL_SIZES if small else _SIZES
     for size in sizes:
         if all(_height(text.paragraphs, text.language, size, column, dyslexia) <= column.height for text in texts):
             return Fitted(size, (tuple(texts),))
@@ -65,14 +68,14 @@ def line_height(language: str, *, dyslexia: bool) -> float:
     return 1.85 if dyslexia or primary_language(language) in ("ar", "fa", "ur") else 1.55
 
 
-def _parted(text: TextView, size: float, box: Box, dyslexia: bool) -> list[TextView]:
+def _parted(text: TextView, size: float, room: Room, dyslexia: bool) -> list[TextView]:
     """The text in pieces of whole sentences that fit; a sentence longer than a box has one to itself."""
     pieces: list[list[list[Sentence]]] = [[]]
     for paragraph in text.paragraphs:
         is_new = True
         for sentence in paragraph:
             trial = [*pieces[-1], [sentence]] if is_new else [*pieces[-1][:-1], [*pieces[-1][-1], sentence]]
-            if pieces[-1] and _height(trial, text.language, size, box, dyslexia) > box.height:
+            if pieces[-1] and _height(trial, text.language, size, room, dyslexia) > room.height:
                 pieces.append([[sentence]])
             else:
                 pieces[-1] = trial
@@ -88,17 +91,11 @@ def _parted(text: TextView, size: float, box: Box, dyslexia: bool) -> list[TextV
     ]
 
 
-def _height(paragraphs: Sequence[Sequence[Sentence]], language: str, size: float, box: Box, dyslexia: bool) -> float:
+def _height(paragraphs: Sequence[Sequence[Sentence]], language: str, size: float, room: Room, dyslexia: bool) -> float:
     """Rem that the paragraphs take, estimated on the high side."""
-    lines = 0
+    lines, wider = 0, _DYSLEXIA_WIDTH if dyslexia else 1.0
     for paragraph in paragraphs:
         words = "".join(sentence.text + sentence.gap for sentence in paragraph)
-        lines += sum(max(1, ceil(_width(line, size, dyslexia) / box.width)) for line in words.split("\n"))
+        lines += sum(max(1, ceil(width_em(line) * wider * size / room.width)) for line in words.split("\n"))
     gaps = _PARAGRAPH_GAP * max(0, len(paragraphs) - 1)
     return size * (lines * line_height(language, dyslexia=dyslexia) + gaps)
-
-
-def _width(line: str, size: float, dyslexia: bool) -> float:
-    wide = sum(1 for character in line if "\u1100" <= character <= "\u11ff" or "\u2e80" <= character <= "\uffef")
-    letters = wide * _WIDE_LETTER_WIDTH + (len(line) - wide) * _LETTER_WIDTH
-    return letters * size * _SHORT_LINE_LOSS * (1.32 if dyslexia else 1.0)

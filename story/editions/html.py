@@ -42,12 +42,13 @@ def html_edition(book: Book, templates: Templates) -> bytes:
 
 def html_context(book: Book, templates: Templates) -> HtmlContext:
     """Everything the template is given."""
-    view = view_of(book, templates, address=_smallest_uri)
+    layout = layout_of(book.design, templates)
+    view = view_of(book, templates, address=_smallest_uri, has_balloons=layout.has_balloons)
     script = templates.text("book/book.js")
     pictures = (book.cover, *(page.picture for page in book.pages))
     return HtmlContext(
         book=view,
-        groups=groups_of(view, layout_of(book.design, templates)),
+        groups=groups_of(view, layout),
         plate_max_px=_MAX_ENLARGEMENT * max(picture.image.width for picture in pictures),
         grain=data_uri("image/png", templates.data("book/grain.png")),
         styles=Markup(_styles(book, templates)),

@@ -20,7 +20,9 @@ class Layout:
     words_reserved: float
     """What words leave of a page's height for all else, in the same measure."""
     max_pages: int
-    """How many pages of the story stand on one page at most."""
+    """How many pages of the story stand on one page at most; if more than one, they are panels."""
+    has_balloons: bool
+    """Whether speech stands in balloons on the pictures."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,13 @@ def layout_of(design: Design, templates: Templates) -> Layout:
             "words have and the height that they have not, in hundredths of the page's width; max_pages, if set, is a "
             "whole number from 1. Add or correct that."
         )
-    return Layout(tuple(map(str, sides)), float(words[0]), float(words[1]), max_pages)
+    return Layout(
+        sides=tuple(map(str, sides)),
+        words_width=float(words[0]),
+        words_reserved=float(words[1]),
+        max_pages=min(max_pages, design.panels),
+        has_balloons=bool(templates.value(name, "balloons", False)),
+    )
 
 
 def groups_of(book: BookView, layout: Layout) -> tuple[Group, ...]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from story.design import Design
-from story.editions.fit import Box, Fitted, fit_words
-from story.editions.layout import Group, Layout, groups_of, layout_of
+from story.editions.fit import Fitted, Room, fit_words
+from story.editions.layout import Group, Layout, groups_of
+from story.editions.panels import Grid, grid_of
 from story.editions.view import BookView, PageView
-from story.templates import Templates
 
 Place = Literal["verso", "recto", "any"]
 """Which half of an open book a leaf wants to be on; verso is the one that is read first."""
@@ -34,6 +34,8 @@ class Leaf:
     """Of "page": one of the layout's sides."""
     text_rem: float = 0.0
     """Size of the letters."""
+    grid: Grid | None = None
+    """How panels share it, if it has any."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +49,23 @@ class Sheet:
 SQUARE = Sheet(100)
 
 
-def leaves_of(book: BookView, sheet: Sheet, design: Design, templates: Templates) -> tuple[Leaf, ...]:
-    """All leaves in reading order, from the cover to the colophon.
-
-    Raises:
-        BookError: The layout's template does not say how it is to be used.
-    """
-    layout = layout_of(design, templates)
-    room = Box(layout.words_width, sheet.height_rem - layout.words_reserved)
+def leaves_of(book: BookView, layout: Layout, sheet: Sheet, design: Design) -> tuple[Leaf, ...]:
+    """All leaves in reading order, from the cover to the colophon."""
+    room = Room(layout.words_width, sheet.height_rem - layout.words_reserved)
     leaves = [Leaf(name="cover", kind="cover", label=book.labels["cover"], place="recto")]
-    fits = {
-        page.number: fit_words(page.texts, room, dyslexia=design.dyslexia, large_print=design.large_print)
-        for page in book.pages
-    }
+    groups = groups_of(book, layout)
+    fits: dict[int, Fitted] = {}
+    for group in groups:
+        is_comic = layout.max_pages > 1
+        words = grid_of(len(group.pages), sheet.height_rem).words if is_comic else room
+        for page in group.pages:
+            fits[page.number] = fit_words(
+                page.texts, words, dyslexia=design.dyslexia, large_print=design.large_print, small=is_comic
+            )
     # All pages of a book have letters of one size: the fullest page's.
     size = min(fitted.size_rem for fitted in fits.values())
-    for group in groups_of(book, layout):
-        leaves += _group_leaves(group, layout, fits, size)
+    for group in groups:
+        leaves += _group_leaves(group, layout, fits, size, sheet)
     return (
         *leaves,
         Leaf(name="end", kind="end", label=book.labels["end"]),
@@ -90,7 +92,9 @@ def blank_leaf(number: int) -> Leaf:
     return Leaf(name=f"blank-{number}", kind="blank", label="")
 
 
-def _group_leaves(group: Group, layout: Layout, fits: Mapping[int, Fitted], size_rem: float) -> Iterator[Leaf]:
+def _group_leaves(
+    group: Group, layout: Layout, fits: Mapping[int, Fitted], size_rem: float, sheet: Sheet
+) -> Iterator[Leaf]:
     """The sides that a group has by its layout, then what does not fit them."""
     shown = tuple(replace(page, texts=fits[page.number].pieces[0]) for page in group.pages)
     for index, side in enumerate(layout.sides):
@@ -102,6 +106,7 @@ def _group_leaves(group: Group, layout: Layout, fits: Mapping[int, Fitted], size
             pages=shown,
             side=side,
             text_rem=size_rem,
+            grid=grid_of(len(group.pages), sheet.height_rem) if layout.max_pages > 1 else None,
         )
     for page in group.pages:
         for number, texts in enumerate(fits[page.number].pieces[1:], start=1):

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import pikepdf
 from markupsafe import Markup
 
-from story.book import Book
+from story.book import Book, BookPicture
 from story.design import Design, PrintSize
 from story.editions.html import data_uri
+from story.editions.layout import layout_of
 from story.editions.paged import Leaf, Sheet, aligned, leaves_of
 from story.editions.publication import png_of
 from story.editions.style import paged_style
@@ -37,11 +38,16 @@ def pdf_edition(book: Book, templates: Templates) -> bytes:
     Raises:
         BookError: A template cannot be used, or WeasyPrint's libraries are missing.
     """
-    view = view_of(book, templates, address=lambda picture: data_uri("image/png", png_of(picture)))
-    leaves = leaves_of(view, sheet_of(book.design), book.design, templates)
+    layout = layout_of(book.design, templates)
+    view = view_of(book, templates, address=_png_uri, has_balloons=layout.has_balloons)
+    leaves = leaves_of(view, layout, sheet_of(book.design), book.design)
     styles = page_style(book, templates, bleed_in=0)
     data = render_pdf(book, view, aligned(leaves), styles=styles, templates=templates, variant="pdf/ua-1")
     return _as_open_book(data, book)
+
+
+def _png_uri(picture: BookPicture) -> str:
+    return data_uri("image/png", png_of(picture))
 
 
 def sheet_of(design: Design) -> Sheet:

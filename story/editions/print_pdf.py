@@ -6,6 +6,7 @@ It is the inside of the book; a press takes the outer cover as a file of its own
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pikepdf
 from PIL import Image
@@ -13,6 +14,7 @@ from PIL import Image
 from story.book import Book, BookPicture
 from story.design import PrintSize
 from story.editions.html import data_uri
+from story.editions.layout import layout_of
 from story.editions.paged import Leaf, aligned, blank_leaf, leaves_of
 from story.editions.pdf import HEIGHTS_IN, WIDTHS_IN, page_style, render_pdf, save_pdf, sheet_of
 from story.editions.view import view_of
@@ -52,8 +54,10 @@ def print_pdf_edition(book: Book, templates: Templates) -> bytes:
     """
     press, size = PRESSES[book.design.print_size], book.design.print_size
     width_px = round((WIDTHS_IN[size] + 2 * press.bleed_in) * DPI)
-    view = view_of(book, templates, address=lambda picture: _jpeg_uri(picture, width_px))
-    leaves = padded(aligned(leaves_of(view, sheet_of(book.design), book.design, templates)), press)
+    layout = layout_of(book.design, templates)
+    address = partial(_jpeg_uri, width_px=width_px)
+    view = view_of(book, templates, address=address, has_balloons=layout.has_balloons)
+    leaves = padded(aligned(leaves_of(view, layout, sheet_of(book.design), book.design)), press)
     styles = page_style(book, templates, bleed_in=press.bleed_in)
     data = render_pdf(book, view, leaves, styles=styles, templates=templates, variant=None)
     with pikepdf.open(io.BytesIO(data)) as pdf:

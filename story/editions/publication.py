@@ -64,7 +64,16 @@ def publish(
     Raises:
         BookError: A template cannot be used.
     """
-    documents = [Resource(part.name, f"{part.name}.xhtml", XHTML, part.document.encode()) for part in parts]
+    documents = [
+        Resource(
+            id=part.name,
+            href=f"{part.name}.xhtml",
+            media_type=XHTML,
+            data=part.document.encode(),
+            properties="svg" if "<svg " in part.document else "",
+        )
+        for part in parts
+    ]
     resources = [*documents, Resource("style", "style.css", "text/css", style.encode()), *_pictures(book)]
     variables = {
         "book": view,

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from story.book import Book, BookPage, BookPicture, BookText, Sentence
+from story.book import Book, BookPage, BookPicture, BookText, Line, Sentence
+from story.editions.balloons import Balloon, place_balloons
 from story.languages import Direction, primary_language
 from story.palette import Palette
 from story.templates import Templates
@@ -41,6 +42,21 @@ class TextView:
 
 
 @dataclass(frozen=True)
+class BalloonView:
+    """A line of speech on a picture; lengths are hundredths of the picture's width."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    radius: float
+    size: float
+    tail: str
+    name: str
+    sentence: Sentence
+
+
+@dataclass(frozen=True)
 class PageView:
     """One page of the story."""
 
@@ -48,6 +64,7 @@ class PageView:
     label: str
     texts: tuple[TextView, ...]
     picture: PictureView
+    balloons: tuple[BalloonView, ...]
     read: float
 
 
@@ -82,8 +99,10 @@ class BookView:
     colophon: tuple[tuple[str, str], ...]
 
 
-def view_of(book: Book, templates: Templates, *, address: Address) -> BookView:
+def view_of(book: Book, templates: Templates, *, address: Address, has_balloons: bool = False) -> BookView:
     """The book as templates see it, its pictures at their addresses.
+
+    Speech is in balloons if there are any. Without them, and where one has no place, it follows the text.
 
     Raises:
         BookError: The labels are missing.
@@ -103,7 +122,7 @@ def view_of(book: Book, templates: Templates, *, address: Address) -> BookView:
         dyslexia=book.design.dyslexia,
         large_print=book.design.large_print,
         cover=_picture(book.cover, address),
-        pages=tuple(_page(page, len(book.pages), labels, address) for page in book.pages),
+        pages=tuple(_page(page, len(book.pages), labels, address, has_balloons=has_balloons) for page in book.pages),
         cast=tuple(
             CastView(
                 name=member.name,
@@ -121,17 +140,49 @@ def _picture(picture: BookPicture, address: Address) -> PictureView:
     return PictureView(uri=address(picture), width=width, height=height, alt=picture.alt, calm=picture.calm)
 
 
-def _page(page: BookPage, count: int, labels: Mapping[str, str], address: Address) -> PageView:
+def _page(page: BookPage, count: int, labels: Mapping[str, str], address: Address, *, has_balloons: bool) -> PageView:
+    balloons, below = _balloons(page) if has_balloons else ((), page.speech)
+    first, *others = page.texts
+    first = replace(first, paragraphs=(*first.paragraphs, *((_as_words(line),) for line in below)))
     return PageView(
         number=page.number,
         label=labels["page"].format(number=page.number, count=count),
         texts=tuple(
             TextView(language=text.language, direction=text.direction, paragraphs=text.paragraphs, length=_length(text))
-            for text in page.texts
+            for text in (first, *others)
         ),
         picture=_picture(page.picture, address),
+        balloons=balloons,
         read=round(page.number / (count + 1), 3),
     )
+
+
+def _balloons(page: BookPage) -> tuple[tuple[BalloonView, ...], tuple[Line, ...]]:
+    """The speech in balloons, and what has none."""
+    width, height = page.picture.image.size
+    faces = [(face.concept, face.box) for face in page.picture.faces]
+    placed, below = place_balloons(page.speech, faces, height=height / width, direction=page.texts[0].direction)
+    return tuple(_balloon(balloon) for balloon in placed), below
+
+
+def _balloon(balloon: Balloon) -> BalloonView:
+    box = balloon.box
+    corners = " L ".join(f"{100 * x:.2f} {100 * y:.2f}" for x, y in balloon.tail)
+    return BalloonView(
+        left=round(100 * box.left, 3),
+        top=round(100 * box.top, 3),
+        width=round(100 * (box.right - box.left), 3),
+        height=round(100 * (box.bottom - box.top), 3),
+        radius=round(100 * balloon.size, 3),
+        size=round(100 * balloon.size, 3),
+        tail=f"M {corners} Z",
+        name=balloon.line.name,
+        sentence=balloon.line.sentence,
+    )
+
+
+def _as_words(line: Line) -> Sentence:
+    return replace(line.sentence, text=f"{line.name}: {line.sentence.text}")
 
 
 def _length(text: BookText) -> Literal["short", "medium", "long"]:

@@ -12,7 +12,7 @@ from concepts.schema import ConceptCard
 from story.book import Book, book_of
 from story.design import Design
 from story.editions.formats import write_editions
-from story.schema import Page, Scene, Story
+from story.schema import Face, Page, Scene, Story
 from story.templates import TEMPLATES_DIR, Templates
 
 CAST = (
@@ -71,6 +71,7 @@ def as_book(
     colophon: Mapping[str, str] = COLOPHON,
     portraits: Mapping[str, Path] | None = None,
     design: Design | None = None,
+    faces: Mapping[str, Sequence[Face]] | None = None,
 ) -> Book:
     """The book of a story, always of the same identity and age."""
     return book_of(
@@ -82,6 +83,7 @@ def as_book(
         modified=datetime(2026, 11, 24, 12, tzinfo=UTC),
         portraits=portraits,
         design=design,
+        faces=faces,
     )
 
 

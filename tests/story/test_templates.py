@@ -20,7 +20,7 @@ def test_a_folder_of_ones_own_needs_only_what_differs(tmp_path: Path) -> None:
     write(tmp_path / "mine", "book/layouts/caption.css", ".layout-caption { color: inherit; }")
     layout = (
         '{% set sides = ["all"] %}{% set words = [84, 20] %}'
-        '{% macro content(side, pages, book) %}<p class="mine">{{ pages[0].picture.alt }}</p>{% endmacro %}'
+        '{% macro content(side, pages, book, leaf) %}<p class="mine">{{ pages[0].picture.alt }}</p>{% endmacro %}'
     )
     write(tmp_path / "mine", "book/layouts/caption.html.j2", layout)
     story = a_story(pages=1)
