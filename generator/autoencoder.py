@@ -85,7 +85,7 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
     @register_to_config
     def __init__(
         self,
-        latent_channels: int = 6,
+        latent_channels: int = 8,
         encoder_width: int = 192,
         encoder_depth: int = 3,
         decoder_widths: tuple[int, int, int] = (256, 128, 64),

@@ -216,15 +216,17 @@ def _step(
         gradients = flow.gradients
     else:
         source = draw.choose(material.sources)
-        latents, caption = draw.choose(source.latents), draw.choose(source.captions)
+        latents = draw.choose(source.latents)
+        captions, two_parts = source.captions, source.two_parts
         if draw.happens(recipe.concepts_alone_fraction):
-            caption = draw.choose(source.concepts_alone)
+            captions, two_parts = source.concepts_alone, source.two_parts_alone
+        caption = draw.choose(captions)
         flow = flow_loss(learner, caption, draw.noisy_batch(latents, recipe.batch_size, width_factor=1), parameters)
         gradients = flow.gradients
-        if source.two_parts and draw.happens(recipe.isolation_fraction):
-            two_part = draw.choose(source.two_parts)
+        if two_parts and draw.happens(recipe.isolation_fraction):
+            two_part = draw.choose(two_parts)
             both = draw.noisy_batch(latents, recipe.isolation_batch_size, width_factor=2)
-            isolation = isolation_loss(learner, two_part, both, parameters)
+            isolation = isolation_loss(learner, two_part, both, parameters, source_weight=recipe.two_part_source_weight)
             gradients = flow.plus(isolation, recipe.isolation_weight)
     rate = _learning_rate(learner.predictor.learning_rate, recipe, state)
     if not math.isfinite(flow.loss):

@@ -89,18 +89,26 @@ def lay_out(directions: Tensor, placement: Placement, *, text_len: int) -> tuple
 def flow_loss(learner: Learner, example: Example, batch: NoisyBatch, parameters: Parameters) -> LossWithGradients:
     """Flow matching on the picture with directions on the words of its caption."""
 
-    def loss() -> Tensor:
-        return _flow_matching(learner.transformer, example.encoding, batch)
+    def loss() -> tuple[Tensor, Tensor]:
+        value = _flow_matching(learner.transformer, example.encoding, batch)
+        return value, value
 
     return _with_gradients(learner, example, parameters, loss)
 
 
 def isolation_loss(
-    learner: Learner, example: TwoPartExample, batch: NoisyBatch, parameters: Parameters
+    learner: Learner,
+    example: TwoPartExample,
+    batch: NoisyBatch,
+    parameters: Parameters,
+    *,
+    source_weight: float = 0.0,
 ) -> LossWithGradients:
     """How much the directions on the left part's words change the velocity of the right part, mean square.
 
-    `batch` holds the source picture's latents and noise for both parts, `(B, C, h, 2·w)`.
+    `batch` holds the source picture's latents and noise for both parts, `(B, C, h, 2·w)`. The gradients, but not the
+    loss, are also those of `source_weight` times flow matching on the left part: there the concepts are named beside
+    somebody else, as they will be in stories. The paper leaves open whether its loss has that term.
     Source: TokenVerse (arXiv:2501.12224), concept isolation loss.
     """
     both = NoisyBatch(torch.cat([batch.latents, example.right_latents], dim=3), batch.noise, batch.sigmas)
@@ -109,9 +117,11 @@ def isolation_loss(
     with torch.no_grad():
         unchanged = _right_part(predict_velocity(transformer, noisy_latents, both.sigmas, encoding), both.latents)
 
-    def loss() -> Tensor:
+    def loss() -> tuple[Tensor, Tensor]:
         velocity = predict_velocity(transformer, noisy_latents, both.sigmas, encoding)
-        return mse_loss(_right_part(velocity, both.latents), unchanged)
+        isolation = mse_loss(_right_part(velocity, both.latents), unchanged)
+        towards_source = _left_part(pack(both.noise - both.latents), both.latents)
+        return isolation, isolation + source_weight * mse_loss(_left_part(velocity, both.latents), towards_source)
 
     return _with_gradients(learner, example.prompt, parameters, loss)
 
@@ -145,22 +155,31 @@ def measure_losses(
 
 
 def _with_gradients(
-    learner: Learner, example: Example, parameters: Parameters, loss: Callable[[], Tensor]
+    learner: Learner, example: Example, parameters: Parameters, loss: Callable[[], tuple[Tensor, Tensor]]
 ) -> LossWithGradients:
-    """The gradient is taken under `attach`, because gradient checkpointing runs the blocks a second time."""
+    """The first value that `loss` returns, with the gradients of the second.
+
+    The gradient is taken under `attach`, because gradient checkpointing runs the blocks a second time.
+    """
     leaves = {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}
     directions = learner.predictor.directions(leaves, example.words)
     text_len = example.encoding.prompt_embeds.shape[1]
     offsets, rows = lay_out(directions, example.placement, text_len=text_len)
     with attach(learner.transformer, offsets, rows=rows):
-        value = loss()
-        gradients = torch.autograd.grad(value, list(leaves.values()))
+        value, minimised = loss()
+        gradients = torch.autograd.grad(minimised, list(leaves.values()))
     return LossWithGradients(value.item(), dict(zip(leaves, gradients, strict=True)))
 
 
 def _flow_matching(transformer: FluxTransformer2DModel, encoding: TextEncoding, batch: NoisyBatch) -> Tensor:
     velocity = predict_velocity(transformer, batch.noisy_latents(), batch.sigmas, encoding)
     return mse_loss(velocity, pack(batch.noise - batch.latents))
+
+
+def _left_part(velocity: Tensor, latents: Tensor) -> Tensor:
+    """Tokens of the left half of a double-width picture, `(B, h/2, w/4, 4·C)` for latents `(…, h, w)`."""
+    _, _, height, width = latents.shape
+    return velocity.unflatten(1, (height // 2, width // 2))[:, :, : width // 4]
 
 
 def _right_part(velocity: Tensor, latents: Tensor) -> Tensor:

@@ -30,6 +30,8 @@ class SourceMaterial:
     concepts_alone: tuple[Example, ...]
     """The captions with directions on the concept words only."""
     two_parts: tuple[TwoPartExample, ...]
+    two_parts_alone: tuple[TwoPartExample, ...]
+    """The two-part prompts with directions on the concept words only."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,14 @@ def _prepare_source(
             encode_picture(pipeline, side, height=settings.height, width=settings.width).to(device) for side in sides
         ),
         captions=tuple(captions),
-        concepts_alone=tuple(
-            replace(caption, placement=keep_rows(caption.placement, task.concept_rows)) for caption in captions
-        ),
+        concepts_alone=tuple(_concepts_alone(caption, task) for caption in captions),
         two_parts=tuple(two_parts),
+        two_parts_alone=tuple(replace(each, prompt=_concepts_alone(each.prompt, task)) for each in two_parts),
     )
+
+
+def _concepts_alone(example: Example, task: LearningTask) -> Example:
+    return replace(example, placement=keep_rows(example.placement, task.concept_rows))
 
 
 def _encode(model: FluxModel, task: LearningTask, placed: PlacedText) -> TextEncoding:

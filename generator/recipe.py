@@ -48,14 +48,14 @@ class LearningRecipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stage1_steps: int = Field(default=140, ge=0)
+    stage1_steps: int = Field(default=180, ge=0)
     """Steps that learn one direction per caption token, shared by all blocks, mostly at high noise (paper: 800)."""
-    stage2_steps: int = Field(default=100, ge=0)
+    stage2_steps: int = Field(default=60, ge=0)
     """Steps that learn offsets per block as well, mostly at low noise (paper: 600)."""
     directions: Literal["table", "concept_mod"] = "table"
     """What is learnt: a table with a direction for each token, or the paper's Concept-Mod, a network that makes them
     out of the text encoder's output."""
-    learning_rate: float = Field(default=0.02, gt=0)
+    learning_rate: float = Field(default=0.3, gt=0)
     """Adam's for the table at the start of each stage; it falls to zero along half a cosine."""
     concept_mod_learning_rate: float = Field(default=0.001, gt=0)
     """The same for Concept-Mod. Not measured yet on a trained model."""
@@ -67,13 +67,16 @@ class LearningRecipe(BaseModel):
     """Share of the draws at the stage's own noise levels: above `noise_split` in stage 1, below it in stage 2."""
     noise_split: float = Field(default=0.8, gt=0, lt=1)
     """Noise level (sigma) that parts high from low."""
-    concepts_alone_fraction: float = Field(default=0.5, ge=0, le=1)
+    concepts_alone_fraction: float = Field(default=0.9, ge=0, le=1)
     """Probability that a step has directions on the concept words only, which are all that is exported; without such
     steps the caption's other words share in the look, and it fades where they are missing. Not in the paper."""
     isolation_fraction: float = Field(default=0.5, ge=0, le=1)
     """Probability that a step has the concept isolation loss; 0 needs no isolation pictures."""
     isolation_weight: float = Field(default=1.0, ge=0)
     """Factor of the concept isolation loss."""
+    two_part_source_weight: float = Field(default=1.0, ge=0)
+    """Weight, beside the isolation loss, of flow matching on the source picture's half of the two-part picture. The
+    paper leaves open whether there is such a term; with it a concept keeps its look beside others."""
     isolation_batch_size: int = Field(default=4, ge=1)
     """Noise draws of the isolation loss; one costs about three of `batch_size`."""
     joint_fraction: float = Field(default=0.0, ge=0, le=1)

@@ -27,12 +27,18 @@ FIGURE_ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "clothing": (NOTHING, *schema.CLOTHING),
     "clothing_colour": schema.COLOURS,
     "held": (NOTHING, *schema.HELD_OBJECTS),
+    "ears": ("0", "1", "2"),
+    "tail": ("0", "1", "2"),
 }
 SCENE_ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "place": schema.PLACES,
     "light": schema.LIGHTS,
     "object": (NOTHING, *schema.OBJECTS),
+    "layout": ("0", "1", "2"),
 }
+FIGURE_MEASURES = {"tint": 3, "accent": 3, "clothing_tint": 3, "build": 1}
+"""Numbers that are read of a figure, each in [0, 1]."""
+SCENE_MEASURES = {"light_hue": 1}
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,16 @@ class Figure:
     clothing_colour: str | None
     """None where nothing is worn."""
     held: str
-    tint: tuple[float, float, float]
+    ears: str
+    tail: str
+    tint: tuple[float, ...]
     """Colour of the figure as if unlit, sRGB in [0, 1]."""
+    accent: tuple[float, ...]
+    """Colour of its belly or markings as if unlit, sRGB in [0, 1]."""
+    clothing_tint: tuple[float, ...] | None
+    """Colour of what it wears as if unlit, sRGB in [0, 1]; None where nothing is worn."""
+    build: float
+    """From 0 (slim) to 1 (round)."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,9 @@ class Reading:
     place: str
     light: str
     object: str
+    layout: str
+    light_hue: float
+    """Shift of the light's grading, from 0 to 1."""
 
 
 class _Residual(nn.Module):
@@ -78,7 +95,8 @@ class Probe(nn.Module):
     """Convolutional classifier of square pictures `(B, 3, 128, 128)` in [-1, 1].
 
     `forward` gives logits: of a figure's attributes `(B, NUM_SLOTS, num_classes)`, of the scene's `(B, num_classes)`;
-    `tint` `(B, NUM_SLOTS, 3)` in [0, 1]; and `where` `(B, NUM_SLOTS, 64)`, how much it looks at each 8×8 cell.
+    measures in [0, 1]: of a figure `(B, NUM_SLOTS, size)`, of the scene `(B, size)`; and `where` `(B, NUM_SLOTS, 64)`,
+    how much it looks at each 8×8 cell.
     """
 
     def __init__(self, width: int = 160) -> None:
@@ -93,9 +111,10 @@ class Probe(nn.Module):
         self.where = nn.Conv2d(width, NUM_SLOTS * 2, 1)
         self.figure_hidden = nn.Sequential(nn.Linear(2 * width, 2 * width), nn.SiLU())
         self.figure_heads = nn.ModuleDict({n: nn.Linear(2 * width, len(v)) for n, v in FIGURE_ATTRIBUTES.items()})
-        self.tint_head = nn.Linear(2 * width, 3)
+        self.figure_measures = nn.ModuleDict({n: nn.Linear(2 * width, size) for n, size in FIGURE_MEASURES.items()})
         self.scene_hidden = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU())
         self.scene_heads = nn.ModuleDict({n: nn.Linear(width, len(v)) for n, v in SCENE_ATTRIBUTES.items()})
+        self.scene_measures = nn.ModuleDict({n: nn.Linear(width, size) for n, size in SCENE_MEASURES.items()})
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         cells = self.trunk(pictures) + self.position
@@ -103,9 +122,11 @@ class Probe(nn.Module):
         figures = torch.einsum("bsn,bcn->bsc", weights, cells.flatten(2)).reshape(len(cells), NUM_SLOTS, -1)
         figures = self.figure_hidden(figures)
         scene = self.scene_hidden(torch.cat([cells.mean((2, 3)), cells.amax((2, 3))], dim=-1))
-        logits = {name: head(figures) for name, head in self.figure_heads.items()}
-        logits |= {name: head(scene) for name, head in self.scene_heads.items()}
-        return logits | {"tint": self.tint_head(figures).sigmoid(), "where": weights[:, ::2]}
+        answers = {name: head(figures) for name, head in self.figure_heads.items()}
+        answers |= {name: head(figures).sigmoid() for name, head in self.figure_measures.items()}
+        answers |= {name: head(scene) for name, head in self.scene_heads.items()}
+        answers |= {name: head(scene).sigmoid() for name, head in self.scene_measures.items()}
+        return answers | {"where": weights[:, ::2]}
 
 
 def to_probe_input(pictures: np.ndarray) -> Tensor:
@@ -125,18 +146,31 @@ def load_probe(path: Path = PROBE_PATH) -> Probe:
 def read_pictures(probe: Probe, pictures: list[Image.Image]) -> list[Reading]:
     """What the probe sees in each picture; pictures are resized to 256×256 first."""
     resized = [np.asarray(p.convert("RGB").resize((256, 256), Image.Resampling.BICUBIC)) for p in pictures]
-    logits = probe(to_probe_input(np.stack(resized)))
-    best = {name: logits[name].argmax(-1).tolist() for name in (*FIGURE_ATTRIBUTES, *SCENE_ATTRIBUTES)}
-    return [_reading(best, logits["tint"][i].tolist(), i) for i in range(len(pictures))]
+    return readings_of(probe(to_probe_input(np.stack(resized))))
 
 
-def _reading(best: dict[str, list], tints: list[list[float]], i: int) -> Reading:
+def readings_of(answers: dict[str, Tensor]) -> list[Reading]:
+    """What a batch of the probe's answers says."""
+    best = {name: answers[name].argmax(-1).tolist() for name in (*FIGURE_ATTRIBUTES, *SCENE_ATTRIBUTES)}
+    measures = {name: answers[name].tolist() for name in (*FIGURE_MEASURES, *SCENE_MEASURES)}
+    return [_reading(best, measures, i) for i in range(len(answers["where"]))]
+
+
+def _reading(best: dict[str, list], measures: dict[str, list], i: int) -> Reading:
     figures = []
     for slot in range(NUM_SLOTS):
         read = {name: values[best[name][i][slot]] for name, values in FIGURE_ATTRIBUTES.items()}
         if read["kind"] == NOTHING:
             continue
-        colour = read["clothing_colour"] if read["clothing"] != NOTHING else None
-        figures.append(Figure(**read | {"clothing_colour": colour}, tint=tuple(tints[slot])))
+        worn = read["clothing"] != NOTHING
+        figures.append(
+            Figure(
+                **read | {"clothing_colour": read["clothing_colour"] if worn else None},
+                tint=tuple(measures["tint"][i][slot]),
+                accent=tuple(measures["accent"][i][slot]),
+                clothing_tint=tuple(measures["clothing_tint"][i][slot]) if worn else None,
+                build=measures["build"][i][slot][0],
+            )
+        )
     scene = {name: values[best[name][i]] for name, values in SCENE_ATTRIBUTES.items()}
-    return Reading(figures=tuple(figures), **scene)
+    return Reading(figures=tuple(figures), **scene, light_hue=measures["light_hue"][i][0])

@@ -10,13 +10,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from generator.autoencoder import PatchAutoencoder
+from generator.autoencoder import PATCH_SIZE, PatchAutoencoder
 from pocket.training.dataset import SHAPES
+from pocket.training.muon import build_optimizers, set_learning_rate, update
 from pocket.training.precision import autocast
 
 KL_WEIGHT = 4e-3
 EDGE_WEIGHT = 0.5
-MOST_PICTURES = 10_000
+CROP_SIZE = 128
+WHOLE_PICTURES = 0.25
 EMPHASIS = 0.4
 DECODER_NOISE = 0.25
 
@@ -38,6 +40,36 @@ def reconstruction_loss(reconstructed: Tensor, pictures: Tensor) -> Tensor:
     return loss
 
 
+class PictureSampler:
+    """Draws batches of pictures, three quarters of them crops around figures, where the detail is.
+
+    A batch of crops has as many pixels as one of whole pictures.
+    """
+
+    def __init__(self, pictures: np.ndarray, coverage: np.ndarray) -> None:
+        """`pictures` uint8 `(N, 256, 256, 3)`; `coverage` of the figures `(N, 2, 8, 8)`, as the dataset keeps it."""
+        self.pictures = pictures
+        self.figures = coverage.sum(1, dtype=np.float32) + 1
+        self.cells = coverage.shape[-1]
+
+    def draw(self, rng: np.random.Generator, batch_size: int, device: str) -> Tensor:
+        """Float `(B, 3, H, W)` in [-1, 1]: `batch_size` whole pictures, or four times as many crops."""
+        if rng.random() < WHOLE_PICTURES:
+            rows = np.sort(rng.choice(len(self.pictures), batch_size, replace=False))
+            batch = self.pictures[rows]
+        else:
+            rows = np.sort(rng.choice(len(self.pictures), 4 * batch_size, replace=False))
+            batch = np.stack([self._crop(row, rng) for row in rows])
+        return to_model_range(np.ascontiguousarray(batch), device).contiguous(memory_format=torch.channels_last)
+
+    def _crop(self, row: int, rng: np.random.Generator) -> np.ndarray:
+        weights = self.figures[row].ravel()
+        cell = int(rng.choice(weights.size, p=weights / weights.sum()))
+        centre = 32 * np.array(divmod(cell, self.cells)) + rng.integers(-16, 48, 2)
+        top, left = np.clip((centre - CROP_SIZE // 2) // PATCH_SIZE * PATCH_SIZE, 0, 256 - CROP_SIZE)
+        return self.pictures[row, top : top + CROP_SIZE, left : left + CROP_SIZE]
+
+
 def train_autoencoder(
     folder: Path, *, minutes: float, batch_size: int, seed: int, device: str, learning_rate: float = 2e-3
 ) -> PatchAutoencoder:
@@ -48,37 +80,34 @@ def train_autoencoder(
     if path.exists():
         autoencoder.load_state_dict(load_file(path))
     else:
-        pictures = np.load(folder / "pictures-square.npy", mmap_mode="r")[:MOST_PICTURES]
+        pictures = np.load(folder / "pictures-square.npy", mmap_mode="r")
+        sampler = PictureSampler(pictures, np.load(folder / "coverage-square.npy"))
         autoencoder.start_from_principal_components(to_model_range(pictures[:400], device))
-        for line in _fit(autoencoder, pictures, minutes=minutes, batch_size=batch_size, seed=seed, lr=learning_rate):
+        for line in fit(autoencoder, sampler, minutes=minutes, batch_size=batch_size, seed=seed, lr=learning_rate):
             print(line, flush=True)
-        _standardise_latents(autoencoder, pictures[:2000], device)
+        standardise_latents(autoencoder, pictures[:2000], device)
         save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, path)
     return autoencoder.eval().requires_grad_(False)
 
 
-def _fit(
-    autoencoder: PatchAutoencoder, pictures: np.ndarray, *, minutes: float, batch_size: int, seed: int, lr: float
+def fit(
+    autoencoder: PatchAutoencoder, sampler: PictureSampler, *, minutes: float, batch_size: int, seed: int, lr: float
 ) -> Iterator[str]:
+    """Train encoder and decoder for some minutes, yielding lines for the log."""
     device = str(autoencoder.device)
     rng = np.random.default_rng(seed)
-    optimizer = torch.optim.AdamW(autoencoder.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=1e-4)
+    optimizers = build_optimizers(autoencoder, lr)
     start, step, done = time.monotonic(), 0, 0.0
     while done < 1:
         done = min(1.0, (time.monotonic() - start) / (60 * minutes))
-        for group in optimizer.param_groups:
-            group["lr"] = lr * min(1.0, (step + 1) / 50) * min(1.0, 2 * (1 - done) + 1e-3)
-        rows = np.sort(rng.choice(len(pictures), batch_size, replace=False))
-        batch = to_model_range(pictures[rows], device).contiguous(memory_format=torch.channels_last)
+        set_learning_rate(optimizers, lr * min(1.0, (step + 1) / 50) * min(1.0, 2 * (1 - done) + 1e-3))
+        batch = sampler.draw(rng, batch_size, device)
         with autocast(device):
             posterior = autoencoder.encode(batch).latent_dist
             reconstructed = autoencoder.decode(posterior.sample()).sample
         kl = posterior.kl().mean() / posterior.mean[0].numel()
         loss = reconstruction_loss(reconstructed.float(), batch) + KL_WEIGHT * kl
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(autoencoder.parameters(), 1.0)
-        optimizer.step()
+        update(optimizers, loss)
         if step % 50 == 0 or done == 1:
             l1 = functional.l1_loss(reconstructed.float(), batch).item()
             yield f"autoencoder {step} ({done:.0%}) loss {loss.item():.4f} l1 {l1:.4f} nats a number {kl.item():.2f}"
@@ -86,7 +115,7 @@ def _fit(
 
 
 @torch.no_grad()
-def _standardise_latents(autoencoder: PatchAutoencoder, pictures: np.ndarray, device: str) -> None:
+def standardise_latents(autoencoder: PatchAutoencoder, pictures: np.ndarray, device: str) -> None:
     """Scale the latents to a mean square of 1, with more of it for the channels that the encoder is surer of.
 
     Those carry what the eye sees first (brightness, colour); with more variance they rise above the noise earlier.
@@ -132,12 +161,11 @@ def _fit_decoder(
     parameters = [*autoencoder.decoder.parameters(), *autoencoder.linear_decoder.parameters()]
     for parameter in parameters:
         parameter.requires_grad_(True)
-    optimizer = torch.optim.AdamW(parameters, lr=1e-3, betas=(0.9, 0.95), weight_decay=1e-4)
+    optimizers = build_optimizers(autoencoder, 1e-3)
     start, step, done = time.monotonic(), 0, 0.0
     while done < 1:
         done = min(1.0, (time.monotonic() - start) / (60 * minutes))
-        for group in optimizer.param_groups:
-            group["lr"] = 1e-3 * min(1.0, (step + 1) / 50) * min(1.0, 1.5 * (1 - done) + 1e-3)
+        set_learning_rate(optimizers, 1e-3 * min(1.0, (step + 1) / 50) * min(1.0, 1.5 * (1 - done) + 1e-3))
         rows = np.sort(rng.choice(len(pictures), batch_size, replace=False))
         batch = to_model_range(pictures[rows], device).contiguous(memory_format=torch.channels_last)
         z = torch.from_numpy(latents[rows]).float().to(device)
@@ -145,10 +173,7 @@ def _fit_decoder(
         with autocast(device):
             reconstructed = autoencoder.decode(z).sample
         loss = reconstruction_loss(reconstructed.float(), batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        update(optimizers, loss)
         if step % 100 == 0 or done == 1:
             yield f"decoder {step} ({done:.0%}) loss {loss.item():.4f}"
         step += 1
@@ -164,8 +189,9 @@ def encode_dataset(folder: Path, autoencoder: PatchAutoencoder) -> None:
             continue
         pictures = np.load(folder / f"pictures-{shape}.npy", mmap_mode="r")
         latents = []
-        for i in range(0, len(pictures), 200):
+        for i in range(0, len(pictures), 50):
+            batch = to_model_range(np.ascontiguousarray(pictures[i : i + 50]), device)
             with autocast(device):
-                posterior = autoencoder.encode(to_model_range(pictures[i : i + 200], device)).latent_dist
+                posterior = autoencoder.encode(batch.contiguous(memory_format=torch.channels_last)).latent_dist
             latents.append(posterior.mean.float().half().cpu().numpy())
         np.save(path, np.concatenate(latents))

@@ -10,8 +10,18 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from pocket.probe import FIGURE_ATTRIBUTES, NOTHING, NUM_SLOTS, SCENE_ATTRIBUTES, Probe, to_probe_input
+from pocket.probe import (
+    FIGURE_ATTRIBUTES,
+    FIGURE_MEASURES,
+    NOTHING,
+    NUM_SLOTS,
+    SCENE_ATTRIBUTES,
+    SCENE_MEASURES,
+    Probe,
+    to_probe_input,
+)
 from pocket.training.dataset import load_scenes
+from pocket.training.muon import build_optimizers, set_learning_rate, update
 from pocket.training.precision import autocast
 from pocket.world.schema import Character, Scene
 
@@ -29,26 +39,43 @@ def _figure_truth(character: Character) -> dict[str, str | None]:
         "clothing": character.clothing.name if character.clothing else NOTHING,
         "clothing_colour": character.clothing.colour if character.clothing else None,
         "held": character.held.name if character.held else NOTHING,
+        "ears": str(character.look.ears),
+        "tail": str(character.look.tail),
+    }
+
+
+def _figure_measures(character: Character) -> dict[str, tuple[float, ...] | None]:
+    look, clothing = character.look, character.clothing
+    return {
+        "tint": None if look.pattern == "golden" else look.tint,
+        "accent": look.accent,
+        "clothing_tint": clothing.tint if clothing else None,
+        "build": ((1 + look.build) / 2,),
     }
 
 
 def truth_of(scenes: list[Scene]) -> dict[str, Tensor]:
-    """Class indices `(N, NUM_SLOTS)` of figures and `(N,)` of scenes, IGNORED where there is nothing; and tints."""
+    """The right answers: class indices `(N, NUM_SLOTS)` of figures and `(N,)` of scenes, IGNORED where there is nothing
+    to read; measures `(N, NUM_SLOTS, size)` and `(N, size)`, not a number where there is nothing to read."""
     truth = {name: torch.full((len(scenes), NUM_SLOTS), IGNORED) for name in FIGURE_ATTRIBUTES}
     truth["kind"][:] = FIGURE_ATTRIBUTES["kind"].index(NOTHING)
-    truth["tint"] = torch.full((len(scenes), NUM_SLOTS, 3), float("nan"))
+    for name, size in FIGURE_MEASURES.items():
+        truth[name] = torch.full((len(scenes), NUM_SLOTS, size), float("nan"))
     for i, scene in enumerate(scenes):
         for slot, character in enumerate(scene.characters):
             for name, value in _figure_truth(character).items():
                 if value is not None:
                     truth[name][i, slot] = FIGURE_ATTRIBUTES[name].index(value)
-            if character.look.pattern != "golden":
-                truth["tint"][i, slot] = torch.tensor(character.look.tint)
+            for name, value in _figure_measures(character).items():
+                if value is not None:
+                    truth[name][i, slot] = torch.tensor(value)
     shown = {
         "place": [s.place for s in scenes],
         "light": [s.light for s in scenes],
         "object": [s.standing_object.name if s.standing_object else NOTHING for s in scenes],
+        "layout": [str(s.layout) for s in scenes],
     }
+    truth["light_hue"] = torch.tensor([[(1 + s.light_hue) / 2] for s in scenes])
     for name, values in shown.items():
         truth[name] = torch.tensor([SCENE_ATTRIBUTES[name].index(v) for v in values])
     return truth
@@ -59,8 +86,10 @@ def _loss(logits: dict[str, Tensor], truth: dict[str, Tensor]) -> Tensor:
         functional.cross_entropy(logits[name].flatten(0, -2), truth[name].flatten(), ignore_index=IGNORED)
         for name in (*FIGURE_ATTRIBUTES, *SCENE_ATTRIBUTES)
     ]
-    known = ~truth["tint"].isnan()
-    losses.append(4 * functional.l1_loss(logits["tint"][known], truth["tint"][known]))
+    for name in (*FIGURE_MEASURES, *SCENE_MEASURES):
+        known = ~truth[name].isnan()
+        if known.any():
+            losses.append(4 * functional.l1_loss(logits[name][known], truth[name][known]))
     looked_at = truth["coverage"].sum(-1) > 0
     share = truth["coverage"][looked_at]
     share = share / share.sum(-1, keepdim=True)
@@ -90,28 +119,33 @@ def _fit(
 ) -> Iterator[str]:
     device = next(probe.parameters()).device
     rng = np.random.default_rng(seed)
-    optimizer = torch.optim.AdamW(probe.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=0.01)
+    optimizers = build_optimizers(probe, 2e-3)
     start, step, done = time.monotonic(), 0, 0.0
     while done < 1:
         done = min(1.0, (time.monotonic() - start) / (60 * minutes))
-        for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * min(1.0, (step + 1) / 50) * min(1.0, 1.5 * (1 - done) + 1e-3)
+        set_learning_rate(optimizers, 2e-3 * min(1.0, (step + 1) / 50) * min(1.0, 1.5 * (1 - done) + 1e-3))
         rows = np.sort(rng.choice(len(pictures) - NUM_HELD_OUT, batch_size, replace=False))
-        batch = to_probe_input(np.asarray(pictures[rows])).to(device)
-        # Drawn pictures have no noise of their own; rendered ones do.
-        batch = batch + torch.randn_like(batch) * torch.rand(len(batch), 1, 1, 1, device=device) * 0.1
+        batch = _soften(to_probe_input(np.asarray(pictures[rows])).to(device))
         with autocast(str(device)):
             logits = probe(batch.contiguous(memory_format=torch.channels_last))
         loss = _loss(
             {n: v.float() for n, v in logits.items()},
             {n: v[torch.from_numpy(rows)].to(device) for n, v in truth.items()},
         )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+        update(optimizers, loss)
         if step % 100 == 0 or done == 1:
             yield f"probe {step} ({done:.0%}) loss {loss.item():.4f}"
         step += 1
+
+
+def _soften(batch: Tensor) -> Tensor:
+    """Blur some of the pictures and add a little noise: drawn pictures are sharp and clean, rendered ones are not."""
+    factor = int(torch.randint(1, 4, ()))
+    small = functional.interpolate(batch, scale_factor=1 / factor, mode="area")
+    blurred = functional.interpolate(small, size=batch.shape[-2:], mode="bilinear")
+    amount = torch.rand(len(batch), 1, 1, 1, device=batch.device)
+    noise = torch.randn_like(batch) * torch.rand(len(batch), 1, 1, 1, device=batch.device) * 0.1
+    return batch + amount * (blurred - batch) + noise
 
 
 @torch.no_grad()

@@ -1,8 +1,9 @@
 """Teaches the two text encoders to read captions, before any picture is drawn.
 
 T5's token that names a character must tell all that the caption says of that character, the token that names a thing
-its colour and owner, and so on; CLIP's pooled vector must tell place and light alone. A transformer that gets such
-text need not learn to read and to draw at once. Only captions are used here.
+its colour and owner, and so on; CLIP's pooled vector must tell which words the caption says, but not of whom, as the
+real CLIP's does. A transformer that gets such text need not learn to read and to draw at once. Only captions are used
+here.
 """
 
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ CHARACTER_TARGETS = {
 }
 SCENE_TARGETS = {"place": schema.PLACES, "light": schema.LIGHTS, "object_colour": schema.COLOURS}
 TARGETS = CHARACTER_TARGETS | SCENE_TARGETS
+SAID_WORDS = tuple((name, i) for name, values in TARGETS.items() if name != "position" for i in range(len(values)))
 
 # What each naming word's token must tell, besides whose it is.
 TOLD_BY = {
@@ -137,10 +139,16 @@ def told_attributes(caption: Caption) -> dict[int, dict[str, int]]:
     return told
 
 
+def said_words(told: dict[int, dict[str, int]]) -> list[float]:
+    """For each of `SAID_WORDS`, 1 where the caption says it of anybody."""
+    said = {(name, value - 1) for entry in told.values() for name, value in entry.items() if name != "position"}
+    return [float(word in said) for word in SAID_WORDS]
+
+
 def _batch(
     encoders: TextEncoders, rng: np.random.Generator, batch_size: int
 ) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
-    """T5 ids, CLIP ids, per-token targets (-100 where a token need not tell) and place and light of each caption."""
+    """T5 ids, CLIP ids, per-token targets (-100 where a token need not tell) and the said words `(B, num_words)`."""
     length = 32 if rng.random() < 0.6 else MAX_SEQUENCE_LENGTH
     batch = [random_caption(rng, two_parts=length > 32 and b % 2 == 0) for b in range(batch_size)]
     texts = [caption.text for caption in batch]
@@ -153,7 +161,7 @@ def _batch(
         return_tensors="pt",
     )
     targets = {name: torch.full(encoded.input_ids.shape, -100) for name in TARGETS}
-    scene = torch.full((len(batch), 2), NONE)
+    said = torch.zeros(len(batch), len(SAID_WORDS))
     for b, caption in enumerate(batch):
         told = told_attributes(caption)
         ends = {int(stop): t for t, (start, stop) in enumerate(encoded.offset_mapping[b].tolist()) if stop > start}
@@ -162,9 +170,8 @@ def _batch(
             if token is not None:
                 for name in TOLD_BY[role]:
                     targets[name][b, token] = told[index].get(name, NONE)
-        if not caption.text.startswith("A picture divided"):
-            scene[b, 0], scene[b, 1] = (told.get(-1, {}).get(name, NONE) for name in ("place", "light"))
-    return encoded.input_ids, _token_ids(encoders.tokenizer, texts, MAX_SEQUENCE_LENGTH), targets, scene
+        said[b] = torch.tensor(said_words(told))
+    return encoded.input_ids, _token_ids(encoders.tokenizer, texts, MAX_SEQUENCE_LENGTH), targets, said
 
 
 class _Readers(nn.Module):
@@ -174,8 +181,7 @@ class _Readers(nn.Module):
         super().__init__()
         width, pooled = encoders.text_encoder_2.config.d_model, encoders.text_encoder.config.hidden_size
         self.token = nn.ModuleDict({name: nn.Linear(width, 1 + len(values)) for name, values in TARGETS.items()})
-        self.place = nn.Linear(pooled, 1 + len(schema.PLACES))
-        self.light = nn.Linear(pooled, 1 + len(schema.LIGHTS))
+        self.said = nn.Linear(pooled, len(SAID_WORDS))
 
 
 def train_text_encoders(folder: Path, *, steps: int, batch_size: int, seed: int, device: str) -> TextEncoders:
@@ -208,7 +214,7 @@ def _fit(
     optimizer = torch.optim.AdamW([{"params": others}, {"params": biases}], betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [2e-3, 2e-2], total_steps=steps, pct_start=0.1)
     for step in range(steps):
-        t5_ids, clip_ids, targets, scene = (
+        t5_ids, clip_ids, targets, said = (
             value.to(device) if isinstance(value, Tensor) else {k: v.to(device) for k, v in value.items()}
             for value in _batch(encoders, rng, batch_size)
         )
@@ -222,9 +228,8 @@ def _fit(
                 logits = readers.token[name](hidden_states[told])
                 losses.append(functional.cross_entropy(logits, target[told]))
                 correct[name] = (logits.argmax(-1) == target[told]).float().mean().item()
-        pooled_loss = functional.cross_entropy(readers.place(pooled), scene[:, 0])
-        pooled_loss = pooled_loss + functional.cross_entropy(readers.light(pooled), scene[:, 1])
-        loss = torch.stack(losses).mean() + 0.5 * pooled_loss
+        pooled_loss = functional.binary_cross_entropy_with_logits(readers.said(pooled), said)
+        loss = torch.stack(losses).mean() + 4 * pooled_loss
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pocket.training.batches import NUM_ATTRIBUTES, Batch, LatentDataset
-from pocket.training.precision import autocast, has_fast_bfloat16
+from pocket.training.muon import Muon
+from pocket.training.precision import autocast
 from pocket.training.text import TextEncoders
 
 EMA_DECAY = 0.998
-POOLED_DROPOUT = 0.4
+POOLED_DROPOUT = 0.5
 ATTRIBUTE_WEIGHT = 3.0
 SAVE_EVERY_S = 180
 
@@ -137,18 +138,13 @@ def predict(
     return velocity.float()
 
 
-def _optimizers(
-    transformer: FluxTransformer2DModel, head: AttributeHead, lr: float, device: str
-) -> list[torch.optim.Optimizer]:
-    """Muon for the blocks' matrices where bfloat16 is fast (it computes in it), AdamW for all else."""
+def _optimizers(transformer: FluxTransformer2DModel, head: AttributeHead, lr: float) -> list[torch.optim.Optimizer]:
+    """Muon for the blocks' matrices, AdamW for all else."""
     matrices, others = [], list(head.parameters())
     for name, parameter in transformer.named_parameters():
         in_block = "transformer_blocks" in name and parameter.ndim == 2 and "norm" not in name
-        (matrices if in_block and has_fast_bfloat16(device) else others).append(parameter)
-    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.95), weight_decay=0.0)]
-    if matrices:
-        optimizers.append(torch.optim.Muon(matrices, lr=lr, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"))
-    return optimizers
+        (matrices if in_block else others).append(parameter)
+    return [torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.95), weight_decay=0.0), Muon(matrices, lr=lr)]
 
 
 class TransformerTrainer:
@@ -167,7 +163,7 @@ class TransformerTrainer:
         self.transformer = transformer.to(device)
         self.head = AttributeHead(self.transformer).to(device)
         self.average = {k: v.detach().clone() for k, v in self.transformer.state_dict().items()}
-        self.optimizers = _optimizers(self.transformer, self.head, recipe.learning_rate, device)
+        self.optimizers = _optimizers(self.transformer, self.head, recipe.learning_rate)
         self.conditioner = Conditioner(encoders, device)
         self.dataset = LatentDataset(folder)
         self.rng = np.random.default_rng(recipe.seed)
@@ -252,7 +248,7 @@ class TransformerTrainer:
     def _begin_distilling(self) -> None:
         self.transformer.load_state_dict(self.average)
         self.phase, self.elapsed = "distil", 0.0
-        self.optimizers = _optimizers(self.transformer, self.head, self.recipe.learning_rate / 3, self.device)
+        self.optimizers = _optimizers(self.transformer, self.head, self.recipe.learning_rate / 3)
         self._set_teacher(self.average)
         self._save()
 

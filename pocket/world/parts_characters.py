@@ -88,9 +88,9 @@ def coat_of(look: Look, name: str) -> tuple[Coat, str]:
     if sum(abs(a - b) for a, b in zip(contrast, tint, strict=True)) < 0.75:
         contrast = darker(tint, 0.5)
     if look.pattern == "striped":
-        stops = [(0, tint, 1.0), (0.6, tint, 1.0), (0.6, contrast, 1.0), (1, contrast, 1.0)]
+        stops = [(0, tint, 1.0), (0.55, tint, 1.0), (0.55, contrast, 1.0), (1, contrast, 1.0)]
         gradient = linear(
-            name, stops, 'x1="0" y1="2" x2="0" y2="21" gradientUnits="userSpaceOnUse"', 'spreadMethod="repeat"'
+            name, stops, 'x1="0" y1="2" x2="0" y2="32" gradientUnits="userSpaceOnUse"', 'spreadMethod="repeat"'
         )
         return Coat(fur=f"url(#{name})", plain=tint, light=light, spots=None), gradient
     return Coat(fur=tint, plain=tint, light=light, spots=contrast if look.pattern == "spotted" else None), ""
@@ -161,7 +161,7 @@ def _body(character: Character, coat: Coat, bones: Skeleton, width: float) -> st
 def _body_spots(coat: Coat, x: float, y: float, width: float) -> str:
     if coat.spots is None:
         return ""
-    places = ((-0.72, -8, 5), (0.72, -2, 5.5), (-0.66, 12, 5.5), (0.6, 17, 4.5))
+    places = ((-0.55, -9, 9), (0.62, -1, 9.5), (-0.6, 15, 8.5))
     return "".join(ellipse(x + fx * width, y + dy, r, r, coat.spots, NO_LINE) for fx, dy, r in places)
 
 

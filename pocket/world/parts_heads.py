@@ -26,6 +26,8 @@ from pocket.world.schema import Look
 EYE: RGB = (0.17, 0.12, 0.19)
 BLUSH: RGB = (0.98, 0.50, 0.50)
 STEEL: RGB = (0.66, 0.69, 0.76)
+SCREEN: RGB = (0.20, 0.22, 0.33)
+GLOW: RGB = (0.80, 1.0, 0.95)
 SKINS = tuple(rgb(text) for text in ("#ffdcc0", "#e8b088", "#b87a54", "#8a5638"))
 HAIRS = tuple(rgb(text) for text in ("#6a3a22", "#3a2a2a", "#c8853a"))
 
@@ -96,25 +98,25 @@ def fox_head(look: Look, coat: Coat, closed: bool) -> str:
         "C20,37 9,40 0,40 C-9,40 -20,37 -30,30 C-38,25 -44,21 -54,18Z"
     )
     nose = ellipse(4, 18, 7, 5.4, EYE, NO_LINE) + _smile(4, 26)
-    spots = _spots(coat, ((-22, -22, 7), (4, -26, 6), (28, -18, 7)))
+    spots = _spots(coat, ((-20, -21, 11), (25, -20, 10)))
     return _both(ear) + path(shape, coat.fur) + spots + path(white, CREAM, NO_LINE) + face(closed=closed, y=0) + nose
 
 
 def cat_head(look: Look, coat: Coat, closed: bool) -> str:
-    tip_x, tip_y = ((40, -60), (48, -50), (34, -62))[look.ears]
+    tip_x, tip_y = ((42, -68), (50, -58), (35, -72))[look.ears]
 
     def ear(s: int) -> str:
-        outer = f"M{s * 8},-30 L{s * tip_x},{tip_y} L{s * 45},-8Z"
-        inner = f"M{s * 20},-29 L{s * (tip_x - 2)},{tip_y + 12} L{s * 39},-18Z"
+        outer = f"M{s * 6},-30 L{s * tip_x},{tip_y} L{s * 46},-6Z"
+        inner = f"M{s * 19},-29 L{s * (tip_x - 2)},{tip_y + 13} L{s * 40},-17Z"
         return path(outer, coat.fur) + path(inner, coat.light, NO_LINE)
 
     def whiskers(s: int) -> str:
-        return line(f"M{4 + s * 30},18 L{4 + s * 56},13 M{4 + s * 30},24 L{4 + s * 55},27", INK, 2)
+        return line(f"M{4 + s * 28},18 L{4 + s * 57},12 M{4 + s * 28},25 L{4 + s * 56},29", INK, 3)
 
     stripes = line("M0,-34 v11 M-11,-33 l1,8 M11,-33 l-1,8", darker(coat.plain, 0.3), 3.6)
     muzzle = ellipse(4, 22, 17, 12, CREAM, NO_LINE)
     nose = path("M-1,14 h10 l-5,6z", (0.92, 0.42, 0.48), NO_LINE) + _smile(4, 22)
-    head = ellipse(0, 0, 46, 37, coat.fur) + _spots(coat, ((-27, -17, 7), (27, -18, 6.5), (-35, 6, 5)))
+    head = ellipse(0, 0, 46, 37, coat.fur) + _spots(coat, ((-27, -17, 11), (28, -18, 10)))
     return _both(ear) + head + stripes + muzzle + face(closed=closed) + nose + _both(whiskers)
 
 
@@ -128,21 +130,21 @@ def rabbit_head(look: Look, coat: Coat, closed: bool) -> str:
     muzzle = ellipse(4, 21, 16, 12, CREAM, NO_LINE)
     teeth = rect(0, 25, 8, 6, WHITE, 'rx="1.5" stroke-width="1.3"')
     nose = ellipse(4, 16, 5.5, 4, (0.94, 0.48, 0.54), NO_LINE) + _smile(4, 22)
-    head = ellipse(0, 1, 42, 37, coat.fur) + _spots(coat, ((-22, -19, 7), (4, -24, 6), (27, -15, 6)))
+    head = ellipse(0, 1, 42, 37, coat.fur) + _spots(coat, ((-22, -18, 11), (26, -17, 10)))
     return ear(-18, turns[0]) + ear(18, turns[1]) + head + muzzle + face(closed=closed) + teeth + nose
 
 
 def bear_head(look: Look, coat: Coat, closed: bool) -> str:
-    x, y, size = ((36, -27, 15), (40, -20, 17), (31, -32, 13))[look.ears]
+    x, y, size = ((38, -28, 18), (43, -20, 20), (33, -34, 16))[look.ears]
 
     def ear(s: int) -> str:
         return ellipse(s * x, y, size, size, coat.fur) + ellipse(
-            s * x, y, size * 0.55, size * 0.55, coat.light, NO_LINE
+            s * x, y, size * 0.58, size * 0.58, coat.light, NO_LINE
         )
 
-    muzzle = ellipse(4, 20, 21, 15.5, CREAM, 'stroke-width="1.6"')
-    nose = ellipse(4, 13, 9, 6.5, EYE, NO_LINE) + line("M4,18 v5", INK, 2.4) + _smile(4, 24)
-    head = ellipse(0, 0, 48, 39, coat.fur) + _spots(coat, ((-27, -17, 7), (2, -26, 6.5), (29, -17, 7)))
+    muzzle = ellipse(4, 19, 25, 18, CREAM, 'stroke-width="1.6"')
+    nose = ellipse(4, 12, 11, 8, EYE, NO_LINE) + line("M4,18 v5", INK, 2.4) + _smile(4, 24)
+    head = ellipse(0, 0, 48, 39, coat.fur) + _spots(coat, ((-27, -19, 11), (29, -19, 10)))
     return _both(ear) + head + face(closed=closed, y=-3, apart=20, blush=36) + muzzle + nose
 
 
@@ -154,13 +156,16 @@ def robot_head(look: Look, coat: Coat, closed: bool) -> str:
         line("M0,-34 L4,-42 L-4,-47 L2,-56", INK, 4.4) + rect(-7, -66, 18, 11, bulb, 'rx="3"'),
     )[look.ears]
     bolts = rect(-54, -10, 12, 24, STEEL, 'rx="4"') + rect(42, -10, 12, 24, STEEL, 'rx="4"')
-    head = rect(-45, -35, 90, 72, coat.fur, 'rx="13"')
-    plate = rect(-31, -20, 70, 47, mix(coat.plain, WHITE, 0.5), 'rx="10" stroke-width="1.8"')
+    head = rect(-46, -36, 92, 74, coat.fur, 'rx="9"')
+    plate = rect(-31, -20, 70, 47, SCREEN, 'rx="8" stroke-width="1.8"')
     rivets = "".join(ellipse(x, y, 2.2, 2.2, INK, NO_LINE) for x in (-38, 0, 38) for y in (-28,))
-    eyes = "" if closed else "".join(ellipse(4 + s * 17, -2, 12, 12, WHITE, 'stroke-width="1.8"') for s in (-1, 1))
-    mouth = rect(-9, 15, 26, 7, STEEL, 'rx="3" stroke-width="1.6"') + line("M-2,15 v7 M4,15 v7 M10,15 v7", INK, 1.4)
-    spots = _spots(coat, ((-20, -27, 6), (20, -27, 6), (-38, 2, 5), (-28, 31, 5), (28, 31, 5)))
-    return mast + bolts + head + spots + rivets + plate + eyes + face(closed=closed, y=-2, apart=17, blush=28) + mouth
+    eyes = "".join(
+        line(f"M{4 + s * 18 - 9},-1 q9,9 18,0", GLOW, 5) if closed else ellipse(4 + s * 18, -3, 9, 11, GLOW, NO_LINE)
+        for s in (-1, 1)
+    )
+    mouth = line("M-6,15 h20", GLOW, 5)
+    spots = _spots(coat, ((-30, -27, 9), (32, -24, 9), (-34, 26, 8), (36, 28, 8)))
+    return mast + bolts + head + spots + rivets + plate + eyes + mouth
 
 
 def child_head(look: Look, coat: Coat, closed: bool) -> str:

@@ -24,12 +24,13 @@ GLASS: RGB = rgb("#ffdd6b")
 def scarf(tint: RGB, *, width: float = 30) -> str:
     """Around the neck at (0, 0), one end hanging down on the right."""
     shade = mix(tint, WHITE, 0.55)
-    end = path("M8,2 L27,-2 L33,36 L14,39Z", tint) + path("M11.5,24 L30.5,21 L32,29 L13,32Z", shade, NO_LINE)
+    end = path("M6,2 L31,-2 L39,40 L15,44Z", tint) + path("M12,26 L35,22 L37,32 L14,36Z", shade, NO_LINE)
     band = path(
-        f"M{-width},-9 Q0,5 {width},-9 Q{width + 8},2 {width - 2},9 Q0,20 {-width + 2},9 Q{-width - 8},2 {-width},-9Z",
+        f"M{-width - 2},-12 Q0,3 {width + 2},-12 Q{width + 11},2 {width},12 "
+        f"Q0,26 {-width},12 Q{-width - 11},2 {-width - 2},-12Z",
         tint,
     )
-    return end + band + line(f"M{-width + 6},2 Q0,13 {width - 6},2", shade, 3)
+    return end + band + line(f"M{-width + 6},3 Q0,16 {width - 6},3", shade, 3)
 
 
 def hat(tint: RGB) -> str:
@@ -45,11 +46,11 @@ def hat(tint: RGB) -> str:
 def glasses(tint: RGB) -> str:
     """Round frames over the eyes of a head whose centre is (0, 0)."""
     rings = "".join(
-        f'<circle cx="{x}" cy="2" r="15" fill="{css(WHITE)}" fill-opacity="0.22" stroke="{css(c)}" stroke-width="{w}"/>'
-        for x in (-15, 23)
-        for c, w in ((INK, 8.6), (tint, 4.6))
+        f'<circle cx="{x}" cy="2" r="16" fill="{css(WHITE)}" fill-opacity="0.45" stroke="{css(c)}" stroke-width="{w}"/>'
+        for x in (-16, 24)
+        for c, w in ((INK, 13), (tint, 8.6))
     )
-    return line("M-30,0 L-44,-5 M38,0 L46,-4", tint, 4) + rings + line("M1,1 q3,-4 6,0", tint, 4.6)
+    return line("M-30,0 L-45,-6 M38,0 L47,-5", tint, 6) + rings + line("M0,1 q4,-5 8,0", tint, 7)
 
 
 def lantern() -> str:

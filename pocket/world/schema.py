@@ -164,11 +164,11 @@ def sample_scene(
     else:
         spread = 0.24 if width <= height else 0.2
         characters = [
-            sample_character(rng, x=0.5 - spread, scale=0.82),
-            sample_character(rng, x=0.5 + spread, scale=0.82),
+            sample_character(rng, x=0.5 - spread, scale=0.9),
+            sample_character(rng, x=0.5 + spread, scale=0.9),
         ]
         while characters[1].kind == characters[0].kind:
-            characters[1] = sample_character(rng, x=0.5 + spread, scale=0.82)
+            characters[1] = sample_character(rng, x=0.5 + spread, scale=0.9)
     standing = _thing("boat", rng) if num_characters == 1 and rng.random() < 0.12 else None
     return Scene(
         characters=tuple(characters),

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from generator.autoencoder import PATCH_DIM, PATCH_SIZE, PatchAutoencoder
-from pocket.training.autoencoder import encode_dataset, reconstruction_loss, to_model_range
+from pocket.training.autoencoder import CROP_SIZE, PictureSampler, encode_dataset, reconstruction_loss, to_model_range
 from pocket.training.dataset import SHAPES
 
 LATENT_CHANNELS = 3
@@ -133,3 +133,20 @@ def test_every_shape_is_encoded_once(autoencoder: PatchAutoencoder, tmp_path: Pa
     pictures = to_model_range(np.load(tmp_path / "pictures-square.npy"), "cpu")
     expected = autoencoder.encode(pictures).latent_dist.mean.numpy()
     assert np.abs(latents["square"] - expected).max() < 0.1 * expected.std()
+
+
+def test_a_batch_is_of_whole_pictures_or_of_four_times_as_many_crops_around_figures() -> None:
+    pictures = np.zeros((8, 256, 256, 3), np.uint8)
+    pictures[:, 192:224, 32:64] = 255
+    coverage = np.zeros((8, 2, 8, 8), np.uint8)
+    coverage[:, 1, 6, 1] = 255
+    sampler = PictureSampler(pictures, coverage)
+    rng = np.random.default_rng(0)
+    shapes, shown = set(), []
+    for _ in range(40):
+        batch = sampler.draw(rng, 2, "cpu")
+        shapes.add(tuple(batch.shape))
+        if batch.shape[-1] == CROP_SIZE:
+            shown += (batch.amax((1, 2, 3)) == 1).tolist()
+    assert shapes == {(2, 3, 256, 256), (8, 3, CROP_SIZE, CROP_SIZE)}
+    assert np.mean(shown) > 0.7, "most crops show the figure"

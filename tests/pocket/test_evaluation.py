@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from pocket.evaluation import agreement, contact_sheet, full_captions, unseen_scenes
-from pocket.training.probe import truth_of
+from pocket.probe import readings_of
 from pocket.world.schema import combination_is_held_out, sample_scene
 from tests.pocket.builders import character, scene, thing
-from tests.pocket.test_probe import readings_of
+from tests.pocket.test_probe import right_answers
 
 ASKED = scene(
     character("fox", colour="blue", clothing=thing("scarf", "red"), held=thing("lantern")),
@@ -18,12 +18,12 @@ ASKED = scene(
     place="beach",
     light="fog",
 )
-(READ,) = readings_of(truth_of([ASKED]))
+(READ,) = readings_of(right_answers(ASKED))
 
 
 def test_reading_the_truth_agrees_in_everything() -> None:
     scenes = [sample_scene(np.random.default_rng(seed)) for seed in range(60)]
-    shares = agreement(scenes, readings_of(truth_of(scenes)))
+    shares = agreement(scenes, readings_of(right_answers(*scenes)))
     assert set(shares) == {
         "place", "light", "number", "kind", "pose", "colour", "pattern", "clothes", "clothes colour", "held",
     }  # fmt: skip

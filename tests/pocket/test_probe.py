@@ -8,13 +8,14 @@ from torch import Tensor
 
 from pocket.probe import (
     FIGURE_ATTRIBUTES,
+    FIGURE_MEASURES,
     NUM_SLOTS,
     SCENE_ATTRIBUTES,
+    SCENE_MEASURES,
     Figure,
     Probe,
-    Reading,
-    _reading,
     read_pictures,
+    readings_of,
     to_probe_input,
 )
 from pocket.training.probe import IGNORED, _loss, truth_of
@@ -30,20 +31,14 @@ PAIR = scene(
 SINGLE = scene(character("cat", colour="white"), place="town", light="sunset", boat=thing("boat", "pink"))
 
 
-def readings_of(truth: dict[str, Tensor]) -> list[Reading]:
-    """What a probe that is always right reads; where nothing is known it answers with its first class."""
-    tints = truth["tint"].nan_to_num().tolist()
-    best = {name: truth[name].clamp(min=0).tolist() for name in (*FIGURE_ATTRIBUTES, *SCENE_ATTRIBUTES)}
-    return [_reading(best, tints[i], i) for i in range(len(tints))]
-
-
 def _right_logits(truth: dict[str, Tensor]) -> dict[str, Tensor]:
     values = FIGURE_ATTRIBUTES | SCENE_ATTRIBUTES
     logits = {
         name: 30.0 * torch.nn.functional.one_hot(truth[name].clamp(min=0), len(values[name])).float() for name in values
     }
     share = truth["coverage"] / truth["coverage"].sum(-1, keepdim=True).clamp(min=1)
-    return logits | {"tint": truth["tint"].nan_to_num(0.5), "where": share}
+    measures = {name: truth[name].nan_to_num(0.5) for name in (*FIGURE_MEASURES, *SCENE_MEASURES)}
+    return logits | measures | {"where": share}
 
 
 def _truth(*scenes: Scene) -> dict[str, Tensor]:
@@ -56,8 +51,13 @@ def _truth(*scenes: Scene) -> dict[str, Tensor]:
     return truth
 
 
+def right_answers(*scenes: Scene) -> dict[str, Tensor]:
+    """What a probe that is always right answers; where there is nothing to read it names its first class."""
+    return _right_logits(_truth(*scenes))
+
+
 def test_the_truth_read_back_is_the_scene() -> None:
-    pair, single = readings_of(truth_of([PAIR, SINGLE]))
+    pair, single = readings_of(right_answers(PAIR, SINGLE))
     fox, bear = pair.figures
     assert (pair.place, pair.light, pair.object) == ("beach", "fog", "none")
     assert fox == Figure(
@@ -68,11 +68,22 @@ def test_the_truth_read_back_is_the_scene() -> None:
         clothing="scarf",
         clothing_colour="red",
         held="none",
+        ears=str(PAIR.characters[0].look.ears),
+        tail=str(PAIR.characters[0].look.tail),
         tint=fox.tint,
+        accent=fox.accent,
+        clothing_tint=fox.clothing_tint,
+        build=fox.build,
     )
-    assert fox.tint == pytest.approx(PAIR.characters[0].look.tint)
+    look = PAIR.characters[0].look
+    assert fox.tint == pytest.approx(look.tint)
+    assert fox.accent == pytest.approx(look.accent)
+    assert fox.clothing_tint == pytest.approx(PAIR.characters[0].clothing.tint)
+    assert fox.build == pytest.approx((1 + look.build) / 2)
+    assert pair.light_hue == pytest.approx((1 + PAIR.light_hue) / 2)
+    assert pair.layout == str(PAIR.layout)
     assert (bear.kind, bear.colour, bear.pattern, bear.held) == ("bear", "gold", "golden", "lantern")
-    assert (bear.clothing, bear.clothing_colour) == ("none", None)
+    assert (bear.clothing, bear.clothing_colour, bear.clothing_tint) == ("none", None, None)
     assert [figure.kind for figure in single.figures] == ["cat"]
     assert single.object == "boat"
 
@@ -80,7 +91,7 @@ def test_the_truth_read_back_is_the_scene() -> None:
 def test_where_nothing_is_shown_nothing_is_true() -> None:
     truth = truth_of([PAIR, SINGLE])
     assert truth["clothing_colour"].tolist()[0][1] == IGNORED
-    assert [truth[name][1, 1].item() == IGNORED for name in FIGURE_ATTRIBUTES if name != "kind"] == [True] * 6
+    assert [truth[name][1, 1].item() == IGNORED for name in FIGURE_ATTRIBUTES if name != "kind"] == [True] * 8
     assert FIGURE_ATTRIBUTES["kind"][truth["kind"][1, 1]] == "none"
     assert truth["tint"][0, 1].isnan().all(), "gold has no tint"
     assert truth["tint"][1, 1].isnan().all()
@@ -91,7 +102,8 @@ def test_being_right_costs_nothing_and_every_wrong_answer_something() -> None:
     right = _right_logits(truth)
     assert _loss(right, truth) < 1e-4
     for name in right:
-        wrong = right | {name: right[name].roll(1, dims=-1)}
+        is_one_number = right[name].shape[-1] == 1
+        wrong = right | {name: (right[name] + 0.5) % 1 if is_one_number else right[name].roll(1, dims=-1)}
         assert _loss(wrong, truth) > 0.02, name
 
 
@@ -117,7 +129,9 @@ def test_a_probe_answers_every_attribute_and_looks_somewhere() -> None:
         assert logits[name].shape == (2, NUM_SLOTS, len(values))
     for name, values in SCENE_ATTRIBUTES.items():
         assert logits[name].shape == (2, len(values))
-    assert logits["tint"].shape == (2, NUM_SLOTS, 3)
+    for name, size in FIGURE_MEASURES.items():
+        assert logits[name].shape == (2, NUM_SLOTS, size)
+    assert logits["light_hue"].shape == (2, 1)
     torch.testing.assert_close(logits["where"].sum(-1), torch.ones(2, NUM_SLOTS))
 
 

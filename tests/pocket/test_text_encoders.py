@@ -9,10 +9,12 @@ import torch
 
 from pocket.training.text import (
     NONE,
+    SAID_WORDS,
     TARGETS,
     TextEncoders,
     build_encoders,
     random_caption,
+    said_words,
     told_attributes,
     train_text_encoders,
 )
@@ -59,6 +61,21 @@ def test_a_caption_tells_what_it_says_of_each_figure_and_of_the_scene() -> None:
             "position": "2",
         },
         -1: {"place": "beach", "light": "day"},
+    }
+
+
+def test_pooled_text_knows_which_words_are_said_and_not_of_whom() -> None:
+    red_fox = scene(character("fox", colour="red"), character("bear", colour="blue"), place="snow", light="fog")
+    blue_fox = scene(character("fox", colour="blue"), character("bear", colour="red"), place="snow", light="fog")
+    said = said_words(told_attributes(_caption(red_fox)))
+    assert said == said_words(told_attributes(_caption(blue_fox)))
+    words = {(name, TARGETS[name][i]) for (name, i), value in zip(SAID_WORDS, said, strict=True) if value}
+    assert words == {
+        *(("kind", kind) for kind in ("fox", "bear")),
+        *(("colour", colour) for colour in ("red", "blue")),
+        ("pose", "standing"),
+        ("place", "snow"),
+        ("light", "fog"),
     }
 
 
