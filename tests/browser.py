@@ -16,6 +16,8 @@ _ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A key's smooth scroll runs on over frames that a test cannot wait for.
+    "--disable-smooth-scrolling",
 )
 
 
