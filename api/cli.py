@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_learn(commands)
     _add_bank(commands)
     _add_draw(commands)
+    _add_doctor(commands)
     _add_compose(commands)
     return parser
 
@@ -256,6 +257,13 @@ def _add_strength(parser: argparse.ArgumentParser) -> None:
         metavar="ID=NUMBER",
         help="how strongly a concept shows, 1 as learnt, as in rusty=0.8; repeatable",
     )
+
+
+def _add_doctor(commands: Commands) -> None:
+    doctor = commands.add_parser("doctor", help="say what works here: models, bank, GPU, browser, Java, disk")
+    _add_language_model(doctor)
+    _add_common(doctor, with_model=True)
+    doctor.set_defaults(command="doctor")
 
 
 def _add_common(parser: argparse.ArgumentParser, *, with_model: bool) -> None:

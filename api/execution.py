@@ -228,7 +228,15 @@ def _compose(arguments: argparse.Namespace, settings: Settings, reporter: Report
     )
 
 
+def _doctor(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.commands.doctor import examine
+
+    del arguments
+    return examine(settings, folder=Path.cwd(), search_path=os.environ.get("PATH", ""), tell=reporter.note)
+
+
 _COMMANDS = {
+    "doctor": _doctor,
     "book": _book,
     "book edit": _edit,
     "book render": _render,

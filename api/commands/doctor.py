@@ -1,0 +1,185 @@
+"""`fableverse doctor`: what works here, on one screen.
+
+Each check tries the thing itself: the picture model is loaded, the language model is asked, the disk is measured. What
+only some uses need and is not there is "absent" and no fault.
+"""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from api.errors import exit_code_of
+from api.exit_codes import DISK, OK, STORY
+from api.outcome import Outcome
+from api.settings import SAMPLE_BANK_DIR, Settings
+from api.writers import STORYTELLER_NAME, open_gate, open_language_model, price_of
+from concepts.bank import ConceptBank
+from concepts.errors import FableverseError
+from story.llm import Message
+
+LEAST_FREE_BYTES = 500 * 2**20
+_JAVA_TIMEOUT_S = 20.0
+
+Status = Literal["works", "absent", "broken"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What one check found."""
+
+    name: str
+    status: Status
+    detail: str
+    exit_code: int = OK
+    """Of what will fail, where something is broken."""
+
+
+class Ready(BaseModel):
+    """What the language model is asked for: the smallest answer of a shape."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
+
+    word: str = Field(description="the word ready", json_schema_extra={"maxLength": 20})
+
+
+def examine(settings: Settings, *, folder: Path, search_path: str, tell: Callable[[str], None]) -> Outcome:
+    """All findings, a line each; the exit code is that of the first broken thing.
+
+    Args:
+        folder: Where books would be written.
+        search_path: Where programs are looked for, as in PATH.
+    """
+    tell("Loading the picture model and asking the language model …")
+    findings = [
+        _configuration(settings),
+        *_picture_model_and_bank(settings),
+        _language_model(settings),
+        _moderation(settings),
+        _program("chromium", "screenshots and browser tests", search_path),
+        _java(search_path),
+        _disk(folder),
+    ]
+    broken = [finding for finding in findings if finding.status == "broken"]
+    data: dict[str, JsonValue] = {
+        finding.name: {"status": finding.status, "detail": finding.detail} for finding in findings
+    }
+    return Outcome(
+        lines=tuple(f"{finding.status:<7} {finding.name:<15} {finding.detail}" for finding in findings),
+        data=data,
+        exit_code=broken[0].exit_code if broken else OK,
+    )
+
+
+def _configuration(settings: Settings) -> Finding:
+    where = f"{settings.config_path}" if settings.config_path else "no fableverse.toml; flags and environment alone"
+    return Finding(name="configuration", status="works", detail=where)
+
+
+def _picture_model_and_bank(settings: Settings) -> list[Finding]:
+    """The picture model, loaded; the bank, as that model can use it; and what it computes on."""
+    started = time.perf_counter()
+    try:
+        from api.studio import fitting_cards, open_studio  # loads torch, which is part of what is tried
+
+        folder = settings.bank_dir if settings.bank_dir.is_dir() else SAMPLE_BANK_DIR
+        bank = ConceptBank(folder)
+        studio = open_studio(settings.model, bank)
+    except FableverseError as error:
+        return [
+            Finding(name="picture model", status="broken", detail=str(error), exit_code=exit_code_of(error)),
+            _gpu(),
+        ]
+    seconds = time.perf_counter() - started
+    model = f"{studio.model.name}, loaded in {seconds:.1f} s, fingerprint {studio.model.fingerprint[:12]}"
+    return [
+        Finding(name="picture model", status="works", detail=model),
+        _bank(bank, len(fitting_cards(studio))),
+        _gpu(),
+    ]
+
+
+def _bank(bank: ConceptBank, fitting: int) -> Finding:
+    try:
+        concepts = len(bank.list())
+    except FableverseError as error:
+        return Finding(name="bank", status="broken", detail=str(error), exit_code=exit_code_of(error))
+    return Finding(name="bank", status="works", detail=f"{bank.folder}: {concepts} concepts, {fitting} of this model")
+
+
+def _gpu() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        detail = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+        return Finding(name="GPU", status="works", detail=detail)
+    if torch.backends.mps.is_available():
+        return Finding(name="GPU", status="works", detail="Apple's, through MPS")
+    detail = f"pictures are drawn on {torch.get_num_threads()} processor threads; FLUX.1 wants a GPU"
+    return Finding(name="GPU", status="absent", detail=detail)
+
+
+def _language_model(settings: Settings) -> Finding:
+    """A real round trip: one question with a shape, one answer."""
+    if settings.llm is None:
+        return Finding(name="language model", status="absent", detail=f"none is set; {STORYTELLER_NAME} writes")
+    started = time.perf_counter()
+    try:
+        price = price_of(settings)
+        question = [Message("user", 'Answer with one JSON object: {"word": "ready"}')]
+        completion = open_language_model(settings).complete(question, Ready, max_tokens=2000)
+    except FableverseError as error:
+        return Finding(name="language model", status="broken", detail=str(error), exit_code=exit_code_of(error))
+    seconds = time.perf_counter() - started
+    if completion.value is None:
+        detail = f"{settings.llm} answers, but not in the shape that is asked for: {completion.problem}"
+        return Finding(name="language model", status="broken", detail=detail, exit_code=STORY)
+    cost = "price not known" if price is None else f"{price.input_usd:g}/{price.output_usd:g} USD per million tokens"
+    detail = f"{settings.llm} answered in {seconds:.1f} s with {completion.usage.output_tokens} tokens; {cost}"
+    return Finding(name="language model", status="works", detail=detail)
+
+
+def _moderation(settings: Settings) -> Finding:
+    gate = open_gate(settings)
+    if gate.moderator is None:
+        return Finding(name="moderation", status="absent", detail="the local check alone, which is always on")
+    try:
+        gate.moderator.reasons(["a fox in the snow"])
+    except FableverseError as error:
+        return Finding(name="moderation", status="broken", detail=str(error), exit_code=exit_code_of(error))
+    return Finding(name="moderation", status="works", detail="the endpoint's where it has one, beside the local check")
+
+
+def _program(name: str, use: str, search_path: str) -> Finding:
+    path = shutil.which(name, path=search_path)
+    if path is None:
+        return Finding(name=name, status="absent", detail=f"only {use} need it")
+    return Finding(name=name, status="works", detail=path)
+
+
+def _java(search_path: str) -> Finding:
+    found = _program("java", "EPUB checks", search_path)
+    if found.status != "works":
+        return found
+    try:
+        done = subprocess.run([found.detail, "-version"], capture_output=True, text=True, timeout=_JAVA_TIMEOUT_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding(name="java", status="absent", detail=f"{found.detail} does not run: {error}")
+    said = (done.stderr or done.stdout).splitlines()
+    if done.returncode != 0 or not said:
+        return Finding(name="java", status="absent", detail=f"{found.detail} does not run; only EPUB checks need it")
+    return Finding(name="java", status="works", detail=said[0])
+
+
+def _disk(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    detail = f"{free / 2**30:.1f} GiB free in {folder}"
+    if free < LEAST_FREE_BYTES:
+        return Finding(name="disk", status="broken", detail=f"{detail}; a book may not fit", exit_code=DISK)
+    return Finding(name="disk", status="works", detail=detail)

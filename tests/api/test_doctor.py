@@ -1,0 +1,76 @@
+"""The doctor tries each thing itself and says on one screen what works."""
+
+import json
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.cli import main
+from api.commands.doctor import examine
+from api.exit_codes import MODEL, OK
+from api.outcome import Outcome
+from api.settings import Settings
+from tests.story.servers import serving
+
+
+def diagnose(tmp_path: Path, settings: Settings, *, search_path: str = "") -> Outcome:
+    return examine(settings, folder=tmp_path, search_path=search_path, tell=lambda _: None)
+
+
+def statuses(outcome: Outcome) -> dict[str, str]:
+    return {name: str(found["status"]) for name, found in outcome.data.items() if isinstance(found, dict)}
+
+
+def ready(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+    """A language model that is ready, without moderation."""
+    if handler.path.endswith("/moderations"):
+        handler.send_error(404)
+        return
+    handler.send_response(200)
+    handler.send_header("Content-Type", "text/event-stream")
+    handler.end_headers()
+    content = '{"word": "ready"}' if body["model"] == "good" else "Hello!"
+    for delta, reason in (({"role": "assistant", "content": content}, None), ({}, "stop")):
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        event = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "x", "choices": [choice]}
+        handler.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+    handler.wfile.write(b"data: [DONE]\n\n")
+
+
+def test_one_screen_says_what_works(tmp_path: Path, pocket_model_dir: Path) -> None:
+    assert pocket_model_dir.is_dir()
+    java = tmp_path / "java"
+    java.write_text('#!/bin/sh\necho "openjdk 21" >&2\n')
+    java.chmod(0o755)
+    with serving(ready) as base_url:
+        settings = Settings(llm="openai:good", base_url=base_url, timeout_s=60)
+        outcome = diagnose(tmp_path, settings, search_path=str(tmp_path))
+    found = statuses(outcome)
+    assert outcome.exit_code == OK
+    assert len(outcome.lines) <= 24
+    assert {
+        name: found[name] for name in ("picture model", "bank", "language model", "moderation", "java", "disk")
+    } == (dict.fromkeys(("picture model", "bank", "language model", "moderation", "java", "disk"), "works"))
+    assert found["chromium"] == "absent"
+    assert any("openai:good answered in" in line for line in outcome.lines)
+    assert any("openjdk 21" in line for line in outcome.lines)
+
+
+def test_what_is_broken_is_named_and_decides_the_exit_code(tmp_path: Path) -> None:
+    empty = tmp_path / "no-model"
+    empty.mkdir()
+    with serving(ready) as base_url:
+        outcome = diagnose(tmp_path, Settings(model=str(empty), llm="openai:chatty", base_url=base_url, timeout_s=60))
+    found = statuses(outcome)
+    assert (found["picture model"], found["language model"], found["java"]) == ("broken", "broken", "absent")
+    assert outcome.exit_code == MODEL
+    assert any("not in the shape" in line for line in outcome.lines)
+
+
+def test_a_language_model_that_cannot_be_asked_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["doctor", "--llm", "nobody:at-all", "--model", str(tmp_path), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["language model"]["status"] == "broken"
+    assert code == MODEL
