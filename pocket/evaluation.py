@@ -23,6 +23,8 @@ from pocket.world import captions, schema
 from pocket.world.schema import Scene
 
 SHEET_COLUMNS, SHEET_ROWS = 8, 6
+SHEET_COLOURS = 256
+"""Of the sheet's palette: in full colour its file is four times as large."""
 Draw = Callable[[str, int], Image.Image]
 
 
@@ -117,7 +119,8 @@ def main() -> None:
         prompts = full_captions(unseen_scenes(SHEET_COLUMNS * SHEET_ROWS, seed=args.seed + 1), seed=args.seed + 1)
         pictures = [draw(prompt, args.seed + i) for i, prompt in enumerate(prompts)]
         args.sheet.parent.mkdir(parents=True, exist_ok=True)
-        contact_sheet(pictures, prompts, columns=SHEET_COLUMNS).save(args.sheet, optimize=True)
+        sheet = contact_sheet(pictures, prompts, columns=SHEET_COLUMNS)
+        sheet.quantize(SHEET_COLOURS).save(args.sheet, optimize=True)
     scenes = unseen_scenes(args.prompts, seed=args.seed)
     pictures = [draw(prompt, args.seed + i) for i, prompt in enumerate(full_captions(scenes, seed=args.seed))]
     shares = agreement(scenes, read_pictures(load_probe(), pictures)) if pictures else {}
