@@ -5,6 +5,7 @@ imported when the first question is asked, not before. Knows no story.
 """
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,11 @@ from story.llm import MAX_CHARACTERS_PER_TOKEN, Answer, Completion, Message, OnT
 
 _ADVICE = "or leave out --llm to use the built-in storyteller."
 _BUSY = frozenset({408, 409, 425, 429})
+_SCHEMA_TERMS = ("response_format", "json_schema", "tool_choice", "structured output")
+
+
+class _SchemaRefused(Exception):
+    """The endpoint takes no schema beside the question."""
 
 
 @dataclass
@@ -71,42 +77,64 @@ class LangchainLanguageModel:
         self.max_attempts = max_attempts
         self.first_wait_s = first_wait_s
         self._chat_models: dict[int, Any] = {}
+        self._takes_schemas = True
 
     def complete(
         self, messages: Sequence[Message], schema: type[Answer], *, max_tokens: int, on_text: OnText | None = None
     ) -> Completion[Answer]:
         """The model's answer through structured output; text around or fences about the JSON are forgiven.
 
-        What came before a stream broke off, or before the deadline, is an answer with a problem.
+        What came before a stream broke off, or before the deadline, is an answer with a problem. An endpoint that
+        refuses schemas is asked again, then and ever after, with the schema as part of the question.
 
         Raises:
             LanguageModelError: The provider is not installed, or refuses key, model or request.
             LanguageModelUnreachable: Not a word in time, no connection, or a server error after all attempts.
         """
+        deadline = time.monotonic() + self.timeout_s
+        try:
+            received = self._ask(messages, schema, max_tokens, on_text, deadline)
+        except _SchemaRefused:
+            self._takes_schemas = False
+            received = self._ask(messages, schema, max_tokens, on_text, deadline)
+        if received.refusal:
+            problem = f"the model refused: {received.refusal}"
+            return Completion(value=None, raw=received.refusal, usage=received.usage, problem=problem)
+        return read_answer(received.text, schema, usage=received.usage, fallback=received.problem)
+
+    def _ask(
+        self,
+        messages: Sequence[Message],
+        schema: type[BaseModel],
+        max_tokens: int,
+        on_text: OnText | None,
+        deadline: float,
+    ) -> _Received:
+        """What comes of one question, handed to `on_text` as it streams in."""
         pieces: SimpleQueue[str | None] = SimpleQueue()
-        runnable = self._structured(schema, max_tokens)
         conversation = [(message.role, message.content) for message in messages]
-        answering = self._answer(runnable, conversation, pieces, max_characters=max_tokens * MAX_CHARACTERS_PER_TOKEN)
+        if self._takes_schemas:
+            runnable = self._structured(schema, max_tokens)
+        else:
+            runnable = self._chat_model(max_tokens)
+            conversation.append(("user", _schema_in_words(schema)))
+        most = max_tokens * MAX_CHARACTERS_PER_TOKEN
+        answering = self._answer(runnable, conversation, pieces, max_characters=most, deadline=deadline)
         future = asyncio.run_coroutine_threadsafe(answering, _network_loop())
         future.add_done_callback(lambda _: pieces.put(None))
         try:
             while (text := pieces.get()) is not None:
                 if on_text is not None:
                     on_text(text)
-            received = future.result()
+            return future.result()
         finally:
             future.cancel()  # also when the caller is interrupted: the connection is closed
-        if received.refusal:
-            problem = f"the model refused: {received.refusal}"
-            return Completion(value=None, raw=received.refusal, usage=received.usage, problem=problem)
-        return read_answer(received.text, schema, usage=received.usage, fallback=received.problem)
 
     async def _answer(
         self, runnable: Any, conversation: Sequence[tuple[str, str]], pieces: SimpleQueue[str | None], *,
-        max_characters: int,
+        max_characters: int, deadline: float,
     ) -> _Received:  # fmt: skip
         """One answer, asked for until it comes or the deadline or the number of attempts is reached."""
-        deadline = time.monotonic() + self.timeout_s
         for attempt in range(1, self.max_attempts + 1):
             received = _Received()
             try:
@@ -122,6 +150,8 @@ class LangchainLanguageModel:
                 if received.text or received.problem:
                     received.problem = received.problem or "the answer broke off"
                     return received
+                if self._takes_schemas and _is_about_schemas(error):
+                    raise _SchemaRefused from error
                 wait = self._wait_after(error, attempt)
             if time.monotonic() + wait >= deadline:
                 raise self._unreachable(f"it asks to wait {wait:g} s, longer than is left", attempt)
@@ -162,13 +192,16 @@ class LangchainLanguageModel:
 
     def _structured(self, schema: type[BaseModel], max_tokens: int) -> Any:
         """The chat model bound to answer in the schema's shape, before langchain's parser, so that it streams."""
-        model = self._chat_models.get(max_tokens) or self._chat_model(max_tokens)
-        self._chat_models[max_tokens] = model
         options = {"method": "json_schema", "strict": True} if self.provider == "openai" else {}
-        bound = model.with_structured_output(strict_schema(schema), **options)
+        bound = self._chat_model(max_tokens).with_structured_output(strict_schema(schema), **options)
         return bound.first
 
     def _chat_model(self, max_tokens: int) -> Any:
+        if max_tokens not in self._chat_models:
+            self._chat_models[max_tokens] = self._new_chat_model(max_tokens)
+        return self._chat_models[max_tokens]
+
+    def _new_chat_model(self, max_tokens: int) -> Any:
         from langchain.chat_models import init_chat_model
 
         key = self.api_key or ("not-needed" if self.base_url else None)
@@ -218,6 +251,13 @@ async def _receive(
             return
 
 
+def _schema_in_words(schema: type[BaseModel]) -> str:
+    return (
+        "Answer with one JSON object and nothing else. It must follow this JSON schema: "
+        f"{json.dumps(schema.model_json_schema(), ensure_ascii=False)}"
+    )
+
+
 def strict_schema(schema: type[BaseModel]) -> dict[str, Any]:
     """The schema as providers take it: lengths of strings and lists are left out, which not all of them accept."""
     cleaned = _without_lengths(schema.model_json_schema())
@@ -248,6 +288,11 @@ def _status_of(error: BaseException) -> int | None:
             if isinstance(status, int):
                 return status
     return None
+
+
+def _is_about_schemas(error: BaseException) -> bool:
+    """Whether an endpoint refuses the request for the schema that comes with it, not for anything else."""
+    return _status_of(error) in {400, 422} and any(term in str(error).lower() for term in _SCHEMA_TERMS)
 
 
 def _retry_after(error: BaseException) -> float | None:

@@ -75,6 +75,33 @@ def test_the_request_is_strict_streams_and_has_a_limit() -> None:
     assert [message["role"] for message in body["messages"]] == ["system", "user"]
 
 
+def test_an_endpoint_that_takes_no_schemas_gets_them_in_words() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        asked.append(body)
+        if "response_format" in body:
+            data, content_type = (
+                json.dumps({"error": {"message": "This response_format type is unavailable now"}}),
+                "json",
+            )
+        else:
+            chunk = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": '{"word": "ready"}'}}]}
+            data, content_type = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n", "event-stream"
+        handler.send_response(400 if "response_format" in body else 200)
+        handler.send_header("Content-Type", f"text/{content_type}")
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data.encode())
+
+    with serving(answer) as base_url:
+        model = LangchainLanguageModel("openai:tiny", base_url=base_url, timeout_s=60)
+        for _ in range(2):
+            assert model.complete(ASKED, Ready, max_tokens=50).value == Ready(word="ready")
+    assert ["response_format" in body for body in asked] == [True, False, False], "it is not tried a second time"
+    assert json.dumps(Ready.model_json_schema()) in asked[1]["messages"][-1]["content"]
+
+
 def test_an_answer_streams_in() -> None:
     texts: list[str] = []
     request = REQUEST.model_copy(update={"pages": 16})
