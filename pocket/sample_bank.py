@@ -43,107 +43,70 @@ def _thing(name: str, colour: str) -> Thing:
     return Thing(name=name, colour=colour, tint=_tint(colour))
 
 
+def _scene(
+    kind: str, look: Look, pose: str, place: str, *, clothing: Thing | None = None, light: str = "day", hue: float = 0.0
+) -> Scene:
+    figure = Character(kind=kind, look=look, pose=pose, clothing=clothing)
+    return Scene(characters=(figure,), place=place, light=light, light_hue=hue)
+
+
 SOURCES = (
     Source(
         "rusty",
-        Scene(
-            characters=(
-                Character(
-                    kind="fox",
-                    look=_look("orange", (0.98, 0.90, 0.70), ears=0, tail=0, build=0.2),
-                    pose="standing",
-                    clothing=_thing("scarf", "green"),
-                ),
-            ),
-            place="meadow",
-            light="day",
+        _scene(
+            "fox",
+            _look("orange", (0.98, 0.90, 0.70), ears=0, tail=0, build=0.2),
+            "standing",
+            "meadow",
+            clothing=_thing("scarf", "green"),
         ),
         "a fox wearing a scarf standing in the meadow in daylight",
         ("rusty=fox:character", "woolly=scarf:clothing"),
     ),
     Source(
         "luna",
-        Scene(
-            characters=(
-                Character(
-                    kind="cat", look=_look("blue", (0.95, 0.80, 0.86), ears=1, tail=1, build=-0.3), pose="sitting"
-                ),
-            ),
-            place="beach",
-            light="day",
-        ),
+        _scene("cat", _look("blue", (0.95, 0.80, 0.86), ears=1, tail=1, build=-0.3), "sitting", "beach"),
         "a cat sitting on the beach in daylight",
         ("luna=cat:character",),
     ),
     Source(
         "night",
-        Scene(
-            characters=(
-                Character(
-                    kind="bear", look=_look("white", (0.95, 0.85, 0.80), ears=1, tail=0, build=0.0), pose="standing"
-                ),
-            ),
-            place="meadow",
+        _scene(
+            "bear",
+            _look("white", (0.95, 0.85, 0.80), ears=1, tail=0, build=0.0),
+            "standing",
+            "meadow",
             light="moonlight",
-            light_hue=0.9,
+            hue=0.9,
         ),
         "a white bear standing in the meadow in the moonlight",
         ("night=moonlight:lighting",),
     ),
     Source(
         "pip",
-        Scene(
-            characters=(
-                Character(
-                    kind="robot", look=_look("green", (0.98, 0.93, 0.62), ears=2, tail=0, build=0.5), pose="waving"
-                ),
-            ),
-            place="town",
-            light="day",
-        ),
+        _scene("robot", _look("green", (0.98, 0.93, 0.62), ears=2, tail=0, build=0.5), "waving", "town"),
         "a robot waving in the town in daylight",
         ("pip=robot:character",),
     ),
     Source(
         "hello",
-        Scene(
-            characters=(
-                Character(
-                    kind="bear", look=_look("yellow", (1.0, 0.95, 0.85), ears=0, tail=0, build=0.0), pose="waving"
-                ),
-            ),
-            place="snow",
-            light="day",
-        ),
+        _scene("bear", _look("yellow", (1.0, 0.95, 0.85), ears=0, tail=0, build=0.0), "waving", "snow"),
         "a yellow bear waving in the snow in daylight",
         ("hello=waving:pose",),
     ),
     Source(
         "clover",
-        Scene(
-            characters=(
-                Character(
-                    kind="rabbit", look=_look("pink", (1.0, 0.94, 0.90), ears=1, tail=2, build=0.0), pose="standing"
-                ),
-            ),
-            place="forest",
-            light="day",
-        ),
+        _scene("rabbit", _look("pink", (1.0, 0.94, 0.90), ears=1, tail=2, build=0.0), "standing", "forest"),
         "a rabbit standing in the forest in daylight",
         ("clover=rabbit:character",),
     ),
     Source(
         "stripes",
-        Scene(
-            characters=(
-                Character(
-                    kind="bear",
-                    look=_look("purple", (1.0, 0.92, 0.60), pattern="striped", ears=0, tail=0, build=0.3),
-                    pose="standing",
-                ),
-            ),
-            place="snow",
-            light="day",
+        _scene(
+            "bear",
+            _look("purple", (1.0, 0.92, 0.60), pattern="striped", ears=0, tail=0, build=0.3),
+            "standing",
+            "snow",
         ),
         "a purple striped bear standing in the snow in daylight",
         ("stripes=striped:material",),
