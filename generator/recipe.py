@@ -76,7 +76,8 @@ class LearningRecipe(BaseModel):
     """Factor of the concept isolation loss."""
     two_part_source_weight: float = Field(default=1.0, ge=0)
     """Weight, beside the isolation loss, of flow matching on the source picture's half of the two-part picture. The
-    paper leaves open whether there is such a term; with it a concept keeps its look beside others."""
+    paper leaves open whether there is such a term. It helps a concept that is alone more than one beside others (see
+    docs/LOG.md)."""
     isolation_batch_size: int = Field(default=4, ge=1)
     """Noise draws of the isolation loss; one costs about three of `batch_size`."""
     joint_fraction: float = Field(default=0.0, ge=0, le=1)
