@@ -20,7 +20,7 @@ INSTALL = links="$${UV_FIND_LINKS:-$$($(PIP) config get global.find-links 2>/dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test lint format bench train-pocket
+.PHONY: help book test serve lint format bench train-pocket
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -30,6 +30,9 @@ book: | idea $(VENV)/.installed  ## Turn IDEA="…" into a book under out/; ARGS
 
 test: $(VENV)/.installed-dev  ## Run everything in tests/; ARGS="-k words" are passed to pytest.
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+serve: | $(VENV)/.installed  ## Answer requests on http://127.0.0.1:8000; ARGS="--port 8080 --data DIR" are passed on.
+	@$(VENV)/bin/fableverse serve $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## Check style and types, change nothing.
 	$(VENV)/bin/ruff check .

@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_draw(commands)
     _add_doctor(commands)
     _add_compose(commands)
+    _add_serve(commands)
     return parser
 
 
@@ -264,6 +265,20 @@ def _add_doctor(commands: Commands) -> None:
     _add_language_model(doctor)
     _add_common(doctor, with_model=True)
     doctor.set_defaults(command="doctor")
+
+
+def _add_serve(commands: Commands) -> None:
+    serve = commands.add_parser("serve", help="answer requests over HTTP: books, scenes, stories, concepts")
+    serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="(default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8000, metavar="N", help="0 takes any free one (default: 8000)")
+    serve.add_argument(
+        "--data", type=Path, default=Path("data"), metavar="DIR", help="where everything is kept (default: data)"
+    )
+    serve.add_argument("--database", metavar="URL", help="a PostgreSQL database (default: SQLite in the data folder)")
+    serve.add_argument("--store", metavar="URL", help="where pictures go, as fsspec says it (default: the data folder)")
+    _add_language_model(serve)
+    _add_common(serve, with_model=True)
+    serve.set_defaults(command="serve")
 
 
 def _add_common(parser: argparse.ArgumentParser, *, with_model: bool) -> None:

@@ -235,7 +235,23 @@ def _doctor(arguments: argparse.Namespace, settings: Settings, reporter: Reporte
     return examine(settings, folder=Path.cwd(), search_path=os.environ.get("PATH", ""), tell=reporter.note)
 
 
+def _serve(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.commands.serve import serve
+    from api.service.settings import ServiceSettings
+
+    service = ServiceSettings(
+        data_dir=arguments.data,
+        host=arguments.host,
+        port=arguments.port,
+        database_url=arguments.database,
+        store_url=arguments.store,
+        base=settings,
+    )
+    return serve(service, reporter=reporter)
+
+
 _COMMANDS = {
+    "serve": _serve,
     "doctor": _doctor,
     "book": _book,
     "book edit": _edit,

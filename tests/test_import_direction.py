@@ -30,7 +30,9 @@ def module_name(path: Path) -> str:
 TEXT_MODULES = [
     module_name(path)
     for path in FILES
-    if path.relative_to(ROOT).parts[0] in {"concepts", "story"} or path == ROOT / "api" / "cli.py"
+    if path.relative_to(ROOT).parts[0] in {"concepts", "story"}
+    or path == ROOT / "api" / "cli.py"
+    or path.is_relative_to(ROOT / "api" / "service")
     if module_name(path) != LOCAL_MODEL_ONLY
 ]
 

@@ -1,0 +1,41 @@
+"""`fableverse serve`: the service on this machine until it is told to stop."""
+
+import socket
+
+import uvicorn
+
+from api.console import Reporter
+from api.errors import UsageError
+from api.outcome import Outcome
+from api.service.app import create_app
+from api.service.settings import ServiceSettings
+
+_DRAIN_S = 5
+"""How long open answers, such as event streams, may last once the service is told to stop."""
+
+
+def serve(settings: ServiceSettings, *, reporter: Reporter) -> Outcome:
+    """Answers requests until the process gets SIGINT or SIGTERM.
+
+    Raises:
+        UsageError: The address cannot be listened to.
+    """
+    listener = _listen(settings.host, settings.port)
+    host, port = listener.getsockname()[:2]
+    reporter.note(f"Serving on http://{f'[{host}]' if ':' in host else host}:{port}; Ctrl-C stops.")
+    config = uvicorn.Config(
+        create_app(settings), log_level="warning", server_header=False, timeout_graceful_shutdown=_DRAIN_S
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+    return Outcome(lines=("Stopped.",), data={"host": host, "port": port})
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"{host}:{port} cannot be listened to: {error}. Stop what listens there, or choose another --host or "
+            "--port (0 takes any free one)."
+        ) from error

@@ -1,0 +1,48 @@
+"""Puts the service together: `create_app` is everything that answers HTTP. Never imports torch."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+import api
+from api.service.database import Database
+from api.service.errors import status_of
+from api.service.routes import docs, health
+from api.service.services import Services
+from api.service.settings import ServiceSettings
+from concepts.errors import FableverseError
+
+
+def create_app(settings: ServiceSettings) -> FastAPI:
+    """The application; it opens its database when it starts and closes it when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        database = Database.open(settings.database)
+        app.state.services = Services(settings=settings, database=database)
+        try:
+            yield
+        finally:
+            database.close()
+
+    app = FastAPI(
+        title="Fableverse",
+        version=api.__version__,
+        summary="Illustrated stories whose characters stay themselves on every page.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_exception_handler(FableverseError, _answer_error)
+    for routes in (health, docs):
+        app.include_router(routes.router)
+    return app
+
+
+async def _answer_error(_: Request, error: Exception) -> JSONResponse:
+    status = status_of(error)
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": str(error)}
+    return JSONResponse(body, status_code=status, media_type="application/problem+json")

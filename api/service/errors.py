@@ -1,0 +1,99 @@
+"""What can go wrong in the service and nowhere else, and which HTTP status every error of Fableverse has.
+
+FableverseError
+├── NotFound             there is no such thing, or it is somebody else's
+├── WrongState           the thing is not in a state for what is asked
+├── InvalidInput         a value of the request cannot be used
+├── EditConflict         the thing was edited by somebody else since it was read
+├── MissingPrecondition  an edit does not say which version it is of
+├── NotReady             the service cannot take work now
+├── TaskFailed           a part of a job ended badly
+├── TaskCanceled         a part of a job was called off
+├── DamagedArtifact      what the store holds is not what was put there
+└── UnusableDatabase     the database is another version's
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from pydantic import JsonValue
+
+from api.errors import LockMismatch, OutputError, UsageError
+from concepts.errors import ConceptError, ConceptExists, FableverseError, UnknownConcept
+from generator.errors import GeneratorError, InvalidSettings, InvalidSlide
+from story.errors import BookError, InvalidRequest, StoryError
+
+
+class NotFound(FableverseError):
+    """Raised for an id that the owner has nothing of; the caller looks the id up again."""
+
+
+class WrongState(FableverseError):
+    """Raised when a job or thing cannot do what is asked in its state; the message says what it can."""
+
+
+class InvalidInput(FableverseError):
+    """Raised when a request is well formed and still cannot be used; the caller corrects it."""
+
+
+class EditConflict(FableverseError):
+    """Raised by an edit of an old version; the caller reads the new one and edits that."""
+
+
+class MissingPrecondition(FableverseError):
+    """Raised by an edit that names no version; the caller sends If-Match with the ETag it read."""
+
+
+class NotReady(FableverseError):
+    """Raised when nothing can be made at present; the caller tries again later."""
+
+
+class TaskFailed(FableverseError):
+    """Raised within a job whose part failed; the job's error tells the caller."""
+
+    def __init__(self, error: Mapping[str, JsonValue]) -> None:
+        super().__init__(str(error.get("message", "A part of the job failed.")))
+        self.error = dict(error)
+
+
+class TaskCanceled(FableverseError):
+    """Raised within a job, and within the work on its part, when it was canceled."""
+
+
+class DamagedArtifact(FableverseError):
+    """Raised by the store for bytes that do not have the hash they are kept under; a retry makes them again."""
+
+
+class UnusableDatabase(FableverseError):
+    """Raised when the service starts; the person uses the version that made the database."""
+
+
+_STATUSES: Mapping[type[BaseException], HTTPStatus] = {
+    NotFound: HTTPStatus.NOT_FOUND,
+    UnknownConcept: HTTPStatus.NOT_FOUND,
+    WrongState: HTTPStatus.CONFLICT,
+    ConceptExists: HTTPStatus.CONFLICT,
+    LockMismatch: HTTPStatus.CONFLICT,
+    EditConflict: HTTPStatus.PRECONDITION_FAILED,
+    MissingPrecondition: HTTPStatus.PRECONDITION_REQUIRED,
+    InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UsageError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    InvalidSlide: HTTPStatus.UNPROCESSABLE_ENTITY,
+    InvalidSettings: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ConceptError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    BookError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    StoryError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    OutputError: HTTPStatus.INSUFFICIENT_STORAGE,
+    DamagedArtifact: HTTPStatus.INTERNAL_SERVER_ERROR,
+    GeneratorError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def status_of(error: BaseException) -> HTTPStatus:
+    """The status of the nearest class in the table; 500 when none of the error's classes is in it."""
+    for cls in type(error).__mro__:
+        if cls in _STATUSES:
+            return _STATUSES[cls]
+    return HTTPStatus.INTERNAL_SERVER_ERROR

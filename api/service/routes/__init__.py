@@ -1,0 +1,1 @@
+"""One file for each resource; handlers of a few lines."""
