@@ -28,7 +28,7 @@ help:  ## Say what there is.
 book: | idea $(VENV)/.installed  ## Turn IDEA="…" into a book under out/; ARGS="--pages 6 --seed 7" are passed on.
 	@$(VENV)/bin/fableverse book $(ARGS) -- "$$IDEA"
 
-test: $(VENV)/.installed-dev  ## Run everything in tests/; ARGS="-k words" are passed to pytest.
+test: $(VENV)/.installed-dev  ## Run everything in tests/, a process a core; ARGS="-k words" are passed to pytest.
 	$(VENV)/bin/python -m pytest $(ARGS)
 
 serve: | $(VENV)/.installed  ## Answer requests on http://127.0.0.1:8000; ARGS="--port 8080 --data DIR" are passed on.
