@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from api.book_lock import picture_file
 from api.errors import NoBook
@@ -27,6 +27,17 @@ CAST_DIRNAME = "cast"
 Model = TypeVar("Model", bound=BaseModel)
 
 
+class BenchmarkStory(BaseModel):
+    """Which story of ViStoryBench a book was imported from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    story: Annotated[str, Field(pattern=r"^\d{1,4}$")]
+    """Its folder's name, "01"."""
+    shots: tuple[int, ...]
+    """The number of each page's shot."""
+
+
 class BookRecord(BaseModel):
     """What all editions share beside words and pictures."""
 
@@ -40,6 +51,8 @@ class BookRecord(BaseModel):
     design: Design = Design()
     faces: dict[str, tuple[Face, ...]] = {}
     """Where faces are, by the name of the picture ("page-01"), for pictures of which somebody said so."""
+    benchmark: BenchmarkStory | None = None
+    """For a book that was imported from there."""
     identifier: UUID
     """Which book it is, for libraries and reading systems."""
     formats: Annotated[tuple[str, ...], AfterValidator(check_formats)] = ("html",)

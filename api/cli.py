@@ -45,9 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _with_actions(words: list[str]) -> list[str]:
-    """The words with "book edit" and "book render" as one, so that they are commands and no ideas."""
+    """The words with "book edit" and the like as one, so that they are commands and no ideas."""
     joined = " ".join(words[:2])
-    return [joined, *words[2:]] if joined in ("book edit", "book render") else words
+    return [joined, *words[2:]] if joined in ("book edit", "book import", "book render") else words
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fableverse {api.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_book(commands)
+    _add_import(commands)
     _add_edit(commands)
     _add_render(commands)
     _add_export(commands)
@@ -106,6 +107,28 @@ def _add_language_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_import(commands: Commands) -> None:
+    script = commands.add_parser("book import", help="turn a ready script into a book")
+    script.add_argument("script", type=Path, metavar="SCRIPT", help="Markdown, or a story.json of ViStoryBench")
+    script.add_argument(
+        "--cast",
+        action="append",
+        default=[],
+        metavar="NAME=ID",
+        help='which concept draws whom, as in "Big Brown Rabbit=clover"; repeatable',
+    )
+    script.add_argument("--title", metavar="TEXT", help="the book's title (default: the script's)")
+    script.add_argument("--language", default="en", metavar="TAG", help="of the script's texts (default: en)")
+    script.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
+    _add_strength(script)
+    script.add_argument(
+        "--out", type=Path, metavar="DIR", help="the book's folder (default: out/ and the title's words)"
+    )
+    _add_looks(script)
+    _add_common(script, with_model=True)
+    script.set_defaults(command="book import")
+
+
 def _add_edit(commands: Commands) -> None:
     edit = commands.add_parser("book edit", help="change words of a finished book; without options, in $EDITOR")
     edit.add_argument("folder", type=Path, metavar="DIR", help="the book's folder")
@@ -134,6 +157,13 @@ def _add_export(commands: Commands) -> None:
     export = commands.add_parser("export", help="make more editions of a finished book, drawing nothing")
     export.add_argument("folder", type=Path, metavar="DIR", help="the book's folder")
     export.add_argument("--out", type=Path, metavar="DIR", help="where they go (default: the book's folder)")
+    export.add_argument(
+        "--vistorybench",
+        type=Path,
+        metavar="DIR",
+        help="instead of editions, put the pictures of an imported story where ViStoryBench's scorer reads them",
+    )
+    export.add_argument("--run", metavar="YYYYMMDD-HHMMSS", help="the scorer's name of the run (default: now)")
     _add_looks(export)
     export.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     export.set_defaults(command="export")

@@ -101,6 +101,26 @@ def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
     )
 
 
+def _import(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.commands.import_script import import_script, parse_cast
+    from api.strengths import parse_strengths
+
+    return import_script(
+        arguments.script,
+        settings=settings,
+        bank=open_bank(settings.bank_dir, tell=reporter.note),
+        cast=parse_cast(arguments.cast),
+        title=arguments.title,
+        language=arguments.language,
+        seed=arguments.seed,
+        strengths=parse_strengths(arguments.strength),
+        out_dir=arguments.out,
+        formats=_formats(arguments) or ("html",),
+        changes=_design_changes(arguments),
+        reporter=reporter,
+    )
+
+
 def _edit(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
     from api.commands.edit import PageChanges, edit_book
 
@@ -130,8 +150,14 @@ def _render(arguments: argparse.Namespace, settings: Settings, reporter: Reporte
 
 
 def _export(arguments: argparse.Namespace, settings: Settings, _: Reporter) -> Outcome:
-    from api.commands.export import export_editions
+    from api.commands.export import export_editions, export_shots
 
+    if arguments.vistorybench is not None:
+        if arguments.format is not None or arguments.out is not None:
+            raise UsageError("--vistorybench writes pictures and no edition: leave --format and --out out.")
+        return export_shots(arguments.folder, arguments.vistorybench, run=arguments.run)
+    if arguments.run is not None:
+        raise UsageError("--run is the name of a run for --vistorybench. Give both, or leave it out.")
     return export_editions(
         arguments.folder,
         formats=_formats(arguments) or ("html",),
@@ -254,6 +280,7 @@ _COMMANDS = {
     "serve": _serve,
     "doctor": _doctor,
     "book": _book,
+    "book import": _import,
     "book edit": _edit,
     "book render": _render,
     "export": _export,

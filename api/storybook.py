@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID, uuid5
 
 import api
-from api.binding import BookRecord, bind_book, lay_out
+from api.binding import BenchmarkStory, BookRecord, bind_book, lay_out
 from api.book_folder import replaced_book
 from api.book_lock import LOCK_FILENAME, BookLock, LockedModel, LockedPicture, check_lock, make_lock, picture_file
 from concepts.bank import ConceptBank
@@ -88,11 +88,13 @@ def make_storybook(
     design: Design | None = None,
     formats: Sequence[str] = ("html",),
     strengths: Mapping[str, float] | None = None,
+    benchmark: BenchmarkStory | None = None,
     on_drawing: OnDrawing | None = None,
 ) -> Storybook:
     """Turn an idea into a book in `out_dir`, which appears whole or not at all; a book that stands there is replaced.
 
     `strengths` are factors on the directions of concepts, by id; one of a concept that no picture has gives a warning.
+    `benchmark` says which story of ViStoryBench it is, if it is one.
 
     Raises:
         OutputError, OSError: The book cannot be kept in that place; known before anything is written or drawn.
@@ -112,6 +114,7 @@ def make_storybook(
         )
         writing = time.perf_counter() - started
         record = _record(lock, studio.bank, design=design or Design(), formats=formats)
+        record = record.model_copy(update={"benchmark": benchmark})
         drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
         write_replies(folder / REPLIES_FILENAME, written.replies)
         binding = bind_locked(folder, written.story, lock, record, bank=studio.bank, templates_dir=templates_dir)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from api.errors import UsageError
 from api.settings import LEXICON_PATH, POCKET, POCKET_DIR, Settings
-from api.tokens import token_counter
+from api.tokens import TokenCounter, token_counter
 from concepts.lexicon import Lexicon
 from story.costs import Price, known_price
 from story.draft import DraftFolder
@@ -36,7 +36,7 @@ def make_writer(
         UsageError: A budget is set and the model's price is not known.
     """
     lexicon = Lexicon.load(LEXICON_PATH)
-    count_tokens = token_counter(_model_dir(settings.model))
+    count_tokens = prompt_counter(settings.model)
     storyteller = Storyteller(lexicon, count_tokens=count_tokens, max_tokens=max_tokens)
     if settings.llm is None:
         return GatedStoryteller(storyteller, SafetyGate()), STORYTELLER_NAME
@@ -106,6 +106,11 @@ def price_of(settings: Settings) -> Price | None:
             "and output_price in US dollars for a million tokens (0 for a model of your own), or leave --budget out."
         )
     return price
+
+
+def prompt_counter(model: str) -> TokenCounter:
+    """Counts the tokens of prompts as that picture model does."""
+    return token_counter(_model_dir(model))
 
 
 def _model_dir(model: str) -> Path | None:

@@ -148,7 +148,7 @@ def book_of(
     Args:
         story: What is read.
         pictures: The cover's picture, then one for each page.
-        cast: Who is named on the last page, in this order.
+        cast: Who is named on the last page, in this order; by the story's own names where it has a line-up.
         colophon: How the book was made, in this order.
         identifier: Which book it is.
         modified: When its words were last changed, with a time zone.
@@ -173,6 +173,8 @@ def book_of(
         )
         for name, path, scene in zip(names, pictures, story.scenes, strict=True)
     ]
+    names = {card.id: card.name for card in cast}
+    names |= {member.concept: member.name for member in story.lineup if member.concept}
     return Book(
         title=_plain(story.title),
         second_title=_plain(story.second_title),
@@ -187,11 +189,11 @@ def book_of(
                 number=number,
                 texts=_texts_of(page, story, number),
                 picture=picture,
-                speech=_speech_of(page, cast, number),
+                speech=_speech_of(page, names, number),
             )
             for number, (page, picture) in enumerate(zip(story.pages, opened[1:], strict=True), start=1)
         ),
-        cast=tuple(_member(card, (portraits or {}).get(card.id)) for card in cast),
+        cast=tuple(_member(card, names[card.id], (portraits or {}).get(card.id)) for card in cast),
         colophon=tuple((_plain(label), _plain(value)) for label, value in colophon.items()),
         design=design or Design(),
         identifier=identifier,
@@ -206,8 +208,7 @@ def _texts_of(page: Page, story: Story, number: int) -> tuple[BookText, ...]:
     return (first, _text_of(page.second_text, story.second_language, f"p{number}-t"))
 
 
-def _speech_of(page: Page, cast: Sequence[ConceptCard], number: int) -> tuple[Line, ...]:
-    names = {card.id: card.name for card in cast}
+def _speech_of(page: Page, names: Mapping[str, str], number: int) -> tuple[Line, ...]:
     return tuple(
         Line(
             speaker=spoken.speaker,
@@ -233,13 +234,13 @@ def _text_of(text: str, language: str, prefix: str) -> BookText:
     return BookText(language=language, direction=direction_of(language), paragraphs=tuple(paragraphs))
 
 
-def _member(card: ConceptCard, portrait: Path | None) -> CastMember:
+def _member(card: ConceptCard, name: str, portrait: Path | None) -> CastMember:
     if portrait is None:
-        return CastMember(name=_plain(card.name), word=_plain(card.word), portrait=None)
+        return CastMember(name=_plain(name), word=_plain(card.word), portrait=None)
     image = open_picture(portrait)
     image.thumbnail((_PORTRAIT_PX, _PORTRAIT_PX), Image.Resampling.LANCZOS)
     picture = BookPicture(name=f"cast-{card.id}", image=_pixels(image), alt="")
-    return CastMember(name=_plain(card.name), word=_plain(card.word), portrait=picture)
+    return CastMember(name=_plain(name), word=_plain(card.word), portrait=picture)
 
 
 def _pixels(image: Image.Image) -> Image.Image:

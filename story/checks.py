@@ -117,11 +117,13 @@ def has_markup(text: str) -> bool:
 def check_page(
     page: Page, *, catalog: Sequence[ConceptCard], count_tokens: Callable[[str], int], max_tokens: int
 ) -> tuple[Problem, ...]:
-    """What is wrong with a page: its scene's problems, and texts that are missing or have markup."""
+    """What is wrong with a page: its scene's problems, texts that are missing, and markup in texts and speech."""
     problems = list(check_scene(page.scene, catalog=catalog, count_tokens=count_tokens, max_tokens=max_tokens))
     problems += check_text(page.text)
     if page.second_text:
         problems += check_text(page.second_text)
+    if any(has_markup(f"{line.speaker} {line.text}") for line in page.speech):
+        problems.append(Problem(code="markup", message="what somebody says contains markup; write plain words"))
     return tuple(problems)
 
 

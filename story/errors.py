@@ -3,6 +3,7 @@
     FableverseError
     └── StoryError
         ├── InvalidRequest
+        │   ├── InvalidScript
         │   └── UnsafeRequest
         ├── LanguageModelError
         │   ├── LanguageModelUnreachable
@@ -24,6 +25,10 @@ class StoryError(FableverseError):
 
 class InvalidRequest(StoryError):
     """The request for a story contradicts itself. Raised by writers; the person changes idea, cast, pages or age."""
+
+
+class InvalidScript(InvalidRequest):
+    """A ready script cannot be read, or no picture be drawn of a page. The person corrects the script or its cast."""
 
 
 class UnsafeRequest(InvalidRequest):

@@ -97,7 +97,8 @@ class SafetyGate:
         story = written.story
         parts = {"the title": f"{story.title}\n{story.second_title}"}
         for number, page in enumerate(story.pages, start=1):
-            parts[f"the text of page {number}"] = f"{page.text}\n{page.second_text}"
+            said = [line.text for line in page.speech]
+            parts[f"the text of page {number}"] = "\n".join([page.text, page.second_text, *said])
         for number, scene in enumerate(story.scenes):
             parts[f"the picture of page {number}" if number else "the cover"] = f"{scene.prompt}\n{scene.alt}"
         for part, reasons in zip(parts, self.reasons(list(parts.values())), strict=True):

@@ -65,7 +65,7 @@ def make_book(
 
     studio = open_studio(settings.model, bank)
     catalog = fitting_cards(studio)
-    _check_cast(cards, catalog, model=studio.model.name)
+    check_cast(cards, catalog, model=studio.model.name)
     request = request_of(wanted, cast=cards, catalog=catalog)
     drafts = DraftFolder(draft_place(place))
     writer, writer_name = make_writer(
@@ -87,7 +87,7 @@ def make_book(
             on_drawing=drawing_of(advance),
         )
     drafts.clear()
-    return _outcome(book, reporter)
+    return outcome_of(book, reporter)
 
 
 def redraw_book(
@@ -125,7 +125,7 @@ def redraw_book(
             formats=formats or record.formats,
             on_drawing=drawing_of(advance),
         )
-    return _outcome(book, reporter)
+    return outcome_of(book, reporter)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +171,7 @@ def check_languages(request: StoryRequest, settings: Settings) -> None:
         )
 
 
-def _check_cast(cast: Sequence[ConceptCard], catalog: Sequence[ConceptCard], *, model: str) -> None:
+def check_cast(cast: Sequence[ConceptCard], catalog: Sequence[ConceptCard], *, model: str) -> None:
     """Refuse a cast of another model before a story is written for it."""
     strangers = [card.id for card in cast if card not in catalog]
     if strangers:
@@ -199,7 +199,8 @@ def drawing_of(advance: Advance) -> OnDrawing:
     return report
 
 
-def _outcome(book: Storybook, reporter: Reporter) -> Outcome:
+def outcome_of(book: Storybook, reporter: Reporter) -> Outcome:
+    """What there is to say of a new book; its warnings are told at once."""
     for warning in book.warnings:
         reporter.note(f"Note: {warning}")
     data: dict[str, JsonValue] = {
