@@ -136,6 +136,12 @@ def _add_edit(commands: Commands) -> None:
     edit.add_argument("--page", type=int, metavar="N", help="which page the other options are for; 0 is the cover")
     edit.add_argument("--text", metavar="TEXT", help="what is read aloud")
     edit.add_argument("--prompt", metavar="TEXT", help="what the picture is drawn from")
+    edit.add_argument(
+        "--say",
+        action="append",
+        metavar="ID: TEXT",
+        help='who says what, as in "rusty: I hear it."; repeatable',
+    )
     edit.add_argument("--alt", metavar="TEXT", help="the picture in words")
     _add_common(edit, with_model=False)
     edit.set_defaults(command="book edit")

@@ -122,7 +122,7 @@ def _import(arguments: argparse.Namespace, settings: Settings, reporter: Reporte
 
 
 def _edit(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
-    from api.commands.edit import PageChanges, edit_book
+    from api.commands.edit import PageChanges, edit_book, parse_speech
 
     changes = PageChanges(
         page=arguments.page,
@@ -130,6 +130,7 @@ def _edit(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
         text=arguments.text,
         prompt=arguments.prompt,
         alt=arguments.alt,
+        speech=parse_speech(arguments.say),
     )
     bank = open_bank(settings.bank_dir, tell=reporter.note)
     return edit_book(arguments.folder, changes, bank=bank, environment=os.environ)

@@ -25,6 +25,8 @@ MAX_PROMPT_CHARACTERS = 300
 MAX_ALT_CHARACTERS = 300
 MAX_CHARACTERS_IN_STORY = 6
 MAX_CONCEPTS = 6
+MAX_LINES = 2
+MAX_LINE_CHARACTERS = 90
 
 Item = TypeVar("Item", bound=BaseModel)
 
@@ -89,12 +91,20 @@ class OutlineAnswer(_Answer):
     pages: list[BeatAnswer]
 
 
+class LineAnswer(_Answer):
+    """What somebody says in a balloon."""
+
+    who: str = _text("name of the character in the picture who says it", MAX_NAME_CHARACTERS)
+    words: str = _text("the words alone, without quotes, in the story's language", MAX_LINE_CHARACTERS)
+
+
 class TextAnswer(_Answer):
     """What is read aloud on a page."""
 
     number: int
     text: str = _text("what is read aloud on this page", 1000)
     second_text: str = ""
+    speech: list[LineAnswer] = []
 
 
 class SceneAnswer(_Answer):
@@ -127,11 +137,13 @@ def outline_schema(request: StoryRequest) -> type[BaseModel]:
 
 
 def texts_schema(request: StoryRequest, numbers: Sequence[int]) -> type[BaseModel]:
-    """The shape of the texts of these pages, in two languages where the request has two."""
+    """The shape of the texts of these pages, in two languages where the request has two, with speech if wanted."""
     most = max_text_characters(request.age)
     fields: dict[str, Any] = {"text": (str, _text("what is read aloud on this page", most))}
     if request.second_language is not None:
         fields["second_text"] = (str, _text("the same in the second language, paragraph by paragraph", most))
+    if request.speech:
+        fields["speech"] = _listed(LineAnswer, 0, MAX_LINES)
     fields["number"] = _enumerated(TextAnswer, "number", int, numbers)
     page = create_model("TextAnswer", __base__=_Answer, **fields)
     return _of_pages("TextsAnswer", page, numbers)

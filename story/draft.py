@@ -13,7 +13,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from story.lineup import OnStage
-from story.schema import LineupMember, Reply, StoryRequest
+from story.schema import LineupMember, Reply, SpokenLine, StoryRequest
 
 DRAFT_FILENAME = "draft.json"
 REPLIES_FILENAME = "replies.jsonl"
@@ -50,6 +50,7 @@ class Text(_Frozen):
 
     text: str
     second_text: str = ""
+    speech: tuple[SpokenLine, ...] = ()
 
 
 class Shown(_Frozen):

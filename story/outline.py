@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from concepts.errors import InvalidConcept
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard, check_word
-from story.answers import BeatAnswer, CharacterAnswer, read_items, read_object
+from story.answers import BeatAnswer, CharacterAnswer, TextAnswer, read_items, read_object
 from story.checks import MAX_CHARACTERS
 from story.draft import Beat, Outline
 from story.lineup import settled_place
-from story.schema import LineupMember, StoryRequest
+from story.schema import LineupMember, SpokenLine, StoryRequest
+
+_QUOTES = '"“”„«»「」'
 
 
 def read_outline(raw: str, request: StoryRequest, lexicon: Lexicon) -> Outline | None:
@@ -42,6 +44,13 @@ def read_outline(raw: str, request: StoryRequest, lexicon: Lexicon) -> Outline |
         lineup=lineup,
         beats=(_cover_beat(lineup, told), *told),
     )
+
+
+def lines_of(answer: TextAnswer, lineup: Sequence[LineupMember]) -> tuple[SpokenLine, ...]:
+    """What is said on a page, by the concepts of those who say it; whoever has none is called by name."""
+    speakers = {member.name: member.concept for member in lineup if member.concept}
+    spoken = ((_plain(line.who), _plain(line.words).strip(_QUOTES)) for line in answer.speech)
+    return tuple(SpokenLine(speaker=speakers.get(who, who), text=words) for who, words in spoken if words)
 
 
 def mended(outline: Outline | None, request: StoryRequest, bad: frozenset[str]) -> Outline | None:

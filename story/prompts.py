@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from concepts.lexicon import Lexicon
-from story.answers import MAX_ALT_CHARACTERS, max_text_characters
+from story.answers import MAX_ALT_CHARACTERS, MAX_LINE_CHARACTERS, MAX_LINES, max_text_characters
 from story.draft import Draft, Outline
 from story.errors import StoryError
 from story.languages import name_of
@@ -58,6 +58,8 @@ class StoryPrompts:
             "outline": outline.model_dump(),
             "age": request.age,
             "max_characters": max_text_characters(request.age),
+            "max_lines": MAX_LINES if request.speech else 0,
+            "max_line_characters": MAX_LINE_CHARACTERS,
             **_languages(request),
         })  # fmt: skip
 

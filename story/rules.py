@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from concepts.lexicon import Lexicon
-from story.answers import MAX_ALT_CHARACTERS, MAX_TITLE_CHARACTERS, max_text_characters
+from story.answers import MAX_ALT_CHARACTERS, MAX_LINE_CHARACTERS, MAX_LINES, MAX_TITLE_CHARACTERS, max_text_characters
 from story.checks import MAX_CHARACTERS, check_alt, check_prompt, check_text, has_markup
 from story.draft import Beat, Outline, Shown, Text
 from story.languages import is_in_language, name_of
 from story.lineup import check_lineup
 from story.reading import too_hard
 from story.safety import SafetyGate
-from story.schema import Story, StoryRequest
+from story.schema import SpokenLine, Story, StoryRequest
 
 PROMPT_LANGUAGE = "en"
 """What the picture models read."""
@@ -61,8 +61,8 @@ class Rules:
             found += self._beat(number, beat)
         return found
 
-    def text(self, text: Text | None) -> list[str]:
-        """What is wrong with a page's words."""
+    def text(self, text: Text | None, beat: Beat | None) -> list[str]:
+        """What is wrong with a page's words; without a beat anybody may speak."""
         if text is None:
             return ["the page is missing; write it"]
         found = self._page_text("the text", text.text, self.request.language)
@@ -71,7 +71,7 @@ class Rules:
             found += self._page_text("the second text", text.second_text, second)
             if _paragraphs(text.text) != _paragraphs(text.second_text):
                 found.append("the two texts have not the same number of paragraphs; make them match")
-        return found
+        return found + self._speech(text.speech, beat)
 
     def scene(self, shown: Shown | None, beat: Beat | None) -> list[str]:
         """What is wrong with a prompt and its concepts; without a beat the line-up is not looked at."""
@@ -111,6 +111,7 @@ class Rules:
         """
         self.judge([story.title, story.second_title])
         self.judge(text for page in story.pages for text in (page.text, page.second_text))
+        self.judge(line.text for page in story.pages for line in page.speech)
         self.judge(text for scene in story.scenes for text in (scene.prompt, scene.alt))
         found = [f"title: {message}" for message in self._words("it", story.title)]
         for number, scene in enumerate(story.scenes):
@@ -118,7 +119,8 @@ class Rules:
             messages += self.alt(scene.alt, scene.prompt)
             if number:
                 page = story.pages[number - 1]
-                messages += self.text(Text(text=page.text, second_text=page.second_text))
+                words = Text(text=page.text, second_text=page.second_text, speech=page.speech)
+                messages += self.text(words, beats.get(number))
             found += [f"page {number}: {message}" for message in messages]
         return found
 
@@ -130,6 +132,15 @@ class Rules:
         if second and self._words("it", outline.second_title, language=second):
             bad.add(outline.second_title)
         return frozenset(bad)
+
+    def _speech(self, speech: Sequence[SpokenLine], beat: Beat | None) -> list[str]:
+        found = [f"{len(speech)} lines are said; at most {MAX_LINES} are in order"] if len(speech) > MAX_LINES else []
+        on_stage = {member.concept or member.name for member in beat.who} if beat else None
+        for line in speech:
+            if on_stage is not None and line.speaker not in on_stage:
+                found.append(f"{line.speaker!r} speaks and is not in the picture; give the line to somebody who is")
+            found += self._words("a line of speech", line.text, most=MAX_LINE_CHARACTERS)
+        return found
 
     def _absent_cast(self, outline: Outline) -> list[str]:
         present = {member.concept for member in outline.lineup}
@@ -192,7 +203,7 @@ def words_of(items: Sequence[Text | Shown | str]) -> list[str]:
     words: list[str] = []
     for item in items:
         if isinstance(item, Text):
-            words += [item.text, item.second_text]
+            words += [item.text, item.second_text, *(line.text for line in item.speech)]
         else:
             words.append(item.prompt if isinstance(item, Shown) else item)
     return words

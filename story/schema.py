@@ -138,6 +138,8 @@ class StoryRequest(BaseModel):
     second_language: LanguageTag | None = None
     """Told in this one too, page by page beside the first; None is a story in one language."""
     seed: int = Field(default=0, ge=0)
+    speech: bool = False
+    """Whether what characters say is wanted apart from the texts, for balloons."""
 
     @model_validator(mode="after")
     def _cast_is_in_catalog(self) -> Self:

@@ -15,11 +15,12 @@ _PLAIN_POSES = ("standing", "sitting")
 
 
 def plain_text(text: Text | None, beat: Beat, rules: Rules) -> Text | None:
-    """The text with its sentences cut, or the outline's sentence; None where neither may stand."""
-    options = [Text(text=cut_sentences(text.text), second_text=cut_sentences(text.second_text))] if text else []
+    """The text with its speech left out or its sentences cut, or the outline's sentence; None where none may stand."""
+    options = [text.model_copy(update={"speech": ()})] if text else []
+    options += [Text(text=cut_sentences(text.text), second_text=cut_sentences(text.second_text))] if text else []
     if beat.beat and rules.request.second_language is None:
         options += [Text(text=beat.beat), Text(text=cut_sentences(beat.beat))]
-    return next((option for option in options if not rules.text(option)), None)
+    return next((option for option in options if not rules.text(option, beat)), None)
 
 
 def plain_shown(beat: Beat, rules: Rules, storyteller: Storyteller) -> Shown:

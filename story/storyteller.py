@@ -9,12 +9,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from concepts.binding import find_word
 from concepts.lexicon import Lexicon
 from story.arcs import everyday, fear, friends, quest, wish
 from story.arcs.model import Arc, Beat
 from story.arcs.shared import ALONE, FRIEND_LINES, GARMENT_LINES, INTERLUDES, OPENING, ROLE_LINES
 from story.casting import set_stage
 from story.checks import Problem, check_page, check_scene
+from story.dialogue import part_speech
 from story.errors import InvalidRequest
 from story.grammar import tidy
 from story.idea import Idea, drawn_kind, read_idea
@@ -77,6 +79,8 @@ class Storyteller:
             cover=self._scene(Shot(hero="glad", friend=None if arc.stranger else "calm", light="key"), stage),
             pages=self._illustrated(pages, stage, age=request.age),
         )
+        if request.speech:
+            story = story.model_copy(update={"pages": tuple(_spoken(page, stage) for page in story.pages)})
         self._refuse(self._check_scene(story.cover, request))
         for page in story.pages:
             self._refuse(self._check_page(page, request))
@@ -211,6 +215,13 @@ def _spread(teller: _Teller, num_pages: int) -> list[_ToldBeat]:
     for index, step in enumerate(steps):
         pages += [step, teller.quiet(index)] if index in joining else [step]
     return pages
+
+
+def _spoken(page: Page, stage: Stage) -> Page:
+    """The page with what those in its picture say at its end as speech."""
+    drawn = [each for each in (stage.hero, stage.friend) if find_word(page.scene.prompt, each.word)]
+    text, speech = part_speech(page.text, {each.name: each.concept_id or each.name for each in drawn})
+    return page.model_copy(update={"text": text, "speech": speech})
 
 
 def _darkened(stage: Stage) -> Stage:

@@ -27,7 +27,7 @@ from story.draft import Draft, DraftFolder, Outline, Shown, Text
 from story.errors import LanguageModelUnreachable, StoryNotWritten
 from story.lineup import carry
 from story.llm import Message
-from story.outline import mended, read_outline
+from story.outline import lines_of, mended, read_outline
 from story.prompts import StoryPrompts
 from story.rules import Rules, words_of
 from story.schema import Page, Scene, Story, StoryRequest
@@ -142,7 +142,11 @@ class Writing:
         def read(raw: str, is_whole: bool) -> Mapping[int, Text]:
             items = read_items(raw, TextAnswer, is_whole=is_whole)
             return {
-                item.number: Text(text=item.text.strip(), second_text=item.second_text.strip() if is_bilingual else "")
+                item.number: Text(
+                    text=item.text.strip(),
+                    second_text=item.second_text.strip() if is_bilingual else "",
+                    speech=lines_of(item, self._outline.lineup) if self.request.speech else (),
+                )
                 for item in items
             }
 
@@ -154,7 +158,7 @@ class Writing:
                 ask=lambda numbers: self.prompts.for_texts(self.request, self._outline, numbers),
                 schema=lambda numbers: texts_schema(self.request, numbers),
                 read=read,
-                check=lambda number: self.rules.text(self.draft.texts.get(number)),
+                check=lambda number: self.rules.text(self.draft.texts.get(number), self._outline.beats[number]),
                 tokens_each=max_text_characters(self.request.age) // (1 if self.request.second_language else 2),
             )
         )

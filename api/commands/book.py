@@ -20,6 +20,7 @@ from concepts.errors import WrongBaseModel
 from concepts.schema import ConceptCard
 from story.design import Design, check_design
 from story.draft import DraftFolder
+from story.editions.layout import layout_of
 from story.errors import InvalidRequest
 from story.languages import name_of, primary_language
 from story.safety import SafetyGate
@@ -56,7 +57,15 @@ def make_book(
     cards = tuple(bank.get(concept_id).card() for concept_id in cast)
     for concept_id in strengths:
         bank.get(concept_id)
-    wanted = StoryWish(idea=idea, pages=pages, age=age, seed=seed, language=language, second_language=second_language)
+    wanted = StoryWish(
+        idea=idea,
+        pages=pages,
+        age=age,
+        seed=seed,
+        language=language,
+        second_language=second_language,
+        speech=layout_of(design, Templates(settings.templates_dir)).has_balloons,
+    )
     asked = request_of(wanted, cast=cards, catalog=cards)
     check_languages(asked, settings)
     SafetyGate().check_request(asked)
@@ -138,6 +147,7 @@ class StoryWish:
     seed: int
     language: str = "en"
     second_language: str | None = None
+    speech: bool = False
 
 
 def request_of(wish: StoryWish, *, cast: tuple[ConceptCard, ...], catalog: tuple[ConceptCard, ...]) -> StoryRequest:

@@ -21,7 +21,7 @@ from story.checks import check_page, check_scene, free_mentions
 from story.editions.formats import write_whole
 from story.errors import InvalidRequest
 from story.safety import SafetyGate
-from story.schema import Page, Scene, Story, WrittenStory
+from story.schema import Page, Scene, SpokenLine, Story, WrittenStory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +33,32 @@ class PageChanges:
     text: str | None = None
     prompt: str | None = None
     alt: str | None = None
+    speech: tuple[SpokenLine, ...] | None = None
 
     @property
     def is_empty(self) -> bool:
-        return all(each is None for each in (self.title, self.text, self.prompt, self.alt))
+        return self.title is None and self.is_of_no_page
+
+    @property
+    def is_of_no_page(self) -> bool:
+        return all(each is None for each in (self.text, self.prompt, self.alt, self.speech))
+
+
+def parse_speech(texts: Sequence[str] | None) -> tuple[SpokenLine, ...] | None:
+    """ "rusty: I cannot sleep." as concept and words; an empty text alone is no speech, and None leaves it.
+
+    Raises:
+        UsageError: One has not that form.
+    """
+    if texts is None or texts == [""]:
+        return None if texts is None else ()
+    lines: list[SpokenLine] = []
+    for text in texts:
+        speaker, _, words = (part.strip() for part in text.partition(":"))
+        if not speaker or not words:
+            raise UsageError(f'--say {text!r} is no speaker and words, such as "rusty: I hear it.", or "" for none.')
+        lines.append(SpokenLine(speaker=speaker, text=words))
+    return tuple(lines)
 
 
 def edit_book(folder: Path, changes: PageChanges, *, bank: ConceptBank, environment: Mapping[str, str]) -> Outcome:
@@ -68,17 +90,19 @@ def changed(story: Story, changes: PageChanges, catalog: Sequence[ConceptCard]) 
     """
     if changes.title is not None:
         story = story.model_copy(update={"title": changes.title})
-    if (changes.text, changes.prompt, changes.alt) == (None, None, None):
+    if changes.is_of_no_page:
         return story
     if changes.page is None or not 0 <= changes.page <= len(story.pages):
         raise UsageError(f"Say with --page whose words these are: 1 to {len(story.pages)}, or 0 for the cover.")
     if changes.page == 0:
-        if changes.text is not None:
-            raise UsageError("The cover has no text of its own; its words are --title.")
+        if changes.text is not None or changes.speech is not None:
+            raise UsageError("The cover has no text or speech of its own; its words are --title.")
         return story.model_copy(update={"cover": _scene(story.cover, changes, catalog)})
     page = story.pages[changes.page - 1]
     text = page.text if changes.text is None else changes.text
-    new = page.model_copy(update={"text": text, "scene": _scene(page.scene, changes, catalog)})
+    speech = page.speech if changes.speech is None else changes.speech
+    scene = _scene(page.scene, changes, catalog)
+    new = page.model_copy(update={"text": text, "speech": speech, "scene": scene})
     pages = [new if each is page else each for each in story.pages]
     return story.model_copy(update={"pages": tuple(pages)})
 

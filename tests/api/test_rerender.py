@@ -19,6 +19,7 @@ from concepts.bank import ConceptBank
 from concepts.errors import ConceptNotMentioned
 from generator.images import read_metadata
 from story.errors import InvalidRequest, UnsafeRequest
+from story.schema import SpokenLine, Story
 from tests.api.builders import PlainRenderer, PlainWriter, a_request, plain_bank, plain_studio
 from tests.concepts.builders import a_concept, add_concept, contents
 
@@ -164,6 +165,9 @@ def test_what_is_not_there_cannot_be_chosen(book: Path, bank: ConceptBank) -> No
         ({"page": 9, "text": "x"}, UsageError, "1 to 4"),
         ({"text": "x"}, UsageError, "--page"),
         ({"page": 0, "text": "x"}, UsageError, "--title"),
+        ({"page": 0, "speech": ()}, UsageError, "--title"),
+        ({"page": 3, "speech": (SpokenLine(speaker="rusty", text="<b>"),)}, InvalidRequest, "page 3.*markup"),
+        ({"page": 3, "speech": (SpokenLine(speaker="rusty", text="I will kill you."),)}, UnsafeRequest, "page 3"),
         ({}, UsageError, "No editor is set"),
     ],
 )
@@ -206,6 +210,16 @@ def test_the_command_line_edits(book: Path, bank: ConceptBank, capsys: pytest.Ca
     assert json.loads(capsys.readouterr().out)["to_draw"] == [3]
     assert main(["book", "render", str(book), "--pages", "3", "--bank", str(bank.folder)]) == 2
     assert "go together" in capsys.readouterr().err
+
+
+def test_speech_is_edited_and_taken_out_again(book: Path, bank: ConceptBank) -> None:
+    words = ["book", "edit", str(book), "--page", "2", "--bank", str(bank.folder)]
+    assert main([*words, "--say", "rusty: Who: me?", "--say", "Mole: You."]) == 0
+    page = Story.model_validate_json((book / "story.json").read_bytes()).pages[1]
+    assert page.speech == (SpokenLine(speaker="rusty", text="Who: me?"), SpokenLine(speaker="Mole", text="You."))
+    assert main([*words, "--say", ""]) == 0
+    assert Story.model_validate_json((book / "story.json").read_bytes()).pages[1].speech == ()
+    assert main([*words, "--say", "nobody"]) == 2
 
 
 def test_pages_and_choices_are_read() -> None:
