@@ -5,6 +5,7 @@
     ├── InvalidConfiguration   the configuration file or an environment variable has what cannot be used
     ├── LockMismatch       a book cannot be drawn again as its lock says
     ├── NoBook             a folder holds no book, or a damaged one
+    ├── ServiceError       the service cannot do what a request asks; its tree is in api/service/errors.py
     └── OutputError        the place where something is to be written cannot be used
 
 Knows nothing of printing: `api/execution.py` shows the messages.
@@ -34,6 +35,10 @@ class NoBook(FableverseError):
     """Raised when a finished book is read; the person names another folder or restores the file."""
 
 
+class ServiceError(FableverseError):
+    """Root of what only the service raises; answered over HTTP."""
+
+
 class OutputError(FableverseError):
     """Raised by everything that writes results; the person names another place or makes room."""
 
@@ -42,6 +47,7 @@ _EXIT_CODES: dict[type[BaseException], int] = {
     UsageError: USAGE,
     InvalidConfiguration: USAGE,
     InvalidSlide: USAGE,
+    ServiceError: USAGE,
     ConceptError: BAD_INPUT,
     InvalidRequest: BAD_INPUT,
     LockMismatch: BAD_INPUT,

@@ -113,7 +113,7 @@ def make_storybook(
             strengths=strengths or {},
         )
         writing = time.perf_counter() - started
-        record = _record(lock, studio.bank, design=design or Design(), formats=formats)
+        record = record_of(lock, studio.bank, design=design or Design(), formats=formats)
         record = record.model_copy(update={"benchmark": benchmark})
         drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
         write_replies(folder / REPLIES_FILENAME, written.replies)
@@ -148,7 +148,7 @@ def redraw_storybook(
     """
     warnings = check_lock(lock, bank=studio.bank, fingerprint=studio.model.fingerprint)
     with replaced_book(out_dir) as folder:
-        record = _record(lock, studio.bank, design=design or Design(), formats=formats)
+        record = record_of(lock, studio.bank, design=design or Design(), formats=formats)
         drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
         binding = bind_locked(folder, story, lock, record, bank=studio.bank, templates_dir=templates_dir)
     return Storybook(
@@ -182,7 +182,8 @@ def bind_locked(
     return time.perf_counter() - started
 
 
-def _record(lock: BookLock, bank: ConceptBank, *, design: Design, formats: Sequence[str]) -> BookRecord:
+def record_of(lock: BookLock, bank: ConceptBank, *, design: Design, formats: Sequence[str]) -> BookRecord:
+    """What the editions of a book share, of a lock and the bank it was made with."""
     cast = tuple(bank.get(concept_id).card() for concept_id in lock.cast)
     return BookRecord(
         cast=cast,

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from api.binding import read_record
-from api.book_lock import LOCK_FILENAME, BookLock, read_lock_only
+from api.book_lock import LOCK_FILENAME, read_lock_only
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.rerender import edited_lock
@@ -72,7 +72,7 @@ def edit_book(folder: Path, changes: PageChanges, *, bank: ConceptBank, environm
     lock, story = read_lock_only(folder / LOCK_FILENAME)
     read_record(folder)
     edited = _in_editor(folder, environment) if changes.is_empty else changed(story, changes, bank.catalog())
-    check_edited(edited, lock, bank)
+    check_edited(edited, bank, max_tokens=lock.settings.max_sequence_length)
     write_whole(folder / STORY_FILENAME, (edited.model_dump_json(indent=2) + "\n").encode())
     new = edited_lock(lock, edited, bank)
     kept = {picture.model_dump_json() for picture in lock.pictures}
@@ -107,16 +107,16 @@ def changed(story: Story, changes: PageChanges, catalog: Sequence[ConceptCard]) 
     return story.model_copy(update={"pages": tuple(pages)})
 
 
-def check_edited(story: Story, lock: BookLock, bank: ConceptBank) -> None:
-    """Refuse words that cannot be drawn or shown.
+def check_edited(story: Story, bank: ConceptBank, *, max_tokens: int) -> None:
+    """Refuse words that cannot be drawn or shown; `max_tokens` is what the picture model reads of a prompt.
 
     Raises:
         InvalidRequest: The first thing that is wrong, with its place.
     """
-    catalog, most = bank.catalog(), lock.settings.max_sequence_length
+    catalog = bank.catalog()
     for number, item in enumerate((story.cover, *story.pages)):
         check = check_page if isinstance(item, Page) else check_scene
-        problems = check(item, catalog=catalog, count_tokens=estimate_tokens, max_tokens=most)  # type: ignore[operator]
+        problems = check(item, catalog=catalog, count_tokens=estimate_tokens, max_tokens=max_tokens)  # type: ignore[operator]
         if problems:
             where = f"page {number}" if number else "the cover"
             raise InvalidRequest(f"The edited story cannot be drawn: {where}: {problems[0].message}.")

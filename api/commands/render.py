@@ -66,7 +66,7 @@ def render_book(
         raise UsageError(f"--pages and --candidates go together: which pages, and 2 to {MAX_CANDIDATES} pictures each.")
     lock, story = read_lock_only(folder / LOCK_FILENAME)
     read_record(folder)
-    check_edited(story, lock, bank)
+    check_edited(story, bank, max_tokens=lock.settings.max_sequence_length)
     check_place(folder.resolve())
     reporter.note(f"Loading {lock.model.source} …")
     from api.page_score import ProbeScorer  # both load torch, so only now

@@ -7,26 +7,21 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 import api
-from api.service.database import Database
 from api.service.errors import status_of
-from api.service.routes import docs, health
-from api.service.services import Services
+from api.service.routes import books, concepts, docs, health, images, jobs, scenes, stories
+from api.service.services import running_services
 from api.service.settings import ServiceSettings
 from concepts.errors import FableverseError
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
-    """The application; it opens its database when it starts and closes it when it stops."""
+    """The application; it starts the service's parts with itself and stops them with itself."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        database = Database.open(settings.database)
-        app.state.services = Services(settings=settings, database=database)
-        try:
+        async with running_services(settings) as services:
+            app.state.services = services
             yield
-        finally:
-            database.close()
 
     app = FastAPI(
         title="Fableverse",
@@ -37,7 +32,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         redoc_url=None,
     )
     app.add_exception_handler(FableverseError, _answer_error)
-    for routes in (health, docs):
+    for routes in (jobs, scenes, books, stories, concepts, images, health, docs):
         app.include_router(routes.router)
     return app
 

@@ -15,57 +15,65 @@ FableverseError
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
-from pydantic import JsonValue
-
-from api.errors import LockMismatch, OutputError, UsageError
-from concepts.errors import ConceptError, ConceptExists, FableverseError, UnknownConcept
+from api.errors import LockMismatch, OutputError, ServiceError, UsageError
+from concepts.errors import ConceptError, ConceptExists, UnknownConcept
 from generator.errors import GeneratorError, InvalidSettings, InvalidSlide
 from story.errors import BookError, InvalidRequest, StoryError
 
 
-class NotFound(FableverseError):
+class NotFound(ServiceError):
     """Raised for an id that the owner has nothing of; the caller looks the id up again."""
 
 
-class WrongState(FableverseError):
+class WrongState(ServiceError):
     """Raised when a job or thing cannot do what is asked in its state; the message says what it can."""
 
 
-class InvalidInput(FableverseError):
+class InvalidInput(ServiceError):
     """Raised when a request is well formed and still cannot be used; the caller corrects it."""
 
 
-class EditConflict(FableverseError):
+class EditConflict(ServiceError):
     """Raised by an edit of an old version; the caller reads the new one and edits that."""
 
 
-class MissingPrecondition(FableverseError):
+class MissingPrecondition(ServiceError):
     """Raised by an edit that names no version; the caller sends If-Match with the ETag it read."""
 
 
-class NotReady(FableverseError):
+class NotReady(ServiceError):
     """Raised when nothing can be made at present; the caller tries again later."""
 
 
-class TaskFailed(FableverseError):
+class TaskFailed(ServiceError):
     """Raised within a job whose part failed; the job's error tells the caller."""
 
-    def __init__(self, error: Mapping[str, JsonValue]) -> None:
-        super().__init__(str(error.get("message", "A part of the job failed.")))
-        self.error = dict(error)
+    def __init__(self, message: str, *, kind: str = "TaskFailed") -> None:
+        super().__init__(message)
+        self.kind = kind
+        """Name of the error that it failed with."""
 
 
-class TaskCanceled(FableverseError):
+class TaskCanceled(ServiceError):
     """Raised within a job, and within the work on its part, when it was canceled."""
 
 
-class DamagedArtifact(FableverseError):
+class DamagedArtifact(ServiceError):
     """Raised by the store for bytes that do not have the hash they are kept under; a retry makes them again."""
 
 
-class UnusableDatabase(FableverseError):
+class UnusableDatabase(ServiceError):
     """Raised when the service starts; the person uses the version that made the database."""
+
+
+def task_failed(error: Mapping[str, Any] | None) -> TaskFailed:
+    """The error of a task or job as it was kept."""
+    told = error or {}
+    return TaskFailed(
+        str(told.get("message", "A part of the job failed.")), kind=str(told.get("type", TaskFailed.__name__))
+    )
 
 
 _STATUSES: Mapping[type[BaseException], HTTPStatus] = {
@@ -84,6 +92,7 @@ _STATUSES: Mapping[type[BaseException], HTTPStatus] = {
     ConceptError: HTTPStatus.UNPROCESSABLE_ENTITY,
     BookError: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoryError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TaskFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     OutputError: HTTPStatus.INSUFFICIENT_STORAGE,
     DamagedArtifact: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -1,12 +1,22 @@
 """What handlers work with: the parts of a running service, as one value that FastAPI hands to whoever asks."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from api.service.database import Database
+from api.service.dbos_engine import DbosEngine
+from api.service.dispatch import Dispatcher
+from api.service.jobs import Jobs
 from api.service.settings import LOCAL_OWNER, ServiceSettings
+from api.service.store import ContentStore
+from api.service.supervisor import Supervisor
+from api.service.tasks import TaskQueue
+from api.service.watch import EventHub, TaskWatch
+from api.service.workflows import JobWorkflows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +25,46 @@ class Services:
 
     settings: ServiceSettings
     database: Database
+    store: ContentStore
+    jobs: Jobs
+    tasks: TaskQueue
+    hub: EventHub
+    dispatcher: Dispatcher
+
+
+@asynccontextmanager
+async def running_services(settings: ServiceSettings) -> AsyncIterator[Services]:
+    """Everything but HTTP, running until the end of the body; what is unfinished then goes on at the next start."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as closing:
+        database = Database.open(settings.database)
+        closing.callback(database.close)
+        store = ContentStore.open(settings.store)
+        jobs, tasks = Jobs(database), TaskQueue(database)
+        watch = TaskWatch(tasks)
+        workflows = JobWorkflows(jobs, tasks, watch, interruptions=DbosEngine.INTERRUPTIONS)
+        engine = DbosEngine(workflows, database_url=settings.engine_database)
+        watch.start()
+        closing.callback(watch.close)
+        engine.launch()
+        closing.callback(engine.close)
+        supervisor = Supervisor(settings, tasks)
+        supervisor.start()
+        closing.callback(supervisor.close)
+        dispatcher = Dispatcher(jobs, engine)
+        dispatcher.start()
+        closing.callback(dispatcher.close)
+        hub = EventHub(jobs)
+        closing.push_async_callback(hub.close)
+        yield Services(
+            settings=settings,
+            database=database,
+            store=store,
+            jobs=jobs,
+            tasks=tasks,
+            hub=hub,
+            dispatcher=dispatcher,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

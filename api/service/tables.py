@@ -54,6 +54,8 @@ tasks = Table(
     Column("kind", String(16), nullable=False),
     Column("role", String(16), nullable=False),
     Column("payload", JSON, nullable=False),
+    Column("inputs", String(64)),
+    Column("picture", String(64)),
     Column("state", String(16), nullable=False),
     Column("position", Integer, nullable=False),
     Column("starts", Integer, nullable=False),
@@ -67,8 +69,12 @@ tasks = Table(
     Index("tasks_by_role", "role", "state"),
     Index("tasks_by_job", "job_id"),
     Index("tasks_by_worker", "worker"),
+    Index("tasks_by_inputs", "owner", "inputs"),
 )
-"""The parts of jobs that a worker does at one go: a story written, a scene drawn, a book bound."""
+"""The parts of jobs that a worker does at one go: a story written, a scene drawn, a book bound.
+
+Of a drawing, `inputs` is a hash of all that decides how the picture looks and `picture` the hash of what came of it.
+"""
 
 workers = Table(
     "workers",

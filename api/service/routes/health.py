@@ -1,12 +1,10 @@
 """Whether the service lives, and whether it can take work."""
 
 from fastapi import APIRouter
-from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from api.service.errors import NotReady
 from api.service.services import ServicesDep
-from api.service.tables import meta
 
 router = APIRouter(tags=["health"])
 
@@ -19,10 +17,13 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz")
 def readyz(services: ServicesDep) -> dict[str, str]:
-    """Answered with 503 until work can be taken, and whenever it cannot."""
+    """Answered with 503 until work can be taken, and whenever it cannot; what is finished can be read all the same."""
     try:
-        with services.database.read() as connection:
-            connection.execute(select(meta.c.value)).first()
+        roles = {worker.role for worker in services.tasks.workers() if worker.is_ready}
     except DBAPIError as error:
         raise NotReady("The database does not answer. Try again later.") from error
+    if missing := sorted({"draw", "text"} - roles):
+        raise NotReady(f"No worker is ready to {' or '.join(missing)} yet. Try again in a moment.")
+    if not services.store.is_writable():
+        raise NotReady("The store cannot be written to. Make room, or correct its permissions.")
     return {"status": "ok"}

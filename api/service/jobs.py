@@ -1,0 +1,260 @@
+"""Jobs as rows: what was asked for, how far it is, every event of it in order. Knows not how jobs are done.
+
+A job is acknowledged once its row is committed, and a row that has ended changes only by an explicit retry.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from api.service.database import Database
+from api.service.errors import NotFound, WrongState
+from api.service.ids import is_id, new_id
+from api.service.tables import events, jobs, tasks
+
+JobKind = Literal["scene", "book", "story", "concept"]
+JobState = Literal["queued", "running", "succeeded", "failed", "canceled"]
+OPEN: Final = ("queued", "running")
+ENDED: Final = ("succeeded", "failed", "canceled")
+
+Json = Mapping[str, JsonValue]
+Also = Callable[[Connection], None]
+"""What else is written in the same transaction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job as it stands."""
+
+    id: str
+    owner: str
+    kind: JobKind
+    subject: str
+    """Id of the book, scene, story or concept that it makes."""
+    state: JobState
+    attempt: int
+    """Counts from 1; a retry is another attempt."""
+    request: dict[str, Any]
+    progress: dict[str, Any]
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    last_event: int
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One thing that happened to a job."""
+
+    job_id: str
+    number: int
+    type: str
+    data: dict[str, Any]
+    created_at: float
+
+
+class Jobs:
+    """The jobs of everybody, each seen by its owner alone."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, connection: Connection, *, owner: str, kind: JobKind, subject: str, request: Json) -> str:
+        """A new job's id; part of the caller's transaction, so that the thing it makes is added with it or not."""
+        job_id, now = new_id("job"), time.time()
+        connection.execute(
+            insert(jobs).values(
+                id=job_id,
+                owner=owner,
+                kind=kind,
+                subject=subject,
+                state="queued",
+                attempt=1,
+                request=request,
+                progress={"stage": "queued"},
+                last_event=0,
+                created_at=now,
+            )
+        )
+        add_event(connection, job_id, "queued", {"stage": "queued"})
+        return job_id
+
+    def get(self, owner: str, job_id: str) -> Job:
+        """An owner's job.
+
+        Raises:
+            NotFound: The owner has no job of that id.
+        """
+        with self._database.read() as connection:
+            return _get(connection, owner, job_id)
+
+    def list(
+        self,
+        owner: str,
+        *,
+        limit: int,
+        before: str | None = None,
+        kind: JobKind | None = None,
+        state: JobState | None = None,
+    ) -> Sequence[Job]:
+        """An owner's jobs, the latest first, older than the job of id `before`."""
+        query = select(jobs).where(jobs.c.owner == owner).order_by(jobs.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(jobs.c.id < before)
+        if kind is not None:
+            query = query.where(jobs.c.kind == kind)
+        if state is not None:
+            query = query.where(jobs.c.state == state)
+        with self._database.read() as connection:
+            return [_job(row) for row in connection.execute(query)]
+
+    def cancel(self, owner: str, job_id: str) -> Job:
+        """The job, canceled; one that has ended is left as it is. Who works on it stops at the next step.
+
+        Raises:
+            NotFound: The owner has no job of that id.
+        """
+        with self._database.write() as connection:
+            job = _get(connection, owner, job_id, lock=True)
+            if job.state in ENDED:
+                return job
+            add_event(
+                connection, job_id, "canceled", {**job.progress}, state="canceled", finished_at=time.time(), error=None
+            )
+            connection.execute(
+                update(tasks)
+                .where(tasks.c.job_id == job_id, tasks.c.state.in_(OPEN))
+                .values(state="canceled", lease=None, finished_at=time.time())
+            )
+            return _get(connection, owner, job_id)
+
+    def retry(self, owner: str, job_id: str, *, damaged: Collection[str] = ()) -> Job:
+        """The job, queued again; what it has finished is kept, but for pictures whose hashes are among the damaged.
+
+        Raises:
+            NotFound: The owner has no job of that id.
+            WrongState: It has not failed and was not canceled.
+        """
+        with self._database.write() as connection:
+            job = _get(connection, owner, job_id, lock=True)
+            if job.state not in ("failed", "canceled"):
+                raise WrongState(
+                    f"The job is {job.state}, and only one that has failed or was canceled can be tried again."
+                )
+            connection.execute(delete(tasks).where(tasks.c.job_id == job_id, tasks.c.state != "done"))
+            connection.execute(delete(tasks).where(tasks.c.job_id == job_id, tasks.c.picture.in_(damaged)))
+            connection.execute(update(tasks).where(tasks.c.picture.in_(damaged)).values(inputs=None))
+            add_event(
+                connection,
+                job_id,
+                "retried",
+                {"attempt": job.attempt + 1},
+                state="queued",
+                attempt=job.attempt + 1,
+                error=None,
+                finished_at=None,
+            )
+            return _get(connection, owner, job_id)
+
+    def events(self, owner: str, job_id: str, *, after: int, limit: int = 1000) -> Sequence[Event]:
+        """What happened to an owner's job after the event of number `after`, in order."""
+        query = (
+            select(events)
+            .where(events.c.owner == owner, events.c.job_id == job_id, events.c.number > after)
+            .order_by(events.c.number)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [Event(**{name: value for name, value in row.items() if name != "owner"}) for row in
+                    connection.execute(query).mappings()]  # fmt: skip
+
+    def last_events(self, job_ids: Sequence[str]) -> Mapping[str, int]:
+        """The number of the latest event of each of these jobs, whoever owns them."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(jobs.c.id, jobs.c.last_event).where(jobs.c.id.in_(job_ids)))
+            return {row.id: row.last_event for row in rows}
+
+    def unfinished(self) -> Sequence[Job]:
+        """Every job that has not ended, whoever owns it, the oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(jobs).where(jobs.c.state.in_(OPEN)).order_by(jobs.c.id))
+            return [_job(row) for row in rows]
+
+    def read(self, job_id: str) -> Job:
+        """A job, for whoever does it."""
+        with self._database.read() as connection:
+            return _job(connection.execute(select(jobs).where(jobs.c.id == job_id)).one())
+
+    def restart(self, job_id: str, *, attempt: int) -> int:
+        """The number of a new attempt at a job whose `attempt` went astray; that of the present one if it is later."""
+        with self._database.write() as connection:
+            job = _job(connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).one())
+            if job.attempt == attempt and job.state in OPEN:
+                connection.execute(update(jobs).where(jobs.c.id == job_id).values(attempt=attempt + 1))
+                return attempt + 1
+            return job.attempt
+
+    def enter(self, job_id: str, stage: str, **more: JsonValue) -> None:
+        """Say that an open job has come to a stage."""
+        with self._database.write() as connection:
+            job = _job(connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).one())
+            if job.state not in OPEN or job.progress.get("stage") == stage:
+                return
+            progress = {"stage": stage, **more}
+            started = {} if job.started_at else {"started_at": time.time()}
+            add_event(connection, job_id, "stage", progress, state="running", progress=progress, **started)
+
+    def succeed(self, job_id: str, result: Json, *, also: Also) -> None:
+        """End an open job well; one that has ended is left as it is."""
+        self._end(job_id, "succeeded", dict(result), also=also, result=dict(result), progress={"stage": "done"})
+
+    def fail(self, job_id: str, error: Json) -> None:
+        """End an open job badly; one that has ended is left as it is."""
+        self._end(job_id, "failed", {"error": dict(error)}, also=lambda _: None, error=dict(error))
+
+    def _end(self, job_id: str, state: JobState, data: dict[str, Any], *, also: Also, **changes: Any) -> None:
+        with self._database.write() as connection:
+            job = _job(connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).one())
+            if job.state not in OPEN:
+                return
+            also(connection)
+            connection.execute(
+                update(tasks).where(tasks.c.job_id == job_id, tasks.c.state.in_(OPEN)).values(state="canceled")
+            )
+            add_event(connection, job_id, state, data, state=state, finished_at=time.time(), **changes)
+
+
+def add_event(connection: Connection, job_id: str, type_: str, data: Mapping[str, Any], **changes: Any) -> None:
+    """Add the next event of a job and change its row with it.
+
+    The row is locked while its number is counted on, so events become visible in the order of their numbers.
+    """
+    row = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id)
+        .values(last_event=jobs.c.last_event + 1, **changes)
+        .returning(jobs.c.last_event, jobs.c.owner)
+    ).one()
+    connection.execute(
+        insert(events).values(
+            job_id=job_id, number=row.last_event, owner=row.owner, type=type_, data=dict(data), created_at=time.time()
+        )
+    )
+
+
+def _get(connection: Connection, owner: str, job_id: str, *, lock: bool = False) -> Job:
+    query = select(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none() if is_id(job_id, "job") else None
+    if row is None:
+        raise NotFound(f"There is no job {job_id!r}. List yours with GET /v1/jobs.")
+    return _job(row)
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(**row._mapping)

@@ -1,0 +1,158 @@
+"""What is asked of workers and what they hand over, as both sides read it. Kept in the database as JSON."""
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.book_lock import BookLock, LockedModel
+from concepts.schema import BoundPrompt, ConceptId
+from generator.recipe import ConceptRequest
+from generator.settings import RenderSettings
+from generator.slides import Slide
+from story.design import Design
+from story.schema import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES, LanguageTag, Story
+
+MAX_SEED = 2**32 - 1
+MAX_IDEA_LENGTH = 2000
+MAX_CAST = 8
+
+Format = Literal["html", "epub", "epub-reflow", "pdf", "print-pdf"]
+"""The keys of `story.editions.formats.EDITIONS`, which the server does without because making editions is heavy."""
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Strengths = dict[ConceptId, Annotated[float, Field(allow_inf_nan=False, ge=-8, le=8)]]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelInfo(_Frozen):
+    """The picture model that the drawing workers have loaded."""
+
+    model: LockedModel
+    settings: RenderSettings
+    """Its defaults."""
+
+
+class StoryWish(_Frozen):
+    """A story as it is asked for."""
+
+    idea: str = Field(max_length=MAX_IDEA_LENGTH)
+    """What it is about, in any words."""
+    cast: tuple[ConceptId, ...] = Field(default=(), max_length=MAX_CAST)
+    """Concepts of the bank, the hero first; empty lets the writer choose."""
+    pages: int = Field(default=8, ge=MIN_PAGES, le=MAX_PAGES)
+    """Pages beside the cover."""
+    age: int = Field(default=5, ge=MIN_AGE, le=MAX_AGE)
+    """Of the child, in years."""
+    language: LanguageTag = "en"
+    second_language: LanguageTag | None = None
+    """Told in this one too, side by side."""
+    seed: Seed = 0
+
+
+class BookLook(_Frozen):
+    """How a book is drawn and bound."""
+
+    formats: tuple[Format, ...] = Field(default=("html",), min_length=1)
+    """Editions."""
+    design: Design = Design()
+    strengths: Strengths = {}
+
+
+class WritePayload(_Frozen):
+    """Asks for a story, or for what a finished one is drawn by."""
+
+    wish: StoryWish
+    story: Story | None = None
+    """One that is written already."""
+    writer: str = ""
+    """Who wrote it."""
+    strengths: Strengths = {}
+
+
+class Written(_Frozen):
+    """A story, and what its pictures are drawn by."""
+
+    story: Story
+    writer: str
+    lock: BookLock
+    warnings: tuple[str, ...] = ()
+    cost_usd: float | None = None
+
+
+class DrawPayload(_Frozen):
+    """Asks for one picture."""
+
+    bound: BoundPrompt
+    concepts: dict[str, str]
+    """SHA-256 of the direction by concept id, as it was when the picture was asked for."""
+    seed: Seed
+    strengths: Strengths = {}
+    slides: tuple[Slide, ...] = ()
+    settings: RenderSettings | None = None
+    """None is the model's defaults."""
+    fingerprint: str | None = None
+    """Of the model it has to be drawn with; None takes the one that is loaded."""
+    picture: int = 0
+    """Which of the job's pictures it is, from 0."""
+    num_pictures: int = 1
+
+    def digest(self) -> str:
+        """A hash of all that decides how the picture looks; its place in the job is not among that."""
+        return hashlib.sha256(self.model_dump_json(exclude={"picture", "num_pictures"}).encode()).hexdigest()
+
+
+class Artifact(_Frozen):
+    """Something that was made, in the store."""
+
+    sha256: str
+    bytes: int
+    media_type: str
+    filename: str
+
+
+class Drawn(_Frozen):
+    """A picture."""
+
+    artifact: Artifact
+    width: int
+    height: int
+    seconds: float
+
+
+class BindPayload(_Frozen):
+    """Asks for the editions of a book."""
+
+    book_id: str
+    story: Story
+    lock: BookLock
+    look: BookLook
+    pictures: tuple[str, ...]
+    """Hashes of the cover's picture and the pages'."""
+
+
+class Bound(_Frozen):
+    """A book's files by name: editions by their format, pictures, and what the book is made of."""
+
+    artifacts: dict[str, Artifact]
+
+
+class LearnPayload(_Frozen):
+    """Asks for concepts of one picture."""
+
+    picture: str
+    """Hash of the source picture, a PNG."""
+    caption: str = Field(max_length=MAX_IDEA_LENGTH)
+    concepts: tuple[ConceptRequest, ...] = Field(min_length=1, max_length=MAX_CAST)
+    steps: int | None = Field(default=None, ge=2, le=5000)
+    """Learning steps altogether; None is the recipe's."""
+    seed: Seed = 0
+    replace: bool = False
+
+
+class Learnt(_Frozen):
+    """Concepts that the bank has now."""
+
+    concepts: tuple[str, ...]

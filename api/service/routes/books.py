@@ -1,0 +1,81 @@
+"""Books: the whole job, and its files."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Response
+from sqlalchemy import select
+
+from api.service.errors import NotFound
+from api.service.files import answer_artifact
+from api.service.ids import is_id
+from api.service.listing import AfterQuery, LimitQuery, listing_of, rows_of
+from api.service.payloads import Artifact
+from api.service.schema import BookAnswer, BookRequest, FileAnswer, JobAnswer, Listing, at
+from api.service.services import PrincipalDep, Services, ServicesDep
+from api.service.submit import submit_book
+from api.service.tables import books
+from api.service.waiting import PreferHeader, answer_job
+
+router = APIRouter(prefix="/v1/books", tags=["books"])
+
+
+@router.post("", status_code=202)
+async def make_book(
+    request: BookRequest,
+    response: Response,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    prefer: PreferHeader = None,
+) -> JobAnswer:
+    """Makes a book of an idea, or of a story that is written; pictures that you have had drawn are taken over."""
+    job = await asyncio.to_thread(submit_book, services, principal.owner, request)
+    return await answer_job(services, job, response, prefer=prefer)
+
+
+@router.get("")
+def list_books(
+    services: ServicesDep, principal: PrincipalDep, limit: LimitQuery = 20, after: AfterQuery = None
+) -> Listing:
+    """Your books, the latest first."""
+    rows = rows_of(services.database, books, principal.owner, limit=limit, after=after)
+    return listing_of(rows, limit=limit, id_of=lambda row: row.id, answer_of=_answer)
+
+
+@router.get("/{book_id}")
+def get_book(book_id: str, services: ServicesDep, principal: PrincipalDep) -> BookAnswer:
+    """A book and its files."""
+    return _answer(_row(services, principal.owner, book_id))
+
+
+@router.get("/{book_id}/files/{name}", response_class=Response, responses={200: {"content": {"*/*": {}}}})
+def get_file(book_id: str, name: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """A file of a book by its name: an edition such as "html" or "epub", "cover", "page-1", "story", "lock"."""
+    row = _row(services, principal.owner, book_id)
+    artifact = row.artifacts.get(name)
+    if artifact is None:
+        there = ", ".join(row.artifacts) or f"none yet; wait for its job {row.job_id!r}"
+        raise NotFound(f"The book has no file {name!r}. Its files are: {there}.")
+    return answer_artifact(services.store, Artifact.model_validate(artifact))
+
+
+def _row(services: Services, owner: str, book_id: str) -> Any:
+    query = select(books).where(books.c.id == book_id, books.c.owner == owner)
+    with services.database.read() as connection:
+        row = connection.execute(query).one_or_none() if is_id(book_id, "book") else None
+    if row is None:
+        raise NotFound(f"There is no book {book_id!r}. List yours with GET /v1/books.")
+    return row
+
+
+def _answer(row: Any) -> BookAnswer:
+    place = f"/v1/books/{row.id}"
+    return BookAnswer(
+        id=row.id,
+        job=row.job_id,
+        story=row.story_id,
+        title=row.title,
+        created_at=at(row.created_at),
+        files={name: FileAnswer(href=f"{place}/files/{name}", **artifact) for name, artifact in row.artifacts.items()},
+        links={"self": place, "job": f"/v1/jobs/{row.job_id}", "story": f"/v1/stories/{row.story_id}"},
+    )

@@ -1,0 +1,131 @@
+"""Concepts: learnt from a picture, looked at, taken away, deleted."""
+
+import asyncio
+import io
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Response, UploadFile
+from pydantic import ValidationError
+
+from api.commands.learn import parse_concept
+from api.service.banks import bank_of
+from api.service.errors import InvalidInput
+from api.service.jobs import Job
+from api.service.payloads import LearnPayload
+from api.service.schema import ConceptAnswer, JobAnswer, Listing
+from api.service.services import PrincipalDep, Services, ServicesDep
+from api.service.submit import submit_concepts
+from api.service.waiting import PreferHeader, answer_job
+from concepts.pictures import open_picture
+from concepts.schema import Concept
+
+router = APIRouter(prefix="/v1/concepts", tags=["concepts"])
+
+
+@router.post("", status_code=202)
+async def learn_concepts(
+    response: Response,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    picture: Annotated[UploadFile, File(description="A PNG, JPEG, WebP, GIF, BMP or TIFF file.")],
+    caption: Annotated[str, Form(min_length=1, max_length=2000, description="What the picture shows.")],
+    concept: Annotated[
+        list[str], Form(min_length=1, max_length=8, description="ID=WORD:KIND, as in rusty=fox:character.")
+    ],
+    steps: Annotated[int | None, Form(ge=2, le=5000)] = None,
+    seed: Annotated[int, Form(ge=0, le=2**32 - 1)] = 0,
+    replace: Annotated[bool, Form()] = False,
+    prefer: PreferHeader = None,
+) -> JobAnswer:
+    """Learns concepts from one picture with a caption."""
+    content = await picture.read()
+
+    def submit() -> Job:
+        try:
+            payload = LearnPayload(
+                picture=_kept_picture(services, content),
+                caption=caption,
+                concepts=tuple(parse_concept(text) for text in concept),
+                steps=steps,
+                seed=seed,
+                replace=replace,
+            )
+        except ValidationError as error:
+            raise InvalidInput(f"Nothing can be learnt from that: {error}. Change that and try again.") from error
+        return submit_concepts(services, principal.owner, payload)
+
+    return await answer_job(services, await asyncio.to_thread(submit), response, prefer=prefer)
+
+
+@router.get("")
+def list_concepts(services: ServicesDep, principal: PrincipalDep) -> Listing:
+    """All your concepts."""
+    found = bank_of(services.settings, principal.owner).list()
+    return Listing(data=tuple(_answer(concept) for concept in found), has_more=False, next=None)
+
+
+@router.get("/{concept_id}")
+def get_concept(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> ConceptAnswer:
+    """A concept."""
+    return _answer(bank_of(services.settings, principal.owner).get(concept_id))
+
+
+@router.get("/{concept_id}/preview", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+def get_preview(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """A picture drawn with the concept alone."""
+    return _png(bank_of(services.settings, principal.owner).preview_path(concept_id))
+
+
+@router.get("/{concept_id}/source", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+def get_source(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """The picture it was learnt from."""
+    return _png(bank_of(services.settings, principal.owner).source_path(concept_id))
+
+
+@router.get("/{concept_id}/download", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
+def download_concept(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """The concept's folder as a ZIP file, which `fableverse bank add` takes once it is unpacked."""
+    folder = bank_of(services.settings, principal.owner).preview_path(concept_id).parent
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, f"{concept_id}/{path.name}")
+    headers = {"Content-Disposition": f'attachment; filename="{concept_id}.zip"', "X-Content-Type-Options": "nosniff"}
+    return Response(content.getvalue(), media_type="application/zip", headers=headers)
+
+
+@router.delete("/{concept_id}", status_code=204)
+def delete_concept(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> None:
+    """Deletes a concept and its files; pictures drawn with it stay."""
+    bank_of(services.settings, principal.owner).remove(concept_id)
+
+
+def _kept_picture(services: Services, content: bytes) -> str:
+    """The hash of an uploaded picture, decoded and written anew, so that nothing but its pixels is kept."""
+    with tempfile.TemporaryDirectory(prefix="fableverse-upload-") as folder:
+        path = Path(folder) / "upload"
+        path.write_bytes(content)
+        image = open_picture(path)
+    rewritten = io.BytesIO()
+    image.save(rewritten, format="PNG")
+    return services.store.put(rewritten.getvalue())
+
+
+def _png(path: Path) -> Response:
+    return Response(path.read_bytes(), media_type="image/png", headers={"X-Content-Type-Options": "nosniff"})
+
+
+def _answer(concept: Concept) -> ConceptAnswer:
+    place = f"/v1/concepts/{concept.id}"
+    return ConceptAnswer(
+        id=concept.id,
+        name=concept.name,
+        word=concept.word,
+        kind=concept.kind,
+        caption=concept.caption,
+        base_model=concept.base_model_name,
+        links={name: f"{place}/{name}" for name in ("preview", "source", "download")} | {"self": place},
+    )

@@ -1,0 +1,93 @@
+"""Jobs: how they stand, what happens to them as it happens, and what can be done about them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from api.service.jobs import ENDED, Event, Job, JobKind, JobState
+from api.service.listing import AfterQuery, LimitQuery, decode_cursor, listing_of
+from api.service.schema import JobAnswer, Listing, at
+from api.service.services import PrincipalDep, ServicesDep
+from api.service.store import find_damaged
+from api.service.waiting import PreferHeader, answer_job
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+_PING_S = 15
+
+
+@router.get("")
+def list_jobs(
+    services: ServicesDep,
+    principal: PrincipalDep,
+    limit: LimitQuery = 20,
+    after: AfterQuery = None,
+    kind: JobKind | None = None,
+    status: JobState | None = None,
+) -> Listing:
+    """Your jobs, the latest first."""
+    found = services.jobs.list(principal.owner, limit=limit + 1, before=decode_cursor(after), kind=kind, state=status)
+    return listing_of(found, limit=limit, id_of=lambda job: job.id, answer_of=JobAnswer.of)
+
+
+@router.get("/{job_id}")
+def get_job(job_id: str, services: ServicesDep, principal: PrincipalDep) -> JobAnswer:
+    """A job as it stands."""
+    return JobAnswer.of(services.jobs.get(principal.owner, job_id))
+
+
+@router.post("/{job_id}/cancel")
+def cancel_job(job_id: str, services: ServicesDep, principal: PrincipalDep) -> JobAnswer:
+    """Calls a job off; who works on it stops at the next denoising step. One that has ended stays as it is."""
+    return JobAnswer.of(services.jobs.cancel(principal.owner, job_id))
+
+
+@router.post("/{job_id}/retry", status_code=202)
+async def retry_job(
+    job_id: str, response: Response, services: ServicesDep, principal: PrincipalDep, prefer: PreferHeader = None
+) -> JobAnswer:
+    """Begins a failed or canceled job again where it stopped; scenes that are drawn are kept if they are whole."""
+
+    def retry() -> Job:
+        made = services.tasks.pictures_of(principal.owner, job_id)
+        job = services.jobs.retry(principal.owner, job_id, damaged=find_damaged(services.store, made))
+        services.dispatcher.begin(job.id, job.attempt)
+        return job
+
+    return await answer_job(services, await asyncio.to_thread(retry), response, prefer=prefer)
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "Events, up to the one that ends the job."},
+        204: {"description": "The job has ended, and there is nothing after the last event seen."},
+    },
+)
+async def follow_job(
+    job_id: str,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    last_event_id: Annotated[int | None, Header(ge=0, description="Number of the last event that was seen.")] = None,
+) -> Response:
+    """What happens to a job, as server-sent events; their ids come from the database, so that none is missed."""
+    after = last_event_id or 0
+    job = await asyncio.to_thread(services.jobs.get, principal.owner, job_id)
+    if job.state in ENDED and after >= job.last_event:
+        return Response(status_code=204)
+
+    async def stream() -> AsyncIterator[ServerSentEvent]:
+        async for event in services.hub.follow(principal.owner, job_id, after=after):
+            yield _sent(event)
+
+    return EventSourceResponse(stream(), ping=_PING_S)
+
+
+def _sent(event: Event) -> ServerSentEvent:
+    data = {"job": event.job_id, "at": at(event.created_at).isoformat(), **event.data}
+    return ServerSentEvent(data=json.dumps(data, ensure_ascii=False), event=event.type, id=str(event.number))

@@ -1,0 +1,82 @@
+"""Scenes: single pictures."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Response
+from sqlalchemy import select
+
+from api.service.errors import NotFound
+from api.service.files import answer_artifact
+from api.service.ids import is_id
+from api.service.listing import AfterQuery, LimitQuery, listing_of, rows_of
+from api.service.payloads import Drawn
+from api.service.schema import JobAnswer, Listing, SceneAnswer, SceneRequest, at
+from api.service.services import PrincipalDep, Services, ServicesDep
+from api.service.submit import submit_scene
+from api.service.tables import scenes
+from api.service.waiting import PreferHeader, answer_job
+
+router = APIRouter(prefix="/v1/scenes", tags=["scenes"])
+
+
+@router.post("", status_code=202)
+async def draw_scene(
+    request: SceneRequest,
+    response: Response,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    prefer: PreferHeader = None,
+) -> JobAnswer:
+    """Draws a picture; concepts are named by their handles, as in "a @rusty waving in the snow"."""
+    job = await asyncio.to_thread(submit_scene, services, principal.owner, request)
+    return await answer_job(services, job, response, prefer=prefer)
+
+
+@router.get("")
+def list_scenes(
+    services: ServicesDep, principal: PrincipalDep, limit: LimitQuery = 20, after: AfterQuery = None
+) -> Listing:
+    """Your pictures, the latest first."""
+    rows = rows_of(services.database, scenes, principal.owner, limit=limit, after=after)
+    return listing_of(rows, limit=limit, id_of=lambda row: row.id, answer_of=_answer)
+
+
+@router.get("/{scene_id}")
+def get_scene(scene_id: str, services: ServicesDep, principal: PrincipalDep) -> SceneAnswer:
+    """What is known of a picture."""
+    return _answer(_row(services, principal.owner, scene_id))
+
+
+@router.get("/{scene_id}/picture", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+def get_picture(scene_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """The picture, a PNG that says how it was drawn."""
+    row = _row(services, principal.owner, scene_id)
+    if row.picture is None:
+        raise NotFound(f"The scene {scene_id!r} is not drawn yet. Wait for its job {row.job_id!r}.")
+    return answer_artifact(services.store, Drawn.model_validate(row.picture).artifact)
+
+
+def _row(services: Services, owner: str, scene_id: str) -> Any:
+    query = select(scenes).where(scenes.c.id == scene_id, scenes.c.owner == owner)
+    with services.database.read() as connection:
+        row = connection.execute(query).one_or_none() if is_id(scene_id, "scene") else None
+    if row is None:
+        raise NotFound(f"There is no scene {scene_id!r}. List yours with GET /v1/scenes.")
+    return row
+
+
+def _answer(row: Any) -> SceneAnswer:
+    drawn = Drawn.model_validate(row.picture) if row.picture is not None else None
+    place = f"/v1/scenes/{row.id}"
+    links = {"self": place, "job": f"/v1/jobs/{row.job_id}"}
+    return SceneAnswer(
+        id=row.id,
+        job=row.job_id,
+        prompt=row.prompt,
+        created_at=at(row.created_at),
+        width=drawn.width if drawn else None,
+        height=drawn.height if drawn else None,
+        sha256=drawn.artifact.sha256 if drawn else None,
+        links=links | ({"picture": f"{place}/picture"} if drawn else {}),
+    )

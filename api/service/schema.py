@@ -1,0 +1,229 @@
+"""Requests and answers of the HTTP API, apart from the models they are made into and of."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.service.jobs import Job, JobKind, JobState
+from api.service.payloads import BookLook, Seed, StoryWish, Strengths
+from story.schema import MAX_PAGES, Story
+
+MAX_PROMPT_LENGTH = 2000
+MAX_PIXELS_A_SIDE = 2048
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SceneRequest(_Request):
+    """Asks for one picture."""
+
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT_LENGTH, examples=["a @rusty waving in the snow"])
+    """What is drawn, concepts by their handles."""
+    seed: Seed = 0
+    strengths: Strengths = {}
+    """How strongly concepts show, by id, 1 as learnt."""
+    slides: tuple[str, ...] = Field(default=(), max_length=8, examples=[["rusty: fluffy fur - smooth fur = 1.5"]])
+    """Text-driven directions."""
+    width: int | None = Field(default=None, ge=16, le=MAX_PIXELS_A_SIDE)
+    """Pixels, a multiple of 16; by default what suits the model."""
+    height: int | None = Field(default=None, ge=16, le=MAX_PIXELS_A_SIDE)
+    num_inference_steps: int | None = Field(default=None, ge=1, le=100)
+
+
+class StoryRequestBody(StoryWish):
+    """Asks for a story."""
+
+
+class BookRequest(StoryWish, BookLook):
+    """Asks for a book: of an idea, or of a story that is written."""
+
+    idea: str = Field(default="", max_length=2000)
+    story: str | None = None
+    """Id of a story, instead of an idea; it is drawn as it stands now."""
+
+
+class PageEdit(_Request):
+    """Other words for one page."""
+
+    page: int = Field(ge=0, le=MAX_PAGES)
+    """From 1; 0 is the cover."""
+    text: str | None = Field(default=None, max_length=4000)
+    prompt: str | None = Field(default=None, max_length=MAX_PROMPT_LENGTH)
+    """Its concepts are those whose words it has."""
+    alt: str | None = Field(default=None, max_length=1000)
+
+
+class StoryEdit(_Request):
+    """What is to be otherwise in a story; what is left out stays."""
+
+    title: str | None = Field(default=None, min_length=1, max_length=200)
+    pages: tuple[PageEdit, ...] = Field(default=(), max_length=MAX_PAGES + 1)
+    order: tuple[int, ...] | None = None
+    """The pages in their new order, each once, counted from 1; after the edits."""
+
+
+class ImagesRequest(BaseModel):
+    """OpenAI's request for images; its fields that mean nothing here are taken and have no effect."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT_LENGTH)
+    model: str | None = None
+    n: int = Field(default=1, ge=1, le=10)
+    size: str | None = Field(default=None, pattern=r"^(auto|\d{2,4}x\d{2,4})$")
+    response_format: Literal["b64_json", "url"] | None = None
+    output_format: Literal["png"] | None = None
+    seed: Seed = 0
+    """Not OpenAI's: send it as `extra_body`."""
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class JobAnswer(_Answer):
+    """A job as it stands."""
+
+    object: Literal["job"] = "job"
+    id: str
+    kind: JobKind
+    status: JobState
+    attempt: int
+    progress: dict[str, Any]
+    """Its stage, and how far it is in it."""
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """What a job is told as."""
+        place = f"/v1/jobs/{job.id}"
+        made = PLACES[job.kind].format(job.subject)
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            status=job.state,
+            attempt=job.attempt,
+            progress=job.progress,
+            result=job.result,
+            error=job.error,
+            created_at=at(job.created_at),
+            started_at=at(job.started_at) if job.started_at is not None else None,
+            completed_at=at(job.finished_at) if job.finished_at is not None else None,
+            links={"self": place, "events": f"{place}/events", "cancel": f"{place}/cancel", job.kind: made},
+        )
+
+
+PLACES: dict[JobKind, str] = {
+    "scene": "/v1/scenes/{}",
+    "book": "/v1/books/{}",
+    "story": "/v1/stories/{}",
+    "concept": "/v1/concepts/{}",
+}
+"""Where what a job makes is found."""
+
+
+class SceneAnswer(_Answer):
+    """A picture."""
+
+    object: Literal["scene"] = "scene"
+    id: str
+    job: str
+    prompt: str
+    created_at: datetime
+    width: int | None
+    height: int | None
+    sha256: str | None
+    links: dict[str, str]
+    """`picture` is there once it is drawn."""
+
+
+class StoryAnswer(_Answer):
+    """A story."""
+
+    object: Literal["story"] = "story"
+    id: str
+    job: str
+    version: int
+    """Counts edits; 0 until it is written."""
+    story: Story | None
+    writer: str | None
+    warnings: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+    links: dict[str, str]
+
+
+class FileAnswer(_Answer):
+    """A file of a book."""
+
+    href: str
+    filename: str
+    media_type: str
+    bytes: int
+    sha256: str
+
+
+class BookAnswer(_Answer):
+    """A book."""
+
+    object: Literal["book"] = "book"
+    id: str
+    job: str
+    story: str
+    title: str | None
+    created_at: datetime
+    files: dict[str, FileAnswer]
+    """By name: editions, pictures ("cover", "page-1"), "story", "lock"; empty until it is bound."""
+    links: dict[str, str]
+
+
+class ConceptAnswer(_Answer):
+    """A concept of the bank."""
+
+    object: Literal["concept"] = "concept"
+    id: str
+    name: str
+    word: str
+    kind: str
+    caption: str
+    base_model: str
+    links: dict[str, str]
+
+
+class Listing(_Answer):
+    """A part of a list, the latest first."""
+
+    object: Literal["list"] = "list"
+    data: tuple[Any, ...]
+    has_more: bool
+    next: str | None
+    """What to give as `after` for the next part."""
+
+
+class ImageData(_Answer):
+    """One image, as OpenAI tells it."""
+
+    b64_json: str | None = None
+    url: str | None = None
+    revised_prompt: str | None = None
+
+
+class ImagesAnswer(_Answer):
+    """OpenAI's answer with images."""
+
+    created: int
+    data: tuple[ImageData, ...]
+    output_format: Literal["png"] = "png"
+
+
+def at(seconds: float) -> datetime:
+    """A time of the database."""
+    return datetime.fromtimestamp(seconds, tz=UTC)

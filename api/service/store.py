@@ -1,0 +1,113 @@
+"""Keeps bytes under their own hash, so that putting the same twice is putting it once. Knows not what they mean.
+
+The place is an fsspec URL. In a folder (`file://`) nothing is visible under its hash before it is on disk; elsewhere
+the file system's own whole-or-nothing writes are relied on, as object stores have them.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from api.service.errors import DamagedArtifact, NotFound
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_NEW_DIRNAME = "new"
+
+
+class ContentStore:
+    """Bytes by SHA-256. Safe in several threads and processes at once."""
+
+    def __init__(self, filesystem: fsspec.AbstractFileSystem, root: str) -> None:
+        self._filesystem = filesystem
+        self._root = root.rstrip("/")
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """The store at a URL; a folder is made where there is none."""
+        filesystem, root = fsspec.core.url_to_fs(url)
+        if isinstance(filesystem, LocalFileSystem):
+            Path(root, _NEW_DIRNAME).mkdir(parents=True, exist_ok=True)
+        return cls(filesystem, root)
+
+    def put(self, content: bytes) -> str:
+        """Keep bytes and return their hash; they outlive a crash once this returns.
+
+        Raises:
+            OSError: The place is full or cannot be written to; nothing is kept then.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        if isinstance(self._filesystem, LocalFileSystem):
+            self._put_in_folder(content, digest)
+        else:
+            self._filesystem.pipe_file(self._path(digest), content)
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """The bytes of a hash, which are proven to have it.
+
+        Raises:
+            NotFound: Nothing of that hash was kept.
+            DamagedArtifact: What is there has another hash.
+        """
+        if not _HASH.fullmatch(digest):
+            raise NotFound(f"{digest!r} is no SHA-256 hash. Use one that the service gave.")
+        try:
+            content = bytes(self._filesystem.cat_file(self._path(digest)))  # type: ignore[arg-type]
+        except FileNotFoundError as error:
+            raise NotFound(f"The store has nothing of hash {digest[:12]}. Make it again.") from error
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise DamagedArtifact(f"What the store holds for {digest[:12]} is damaged. Make it again by a retry.")
+        return content
+
+    def is_writable(self) -> bool:
+        """Whether something can be put, tried with bytes that are always the same."""
+        try:
+            self.put(b"")
+        except OSError:
+            return False
+        return True
+
+    def _path(self, digest: str) -> str:
+        return f"{self._root}/{digest[:2]}/{digest}"
+
+    def _put_in_folder(self, content: bytes, digest: str) -> None:
+        path = Path(self._path(digest))
+        path.parent.mkdir(exist_ok=True)
+        new_path = Path(self._root, _NEW_DIRNAME, f"{digest[:12]}-{secrets.token_hex(8)}")
+        try:
+            with new_path.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            new_path.replace(path)
+        finally:
+            new_path.unlink(missing_ok=True)
+        for folder in (path.parent, path.parent.parent):
+            _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder outlive a crash of the machine."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def find_damaged(store: ContentStore, digests: Iterable[str]) -> frozenset[str]:
+    """Those hashes of which the store has nothing or something else."""
+    damaged: set[str] = set()
+    for digest in digests:
+        try:
+            store.get(digest)
+        except (NotFound, DamagedArtifact):
+            damaged.add(digest)
+    return frozenset(damaged)

@@ -1,0 +1,201 @@
+"""The one place where work is taken on: what is asked for is checked, its rows are committed, then it is begun.
+
+Once a job is returned it is promised: whatever crashes, it comes to an end.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from api.service.banks import bank_of
+from api.service.errors import InvalidInput, NotReady, WrongState
+from api.service.ids import new_id
+from api.service.jobs import Job, JobKind
+from api.service.model_info import ask_model
+from api.service.payloads import BookLook, DrawPayload, LearnPayload, StoryWish, WritePayload
+from api.service.schema import BookRequest, SceneRequest
+from api.service.services import Services
+from api.service.story_rows import read_story
+from api.service.tables import books, scenes, stories
+from concepts.bank import ConceptBank
+from concepts.binding import expand_handles
+from concepts.errors import ConceptExists, UnknownConcept
+from concepts.schema import BoundPrompt
+from generator.settings import RenderSettings
+from generator.slides import find_target, parse_slide
+
+AddRows = Callable[[Connection, str], None]
+"""Adds the rows of what a job makes, given the job's id."""
+
+
+def accept(
+    services: Services, *, owner: str, kind: JobKind, subject: str, request: Mapping[str, Any], add_rows: AddRows
+) -> Job:
+    """A new job, which is promised from now on."""
+    with services.database.write() as connection:
+        job_id = services.jobs.add(connection, owner=owner, kind=kind, subject=subject, request=request)
+        add_rows(connection, job_id)
+    services.dispatcher.begin(job_id, 1)
+    return services.jobs.get(owner, job_id)
+
+
+def submit_scene(services: Services, owner: str, request: SceneRequest) -> Job:
+    """Take on one picture.
+
+    Raises:
+        InvalidInput, ConceptError, InvalidSlide, InvalidSettings: It cannot be drawn.
+        NotReady: Another size is asked for and it is not known yet what the model's own is.
+    """
+    bank = bank_of(services.settings, owner)
+    bound = _bound(request.prompt, bank)
+    named = [mention.concept_id for mention in bound.mentions]
+    if strangers := sorted(request.strengths.keys() - set(named)):
+        raise InvalidInput(f"A strength is given for {strangers[0]!r}, which the prompt does not name. Name it.")
+    slides = tuple(parse_slide(text) for text in request.slides)
+    for slide in slides:
+        find_target(slide, bound)
+    payload = DrawPayload(
+        bound=bound,
+        concepts={concept_id: bank.get(concept_id).direction_sha256 for concept_id in named},
+        seed=request.seed,
+        strengths=request.strengths,
+        slides=slides,
+        settings=_settings(services, request),
+    )
+    scene_id = new_id("scene")
+
+    def add_rows(connection: Connection, job_id: str) -> None:
+        connection.execute(
+            insert(scenes).values(
+                id=scene_id, owner=owner, job_id=job_id, prompt=request.prompt, created_at=time.time()
+            )
+        )
+
+    draw = {"draw": payload.model_dump(mode="json")}
+    return accept(services, owner=owner, kind="scene", subject=scene_id, request=draw, add_rows=add_rows)
+
+
+def submit_story(services: Services, owner: str, wish: StoryWish) -> Job:
+    """Take on a story.
+
+    Raises:
+        InvalidInput: The cast names a concept that is not in the bank.
+    """
+    _check_cast(services, owner, wish)
+    story_id = new_id("story")
+    write = WritePayload(wish=wish).model_dump(mode="json")
+
+    def add_rows(connection: Connection, job_id: str) -> None:
+        _add_story(connection, story_id, owner=owner, job_id=job_id, wish=wish)
+
+    return accept(services, owner=owner, kind="story", subject=story_id, request={"write": write}, add_rows=add_rows)
+
+
+def submit_book(services: Services, owner: str, request: BookRequest) -> Job:
+    """Take on a book.
+
+    Raises:
+        InvalidInput: The cast names a concept that is not in the bank.
+        NotFound: There is no such story.
+        WrongState: The story is not written yet.
+    """
+    look = BookLook(formats=request.formats, design=request.design, strengths=request.strengths)
+    book_id = new_id("book")
+    if request.story is None:
+        wish = StoryWish(**{name: getattr(request, name) for name in StoryWish.model_fields})
+        _check_cast(services, owner, wish)
+        story_id, payload = new_id("story"), WritePayload(wish=wish, strengths=look.strengths)
+    else:
+        row = read_story(services.database, owner, request.story)
+        if row.story is None:
+            raise WrongState(f"The story {row.id!r} is not written yet. Wait for its job {row.job_id!r}.")
+        story_id, wish = row.id, StoryWish.model_validate(row.request)
+        payload = WritePayload(wish=wish, story=row.story, writer=row.writer or "", strengths=look.strengths)
+
+    def add_rows(connection: Connection, job_id: str) -> None:
+        if request.story is None:
+            _add_story(connection, story_id, owner=owner, job_id=job_id, wish=wish)
+        connection.execute(
+            insert(books).values(
+                id=book_id, owner=owner, job_id=job_id, story_id=story_id, artifacts={}, created_at=time.time()
+            )
+        )
+
+    whole = {
+        "write": payload.model_dump(mode="json"),
+        "look": look.model_dump(mode="json"),
+        "story": story_id,
+    }
+    return accept(services, owner=owner, kind="book", subject=book_id, request=whole, add_rows=add_rows)
+
+
+def submit_concepts(services: Services, owner: str, payload: LearnPayload) -> Job:
+    """Take on concepts to learn.
+
+    Raises:
+        ConceptExists: The bank has one of the ids, or it is being learnt.
+    """
+    wanted = [concept.id for concept in payload.concepts]
+    taken = set(bank_of(services.settings, owner).ids())
+    if not payload.replace and (there := sorted(taken & set(wanted))):
+        raise ConceptExists(
+            f"The bank already has {', '.join(map(repr, there))}, and ids are unique. Choose other ids, or ask for "
+            "them to be replaced."
+        )
+    return accept(
+        services,
+        owner=owner,
+        kind="concept",
+        subject=wanted[0],
+        request={"learn": payload.model_dump(mode="json")},
+        add_rows=lambda *_: None,
+    )
+
+
+def _add_story(connection: Connection, story_id: str, *, owner: str, job_id: str, wish: StoryWish) -> None:
+    now = time.time()
+    connection.execute(
+        insert(stories).values(
+            id=story_id,
+            owner=owner,
+            job_id=job_id,
+            version=0,
+            request=wish.model_dump(mode="json"),
+            warnings=[],
+            created_at=now,
+            updated_at=now,
+        )
+    )
+
+
+def _bound(prompt: str, bank: ConceptBank) -> BoundPrompt:
+    try:
+        return expand_handles(prompt, bank)
+    except UnknownConcept as error:
+        raise InvalidInput(str(error)) from error
+
+
+def _check_cast(services: Services, owner: str, wish: StoryWish) -> None:
+    bank = bank_of(services.settings, owner)
+    try:
+        for concept_id in wish.cast:
+            bank.get(concept_id)
+    except UnknownConcept as error:
+        raise InvalidInput(str(error)) from error
+    if len(set(wish.cast)) < len(wish.cast):
+        raise InvalidInput(f"The cast names a concept twice: {', '.join(wish.cast)}. Name each once.")
+
+
+def _settings(services: Services, request: SceneRequest) -> RenderSettings | None:
+    """The model's own settings with what the request changes; None where it changes nothing."""
+    names = ("width", "height", "num_inference_steps")
+    changes: dict[str, Any] = {name: value for name in names if (value := getattr(request, name)) is not None}
+    if not changes:
+        return None
+    info = ask_model(services.database, source=services.settings.base.model)
+    if info is None:
+        raise NotReady("The picture model is not loaded yet. Try again once /readyz says so.")
+    return replace(info.settings, **changes)

@@ -1,0 +1,163 @@
+"""Starts the workers, notices those that died or hang, and puts their tasks back into the queue.
+
+Whether a worker lives is judged by counters that it counts on and this process's own clock, so that a clock that is
+set does no harm.
+"""
+
+import logging
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import psutil
+from sqlalchemy.exc import DBAPIError
+
+from api.service.ids import new_id
+from api.service.settings import ServiceSettings
+from api.service.tasks import Role, TaskQueue, WorkerRow
+
+logger = logging.getLogger(__name__)
+
+SILENCE_S: Final = 10.0
+"""A worker that has not counted on for so long is taken for dead."""
+_LOOK_EVERY_S: Final = 0.25
+_FIRST_PAUSE_S: Final = 0.25
+_LONGEST_PAUSE_S: Final = 30.0
+_SETTLED_S: Final = 30.0
+"""Whoever lived so long is started again without a pause."""
+_TEXT_STALL_EXTRA_S: Final = 60.0
+
+
+@dataclass
+class _Place:
+    """Where one worker after another works."""
+
+    role: Role
+    worker_id: str = ""
+    process: "subprocess.Popen[bytes] | None" = None
+    started: float = 0.0
+    pause_s: float = 0.0
+    next_start: float = 0.0
+
+
+@dataclass
+class _Seen:
+    """When a worker's counters were last seen to move."""
+
+    beats: int
+    progress: int
+    beat_at: float = field(default_factory=time.monotonic)
+    progress_at: float = field(default_factory=time.monotonic)
+
+
+class Supervisor:
+    """Keeps as many workers alive as the settings say. Started and closed by the service."""
+
+    def __init__(self, settings: ServiceSettings, tasks: TaskQueue) -> None:
+        self._settings = settings
+        self._tasks = tasks
+        wanted: dict[Role, int] = {"draw": settings.drawing_workers, "text": settings.text_workers}
+        self._places = [_Place(role=role) for role, number in wanted.items() for _ in range(number)]
+        self._seen: dict[str, _Seen] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Give up workers of an earlier life on this machine that are gone, then start new ones."""
+        for row in self._tasks.workers():
+            if row.host == socket.gethostname() and not _is_running(row):
+                self._tasks.give_up(row.id, died=False)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the workers; their tasks go back into the queue."""
+        self._stop.set()
+        self._thread.join()
+        for place in self._places:
+            if place.process is not None:
+                place.process.kill()
+                place.process.wait()
+                self._tasks.give_up(place.worker_id, died=False)
+
+    def pids(self, role: Role) -> Sequence[int]:
+        """The processes of a role that are running."""
+        return [place.process.pid for place in self._places if place.role == role and place.process is not None]
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                for place in self._places:
+                    self._tend(place)
+                self._look()
+            except DBAPIError:
+                logger.exception("the database does not answer")
+            self._stop.wait(_LOOK_EVERY_S)
+
+    def _tend(self, place: _Place) -> None:
+        """Start a worker where there is none; clear up after one that has ended."""
+        now = time.monotonic()
+        if place.process is not None:
+            code = place.process.poll()
+            if code is None:
+                return
+            taken = self._tasks.give_up(place.worker_id, died=True)
+            logger.warning("a %s worker ended with %d; taken over: %s", place.role, code, ", ".join(taken) or "nothing")
+            place.process = None
+            settled = now - place.started > _SETTLED_S
+            place.pause_s = 0.0 if settled else min(max(_FIRST_PAUSE_S, 2 * place.pause_s), _LONGEST_PAUSE_S)
+            place.next_start = now + place.pause_s
+        if now >= place.next_start:
+            place.worker_id, place.started = new_id("worker"), now
+            place.process = self._start_worker(place.role, place.worker_id)
+
+    def _start_worker(self, role: Role, worker_id: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "api.service.worker", role, worker_id]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE)
+        assert process.stdin is not None
+        process.stdin.write(self._settings.to_json().encode() + b"\n")
+        process.stdin.flush()
+        return process
+
+    def _look(self) -> None:
+        """End workers that hang, and give up those of others that have fallen silent."""
+        now, rows = time.monotonic(), self._tasks.workers()
+        own = {place.worker_id: place for place in self._places}
+        self._seen = {row.id: self._moved(row, now) for row in rows}
+        for row in rows:
+            seen = self._seen[row.id]
+            is_silent = now - seen.beat_at > SILENCE_S
+            is_stalled = now - seen.progress_at > self._stall_s(row.role) and (row.task_id or not row.is_ready)
+            place = own.get(row.id)
+            if place is not None and place.process is not None and (is_silent or is_stalled):
+                logger.warning("a %s worker hangs and is ended", row.role)
+                place.process.kill()
+            elif place is None and is_silent:
+                self._tasks.give_up(row.id, died=True)
+
+    def _moved(self, row: WorkerRow, now: float) -> _Seen:
+        seen = self._seen.get(row.id) or _Seen(row.beats, row.progress, now, now)
+        return _Seen(
+            row.beats,
+            row.progress,
+            now if row.beats != seen.beats else seen.beat_at,
+            now if row.progress != seen.progress else seen.progress_at,
+        )
+
+    def _stall_s(self, role: Role) -> float:
+        """How long a worker may take from one sign of progress to the next; a language model has its own deadline."""
+        if role == "draw":
+            return self._settings.stall_s
+        return max(self._settings.stall_s, self._settings.base.timeout_s + _TEXT_STALL_EXTRA_S)
+
+
+def _is_running(row: WorkerRow) -> bool:
+    """Whether the process of that number is still the worker, and not another that got the number since."""
+    try:
+        return row.id in psutil.Process(row.pid).cmdline()
+    except psutil.Error:
+        return False

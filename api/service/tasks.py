@@ -1,0 +1,320 @@
+"""The queue of tasks that workers take from: who gets which next, and who may still say how it went.
+
+A worker holds a task by a lease. Whoever has lost it, by a cancellation or because somebody took the worker for dead,
+is refused when reporting, so every task has one result. Knows not what tasks do.
+"""
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from api.service.database import Database
+from api.service.errors import TaskCanceled
+from api.service.jobs import ENDED, OPEN, Json, add_event
+from api.service.tables import jobs, tasks, workers
+
+TaskKind = Literal["write", "draw", "learn", "bind"]
+Role = Literal["text", "draw"]
+ROLE_OF: Final[Mapping[TaskKind, Role]] = {"write": "text", "bind": "text", "draw": "draw", "learn": "draw"}
+MAX_STARTS: Final = 10
+"""A task that so many workers died of is given up: something in it kills them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTask:
+    """A task that a job needs."""
+
+    key: str
+    """Unique within its job."""
+    kind: TaskKind
+    payload: Json
+    inputs: str | None = None
+    """A hash of all that decides the result; where the owner has had the same done, that result is taken."""
+    position: int = 0
+    """Order within its job; 0 goes before the tasks of books, which begin at 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task in a worker's hands."""
+
+    id: str
+    job_id: str
+    owner: str
+    kind: TaskKind
+    payload: dict[str, Any]
+    starts: int
+    """How often somebody began it, this time included."""
+    worker: str
+    lease: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskEnd:
+    """How a task ended."""
+
+    state: Literal["done", "failed", "canceled"]
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerRow:
+    """A worker as it last reported."""
+
+    id: str
+    role: Role
+    host: str
+    pid: int
+    beats: int
+    progress: int
+    is_ready: bool
+    task_id: str | None
+
+
+def task_id(job_id: str, key: str) -> str:
+    """The id of a job's task; it follows from the two, so that a step that is run twice finds the task it made."""
+    return f"{job_id}.{key}"
+
+
+class TaskQueue:
+    """Tasks and the workers that hold them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, job_id: str, owner: str, wanted: Sequence[NewTask]) -> None:
+        """Add those tasks that the job does not have yet; a job that has ended gets none."""
+        with self._database.write() as connection:
+            state = connection.execute(select(jobs.c.state).where(jobs.c.id == job_id).with_for_update()).scalar_one()
+            if state in ENDED:
+                return
+            there = set(connection.execute(select(tasks.c.id).where(tasks.c.job_id == job_id)).scalars())
+            for task in wanted:
+                if (new := task_id(job_id, task.key)) not in there:
+                    done = _done_before(connection, owner, task.inputs)
+                    values = {
+                        "id": new,
+                        "job_id": job_id,
+                        "owner": owner,
+                        "kind": task.kind,
+                        "role": ROLE_OF[task.kind],
+                        "payload": dict(task.payload),
+                        "inputs": task.inputs,
+                        "state": "queued",
+                        "position": task.position,
+                        "starts": 0,
+                        "created_at": time.time(),
+                    }
+                    connection.execute(insert(tasks).values(values | done))
+
+    def pictures_of(self, owner: str, job_id: str) -> Sequence[str]:
+        """Hashes of the pictures that were drawn for an owner's job."""
+        query = select(tasks.c.picture).where(
+            tasks.c.job_id == job_id, tasks.c.owner == owner, tasks.c.picture.is_not(None)
+        )
+        with self._database.read() as connection:
+            return [digest for digest in connection.execute(query).scalars() if digest is not None]
+
+    def ends(self, task_ids: Sequence[str]) -> Mapping[str, TaskEnd]:
+        """How those of the tasks ended that have, or whose job has ended without them."""
+        query = (
+            select(tasks.c.id, tasks.c.state, tasks.c.result, tasks.c.error)
+            .where(tasks.c.id.in_(task_ids), tasks.c.state.not_in(OPEN))
+        )  # fmt: skip
+        with self._database.read() as connection:
+            found = {
+                row.id: TaskEnd(state=row.state, result=row.result, error=row.error)
+                for row in connection.execute(query)
+            }
+            missing = [each for each in task_ids if each not in found]
+            there = set(connection.execute(select(tasks.c.id).where(tasks.c.id.in_(missing))).scalars())
+        gone = TaskEnd(state="canceled", result=None, error=None)
+        return found | {each: gone for each in missing if each not in there}
+
+    def claim(self, worker_id: str, role: Role) -> Task | None:
+        """The task that is next, now in the worker's hands; None when there is none.
+
+        Owners take turns: next is the one whose last task began longest ago, and of theirs single pictures go before
+        books, then what was asked for first.
+        """
+        waiting = select(tasks.c.id).where(tasks.c.role == role, tasks.c.state == "queued").limit(1)
+        with self._database.read() as connection:  # an idle worker must not take turns at writing
+            if connection.execute(waiting).first() is None:
+                return None
+        with self._database.write() as connection:
+            row = connection.execute(_next_of(role)).mappings().first()
+            if row is None:
+                return None
+            lease, starts = secrets.token_hex(16), row["starts"] + 1
+            if starts > MAX_STARTS:
+                _end(connection, row["id"], "failed", error=_given_up(starts - 1))
+                return None
+            connection.execute(
+                update(tasks)
+                .where(tasks.c.id == row["id"])
+                .values(state="running", worker=worker_id, lease=lease, starts=starts, started_at=time.time())
+            )
+            _moved(connection, worker_id, task_id=row["id"])
+            return Task(
+                id=row["id"],
+                job_id=row["job_id"],
+                owner=row["owner"],
+                kind=row["kind"],
+                payload=row["payload"],
+                starts=starts,
+                worker=worker_id,
+                lease=lease,
+            )
+
+    def report(self, task: Task, type_: str, progress: Mapping[str, Any]) -> None:
+        """Tell how far a task is; it is the job's progress and an event.
+
+        Raises:
+            TaskCanceled: The task is no longer the worker's.
+        """
+        with self._database.write() as connection:
+            self._check_held(connection, task)
+            add_event(connection, task.job_id, type_, progress, progress=dict(progress))
+            _moved(connection, task.worker, task_id=task.id)
+
+    def finish(self, task: Task, result: Json, *, picture: str | None = None) -> None:
+        """End a task well; `picture` is the hash of one that was drawn.
+
+        Raises:
+            TaskCanceled: The task is no longer the worker's; its result is dropped.
+        """
+        with self._database.write() as connection:
+            self._check_held(connection, task)
+            _end(connection, task.id, "done", result=dict(result), picture=picture)
+            _moved(connection, task.worker, task_id=None)
+
+    def fail(self, task: Task, error: Json) -> None:
+        """End a task badly.
+
+        Raises:
+            TaskCanceled: The task is no longer the worker's.
+        """
+        with self._database.write() as connection:
+            self._check_held(connection, task)
+            _end(connection, task.id, "failed", error=dict(error))
+            _moved(connection, task.worker, task_id=None)
+
+    def let_go(self, worker_id: str) -> None:
+        """Say that a living worker has no task in its hands."""
+        with self._database.write() as connection:
+            _moved(connection, worker_id, task_id=None)
+
+    def enlist(self, worker_id: str, role: Role, *, host: str, pid: int) -> None:
+        """Add a worker that has started."""
+        with self._database.write() as connection:
+            connection.execute(
+                insert(workers).values(
+                    id=worker_id,
+                    role=role,
+                    host=host,
+                    pid=pid,
+                    beats=0,
+                    progress=0,
+                    is_ready=False,
+                    started_at=time.time(),
+                )
+            )
+
+    def set_ready(self, worker_id: str) -> None:
+        """Say that a worker can take tasks."""
+        with self._database.write() as connection:
+            connection.execute(update(workers).where(workers.c.id == worker_id).values(is_ready=True))
+
+    def beat(self, worker_id: str) -> bool:
+        """Say that a worker lives; False when it has been given up and should end."""
+        with self._database.write() as connection:
+            done = connection.execute(
+                update(workers).where(workers.c.id == worker_id).values(beats=workers.c.beats + 1)
+            )
+            return done.rowcount == 1
+
+    def workers(self) -> Sequence[WorkerRow]:
+        """All workers as they last reported."""
+        with self._database.read() as connection:
+            columns = [workers.c[name] for name in WorkerRow.__dataclass_fields__]
+            return [WorkerRow(**row) for row in connection.execute(select(*columns)).mappings()]
+
+    def give_up(self, worker_id: str, *, died: bool) -> Sequence[str]:
+        """Strike out a worker and put its task back into the queue; returns the tasks.
+
+        Args:
+            died: Whether it may have died of its task, so that the start counts.
+        """
+        with self._database.write() as connection:
+            held = (tasks.c.worker == worker_id) & (tasks.c.state == "running")
+            rows = connection.execute(select(tasks.c.id, tasks.c.job_id).where(held).with_for_update()).all()
+            starts = tasks.c.starts if died else tasks.c.starts - 1
+            connection.execute(update(tasks).where(held).values(state="queued", worker=None, lease=None, starts=starts))
+            for row in rows:
+                add_event(connection, row.job_id, "taken_over", {"task": row.id})
+            connection.execute(delete(workers).where(workers.c.id == worker_id))
+            return [row.id for row in rows]
+
+    def _check_held(self, connection: Connection, task: Task) -> None:
+        query = select(tasks.c.lease, tasks.c.state).where(tasks.c.id == task.id).with_for_update()
+        row = connection.execute(query).one_or_none()
+        if row is None or row.state != "running" or row.lease != task.lease:
+            raise TaskCanceled("The task was canceled or given to another worker.")
+
+
+def _next_of(role: Role) -> Any:
+    turns = (
+        select(tasks.c.owner, func.max(tasks.c.started_at).label("last"))
+        .where(tasks.c.role == role)
+        .group_by(tasks.c.owner)
+        .subquery()
+    )
+    return (
+        select(tasks)
+        .join(turns, turns.c.owner == tasks.c.owner)
+        .where(tasks.c.role == role, tasks.c.state == "queued")
+        .order_by(
+            turns.c.last.nulls_first(), (tasks.c.position > 0).asc(), tasks.c.created_at, tasks.c.job_id,
+            tasks.c.position,
+        )
+        .limit(1)
+        .with_for_update(of=tasks, skip_locked=True)
+    )  # fmt: skip
+
+
+def _done_before(connection: Connection, owner: str, inputs: str | None) -> dict[str, Any]:
+    """The columns that say how a task of the same inputs ended well; none where there is no such task."""
+    if inputs is None:
+        return {}
+    query = (
+        select(tasks.c.state, tasks.c.result, tasks.c.picture)
+        .where(tasks.c.owner == owner, tasks.c.inputs == inputs, tasks.c.state == "done")
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().first()
+    return {} if row is None else {**row, "finished_at": time.time()}
+
+
+def _end(connection: Connection, id_: str, state: str, **values: JsonValue) -> None:
+    connection.execute(
+        update(tasks).where(tasks.c.id == id_).values(state=state, lease=None, finished_at=time.time(), **values)
+    )
+
+
+def _moved(connection: Connection, worker_id: str, *, task_id: str | None) -> None:
+    connection.execute(
+        update(workers).where(workers.c.id == worker_id).values(progress=workers.c.progress + 1, task_id=task_id)
+    )
+
+
+def _given_up(starts: int) -> dict[str, JsonValue]:
+    return {
+        "type": "WorkerDied",
+        "message": f"{starts} workers died of this task, so it was given up. Look into the service's log, then retry.",
+    }

@@ -1,0 +1,132 @@
+"""The work that needs no picture model: writing stories and binding books."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from api.binding import CAST_DIRNAME
+from api.book_lock import LOCK_FILENAME, make_lock, picture_file
+from api.service.banks import bank_of
+from api.service.database import Database
+from api.service.errors import NotReady
+from api.service.model_info import ask_model
+from api.service.payloads import BindPayload, Bound, ModelInfo, StoryWish, WritePayload, Written
+from api.service.settings import ServiceSettings
+from api.service.store import ContentStore
+from api.service.tasks import Task, TaskKind
+from api.service.work import Done, Handler, Report, keep_file
+from api.storybook import bind_locked, record_of
+from api.writers import make_writer
+from concepts.bank import ConceptBank
+from concepts.errors import WrongBaseModel
+from story.book import STORY_FILENAME
+from story.draft import DraftFolder
+from story.editions.formats import EDITIONS
+from story.schema import StoryRequest, WrittenStory
+
+_DRAFTS_DIRNAME = "drafts"
+
+
+class TextWork:
+    """Writes and binds; all that is made goes into the store or back as a result."""
+
+    def __init__(self, settings: ServiceSettings, database: Database, store: ContentStore) -> None:
+        self._settings = settings
+        self._database = database
+        self._store = store
+
+    @property
+    def handlers(self) -> Mapping[TaskKind, Handler]:
+        """Stories and books."""
+        return {"write": self._write, "bind": self._bind}
+
+    def prepare(self) -> bool:
+        """A story is written for a picture model, so there is nothing to do before one is known."""
+        return ask_model(self._database, source=self._settings.base.model) is not None
+
+    def rest(self) -> None:
+        """Nothing is held."""
+
+    def _write(self, task: Task, report: Report) -> Done:
+        payload = WritePayload.model_validate(task.payload)
+        info = self._model()
+        bank = bank_of(self._settings, task.owner)
+        request = _request_of(payload.wish, bank, info)
+        if payload.story is not None:
+            written, name = WrittenStory(story=payload.story), payload.writer
+        else:
+            written, name = self._told(request, task, info, report)
+        lock = make_lock(
+            written.story,
+            request,
+            writer=name,
+            bank=bank,
+            model=info.model,
+            settings=info.settings,
+            strengths=payload.strengths,
+        )
+        costs = [reply.cost_usd for reply in written.replies if reply.cost_usd is not None]
+        result = Written(
+            story=written.story,
+            writer=name,
+            lock=lock,
+            warnings=written.warnings,
+            cost_usd=sum(costs) if costs else None,
+        )
+        return Done(result=result.model_dump(mode="json"))
+
+    def _told(self, request: StoryRequest, task: Task, info: ModelInfo, report: Report) -> tuple[WrittenStory, str]:
+        """A new story; what a language model writes is kept until the task is done, so a crash loses none of it."""
+
+        def on_stage(stage: str, written: int, wanted: int) -> None:
+            report("writing", {"stage": "writing", "part": stage, "written": written, "wanted": wanted})
+
+        drafts = DraftFolder(self._settings.data_dir / _DRAFTS_DIRNAME / task.job_id)
+        writer, name = make_writer(
+            self._settings.base, max_tokens=info.settings.max_sequence_length, drafts=drafts, on_stage=on_stage
+        )
+        written = writer.write(request)
+        drafts.clear()
+        return written, name
+
+    def _bind(self, task: Task, report: Report) -> Done:
+        payload = BindPayload.model_validate(task.payload)
+        report("binding", {"stage": "binding"})
+        bank = bank_of(self._settings, task.owner)
+        with tempfile.TemporaryDirectory(prefix="fableverse-bind-") as name:
+            folder = Path(name)
+            files = {
+                f"page-{index}" if index else "cover": picture_file(index) for index in range(len(payload.pictures))
+            }
+            for file, digest in zip(files.values(), payload.pictures, strict=True):
+                (folder / file).parent.mkdir(exist_ok=True)
+                (folder / file).write_bytes(self._store.get(digest))
+            record = record_of(payload.lock, bank, design=payload.look.design, formats=payload.look.formats)
+            bind_locked(
+                folder, payload.story, payload.lock, record, bank=bank, templates_dir=self._settings.base.templates_dir
+            )
+            files |= {format_: EDITIONS[format_].filename for format_ in record.formats}
+            files |= {"story": STORY_FILENAME, "lock": LOCK_FILENAME}
+            files |= {f"cast-{card.id}": f"{CAST_DIRNAME}/{card.id}.png" for card in record.cast}
+            artifacts = {key: keep_file(self._store, folder / file) for key, file in files.items()}
+        return Done(result=Bound(artifacts=artifacts).model_dump(mode="json"))
+
+    def _model(self) -> ModelInfo:
+        info = ask_model(self._database, source=self._settings.base.model)
+        if info is None:
+            raise NotReady("No picture model is loaded yet. Try again once /readyz says so.")
+        return info
+
+
+def _request_of(wish: StoryWish, bank: ConceptBank, info: ModelInfo) -> StoryRequest:
+    """What a writer is asked, with the concepts of the bank that belong to the model."""
+    fingerprint = info.model.fingerprint
+    catalog = tuple(concept.card() for concept in bank.list() if concept.base_model == fingerprint)
+    cast = tuple(bank.get(concept_id).card() for concept_id in wish.cast)
+    strangers = [card.id for card in cast if card not in catalog]
+    if strangers:
+        raise WrongBaseModel(
+            f"The cast has {', '.join(map(repr, strangers))}, learnt on another model than {info.model.source!r}: a "
+            "concept has a meaning only on its own model. Choose others, or learn it again on this model."
+        )
+    return StoryRequest.model_validate({**wish.model_dump(exclude={"cast"}), "cast": cast, "catalog": catalog})

@@ -1,0 +1,60 @@
+"""What all work on tasks shares: how it tells how far it is, and what was made put into the store."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from api.service.payloads import Artifact
+from api.service.store import ContentStore
+from api.service.tasks import Task, TaskKind
+
+Report = Callable[[str, Mapping[str, Any]], None]
+"""Told the type of an event and the job's progress; raises `TaskCanceled` when the work shall stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What came of a task."""
+
+    result: Mapping[str, Any]
+    """As JSON has it."""
+    picture: str | None = None
+    """Hash of a picture that was drawn."""
+
+
+Handler = Callable[[Task, Report], Done]
+
+_MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".epub": "application/epub+zip",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".json": "application/json",
+    ".lock": "application/json",
+}
+
+
+class Work(Protocol):
+    """What one kind of worker can do."""
+
+    @property
+    def handlers(self) -> Mapping[TaskKind, Handler]:
+        """How each kind of task is done."""
+        ...
+
+    def prepare(self) -> bool:
+        """Get ready, such as by loading a model; False when that cannot be done yet and should be tried again."""
+        ...
+
+    def rest(self) -> None:
+        """Give back what is only needed while there is something to do."""
+        ...
+
+
+def keep_file(store: ContentStore, path: Path) -> Artifact:
+    """A file's content in the store."""
+    content = path.read_bytes()
+    return Artifact(
+        sha256=store.put(content), bytes=len(content), media_type=_MEDIA_TYPES[path.suffix], filename=path.name
+    )

@@ -1,0 +1,134 @@
+"""A process that takes tasks from the queue and does them one by one, until whoever started it is gone.
+
+`python -m api.service.worker ROLE ID` reads its settings as one line of standard input, and ends when that is closed.
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from sqlalchemy.exc import DBAPIError
+
+from api.errors import as_output_error
+from api.service.database import Database
+from api.service.errors import TaskCanceled
+from api.service.pictures import PictureWork
+from api.service.settings import ServiceSettings
+from api.service.store import ContentStore
+from api.service.tasks import Role, Task, TaskQueue
+from api.service.texts import TextWork
+from api.service.work import Work
+from concepts.errors import FableverseError
+
+logger = logging.getLogger(__name__)
+
+BEAT_EVERY_S: Final = 1.0
+_LOOK_EVERY_S: Final = 0.1
+_LOOK_AFTER_FAULT_S: Final = 1.0
+_WORK: Mapping[Role, type[TextWork] | type[PictureWork]] = {"text": TextWork, "draw": PictureWork}
+
+
+class Worker:
+    """Does tasks of one role."""
+
+    def __init__(
+        self, worker_id: str, role: Role, work: Work, tasks: TaskQueue, *, idle_unload_s: float | None
+    ) -> None:
+        self._id = worker_id
+        self._role: Role = role
+        self._work = work
+        self._tasks = tasks
+        self._idle_unload_s = idle_unload_s
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Take and do tasks until the worker has been given up."""
+        self._tasks.enlist(self._id, self._role, host=socket.gethostname(), pid=os.getpid())
+        threading.Thread(target=self._beat, name="beat", daemon=True).start()
+        while not self._work.prepare():
+            time.sleep(_LOOK_EVERY_S)
+        self._tasks.set_ready(self._id)
+        busy_at, is_resting = time.monotonic(), False
+        while not self._stop.is_set():
+            try:
+                task = self._tasks.claim(self._id, self._role)
+            except DBAPIError:
+                logger.exception("the database does not answer")
+                time.sleep(_LOOK_AFTER_FAULT_S)
+                continue
+            if task is not None:
+                self._do(task)
+                busy_at, is_resting = time.monotonic(), False
+                continue
+            if self._idle_unload_s is not None and not is_resting and time.monotonic() - busy_at > self._idle_unload_s:
+                self._work.rest()
+                is_resting = True
+            self._stop.wait(_LOOK_EVERY_S)
+
+    def _do(self, task: Task) -> None:
+        """Do a task and report how it went. Where that cannot be told the process ends, and the task is taken over."""
+
+        def report(type_: str, progress: Mapping[str, Any]) -> None:
+            self._tasks.report(task, type_, progress)
+
+        try:
+            try:
+                result = self._work.handlers[task.kind](task, report)
+            except (TaskCanceled, DBAPIError):
+                raise
+            except Exception as error:  # whatever a task does, its job says so and the next task is done
+                self._tasks.fail(task, _told(error))
+            else:
+                self._tasks.finish(task, result.result, picture=result.picture)
+        except TaskCanceled:
+            self._tasks.let_go(self._id)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(BEAT_EVERY_S):
+            try:
+                if not self._tasks.beat(self._id):
+                    self._stop.set()
+            except DBAPIError:
+                logger.warning("a beat was missed: the database does not answer")
+
+
+def _told(error: Exception) -> dict[str, str]:
+    """An error as the job shows it: what a person can do something about in full, anything else only by its name."""
+    known = as_output_error(error) if isinstance(error, OSError) else error
+    if isinstance(known, FableverseError):
+        return {"type": type(known).__name__, "message": str(known)}
+    logger.error("a task failed unexpectedly", exc_info=error)
+    return {
+        "type": "Unexpected",
+        "message": f"Something went wrong ({type(error).__name__}). The service's log has it.",
+    }
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def main() -> None:
+    """Works until standard input closes."""
+    role, worker_id = cast(Role, sys.argv[1]), sys.argv[2]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends its workers itself
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {role} worker: %(message)s")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    settings = ServiceSettings.from_json(
+        sys.stdin.buffer.readline().decode(), openai_api_key=os.environ.get("OPENAI_API_KEY") or None
+    )
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    database = Database.open(settings.database)
+    work = _WORK[role](settings, database, ContentStore.open(settings.store))
+    Worker(worker_id, role, work, TaskQueue(database), idle_unload_s=settings.idle_unload_s).run()
+
+
+if __name__ == "__main__":
+    main()
