@@ -43,10 +43,11 @@ format: $(VENV)/.installed-dev  ## Format the code and sort its imports.
 	$(VENV)/bin/ruff check --fix-only --quiet .
 	$(VENV)/bin/ruff format .
 
-bench: $(VENV)/.installed-dev  ## Measure a book, single pictures beside a plain FluxPipeline, and whether heroes recur.
+bench: $(VENV)/.installed-dev  ## Measure a book, single pictures beside a plain FluxPipeline, whether heroes recur, methods compared.
 	$(VENV)/bin/python -m benchmarks.bench_book $(ARGS)
 	$(VENV)/bin/python -m benchmarks.bench_render
 	$(VENV)/bin/python -m benchmarks.bench_recurrence
+	$(VENV)/bin/fableverse bench concepts --quick
 
 train-pocket: $(VENV)/.installed-dev  ## Train the pocket model, going on from its last checkpoint; ARGS="--flow-minutes 120".
 	$(VENV)/bin/python -m pocket.training $(ARGS)

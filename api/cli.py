@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     _add_compose(commands)
     _add_serve(commands)
+    _add_bench(commands)
     return parser
 
 
@@ -315,6 +316,30 @@ def _add_serve(commands: Commands) -> None:
     _add_language_model(serve)
     _add_common(serve, with_model=True)
     serve.set_defaults(command="serve")
+
+
+def _add_bench(commands: Commands) -> None:
+    bench = commands.add_parser("bench", help="compare ways of learning concepts on the pocket model")
+    actions = bench.add_subparsers(title="actions", metavar="ACTION", required=True)
+    concepts = actions.add_parser("concepts", help="TokenVerse beside its baselines, scored by ground truth")
+    concepts.add_argument("--quick", action="store_true", help="few pictures and short learning: a quarter of an hour")
+    concepts.add_argument("--methods", default="", metavar="NAME,NAME", help="rows of the table (default: all)")
+    concepts.add_argument("--tasks", default="", metavar="NAME,NAME", help="composition, decomposition, full")
+    concepts.add_argument("--cases", type=int, metavar="N", help="source pictures of each sort (default: 20; quick: 4)")
+    concepts.add_argument("--seed", type=_seed, default=0, metavar="N", help="other pictures (default: 0)")
+    concepts.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("out/bench-concepts"),
+        metavar="DIR",
+        help="keeps what is learnt and drawn, so that a run goes on (default: out/bench-concepts)",
+    )
+    concepts.add_argument(
+        "--results", type=Path, default=Path("benchmarks"), metavar="DIR", help="tables go here (default: benchmarks)"
+    )
+    concepts.add_argument("--model", metavar="MODEL", help="pocket or a folder of its kind (default: pocket)")
+    concepts.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    concepts.set_defaults(command="bench")
 
 
 def _add_common(parser: argparse.ArgumentParser, *, with_model: bool) -> None:

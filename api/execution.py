@@ -87,7 +87,7 @@ def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
         arguments.idea,
         settings=settings,
         bank=bank,
-        cast=[concept_id.strip() for concept_id in arguments.cast.split(",") if concept_id.strip()],
+        cast=_names(arguments.cast),
         pages=arguments.pages,
         age=arguments.age,
         seed=arguments.seed,
@@ -176,7 +176,7 @@ def _formats(arguments: argparse.Namespace) -> tuple[str, ...] | None:
     if arguments.format is None:
         return None
     try:
-        return check_formats([name.strip() for name in arguments.format.split(",") if name.strip()])
+        return check_formats(_names(arguments.format))
     except BookError as error:
         raise UsageError(f"--format: {error}") from error
 
@@ -277,6 +277,26 @@ def _serve(arguments: argparse.Namespace, settings: Settings, reporter: Reporter
     return serve(service, reporter=reporter)
 
 
+def _bench(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.commands.bench import compare_methods
+
+    return compare_methods(
+        quick=arguments.quick,
+        methods=_names(arguments.methods),
+        tasks=_names(arguments.tasks),
+        num_sources=arguments.cases,
+        seed=arguments.seed,
+        model=settings.model,
+        cache_dir=arguments.cache,
+        results_dir=arguments.results,
+        reporter=reporter,
+    )
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 _COMMANDS = {
     "serve": _serve,
     "doctor": _doctor,
@@ -289,4 +309,5 @@ _COMMANDS = {
     "bank": _bank,
     "draw": _draw,
     "compose": _compose,
+    "bench": _bench,
 }

@@ -1,0 +1,66 @@
+"""`fableverse bench concepts`: methods of personalisation compared on Pocket.
+
+The benchmark itself lives in `benchmarks/`, which only this file of `api/` imports, and only when the command runs.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from api.console import Reporter
+from api.errors import UsageError
+from api.outcome import Outcome
+
+MIN_SOURCES = 2
+
+
+def compare_methods(
+    *,
+    quick: bool,
+    methods: Sequence[str],
+    tasks: Sequence[str],
+    num_sources: int | None,
+    seed: int,
+    model: str,
+    cache_dir: Path,
+    results_dir: Path,
+    reporter: Reporter,
+) -> Outcome:
+    """Runs the benchmark, or what is left of it, and prints its table; empty `methods` or `tasks` are all."""
+    try:
+        from benchmarks.concepts.benchmark import QUICK_PLAN as quick_plan
+        from benchmarks.concepts.benchmark import Plan, run_benchmark, write_results
+        from benchmarks.concepts.cases import TASKS
+        from benchmarks.concepts.methods import METHODS
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"The benchmark draws its own pictures and needs the package {error.name!r}, which is not installed. "
+            "Install the extra: pip install 'fableverse[bench]', in a clone of the repository."
+        ) from error
+    from generator.loading import load_model
+
+    _check_names(methods, METHODS, "method", "--methods")
+    _check_names(tasks, TASKS, "task", "--tasks")
+    if num_sources is not None and num_sources < MIN_SOURCES:
+        raise UsageError(
+            f"--cases {num_sources} is too few: composition joins the concepts of two pictures. Give {MIN_SOURCES} "
+            "or more."
+        )
+    plan = quick_plan if quick else Plan()
+    plan = replace(
+        plan,
+        methods=tuple(name for name in METHODS if name in methods) or plan.methods,
+        tasks=tuple(task for task in TASKS if task in tasks) or plan.tasks,
+        num_sources=num_sources or plan.num_sources,
+        seed=seed,
+    )
+    reporter.note(f"Loading {model} …")
+    results = run_benchmark(plan, model=load_model(model), folder=cache_dir, tell=reporter.note)
+    paths = write_results(results, results_dir)
+    return Outcome(lines=(results.markdown(), "", *(str(path) for path in paths)), data=results.as_json())
+
+
+def _check_names(given: Sequence[str], known: Collection[str], what: str, option: str) -> None:
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise UsageError(f"{option}: there is no {what} {unknown[0]!r}. There are {', '.join(known)}.")

@@ -1,0 +1,204 @@
+"""The whole benchmark: cases drawn, methods run, a table, JSON and a report written.
+
+Runs on the model that is loaded, with the shipped probe as judge.
+"""
+
+import json
+import logging
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from PIL import Image
+from pydantic import JsonValue
+
+from benchmarks.concepts.cases import TASKS, BenchSource, Case, Task, make_cases, make_sources
+from benchmarks.concepts.methods import METHODS
+from benchmarks.concepts.protocol import FULL_EFFORT, QUICK_EFFORT, Effort, Workbench
+from benchmarks.concepts.run import Drawn, Runner, Tell
+from benchmarks.concepts.scores import judge_accuracy, reads_true, score
+from benchmarks.concepts.summary import Row, as_json, as_markdown, leakage_by_kind, summarise
+from generator.loading import FluxModel
+from pocket.probe import Probe, Reading, load_probe, read_pictures
+from pocket.world.drawing import draw_scene
+from pocket.world.schema import Scene
+
+logger = logging.getLogger(__name__)
+
+FOLDER = Path(__file__).parent
+RATES_PATH = FOLDER / "rates.json"
+RESULT_STEM = "concepts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is run."""
+
+    methods: tuple[str, ...] = tuple(METHODS)
+    tasks: tuple[Task, ...] = TASKS
+    num_sources: int = 20
+    """Single-concept pictures, and as many multi-concept ones."""
+    seeds_per_case: int = 4
+    seed: int = 0
+    effort: Effort = FULL_EFFORT
+
+
+QUICK_PLAN = Plan(num_sources=4, seeds_per_case=2, effort=QUICK_EFFORT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """What the judge itself is worth, by clean renders of what the cases ask for."""
+
+    accuracy: dict[str, float]
+    """Share of attributes read as they are."""
+    clean: dict[str, tuple[float, float]]
+    """CP and PF of a perfect picture, by task: the most that a method can reach."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """All that was measured."""
+
+    plan: Plan
+    cases: tuple[Case, ...]
+    judge: Judge
+    drawn: tuple[Drawn, ...]
+    rows: tuple[Row, ...]
+    learning_seconds: dict[str, float]
+    """Processor seconds of learning one picture, or one case where a method is joint, by method: the mean."""
+    model_name: str
+    model_fingerprint: str
+
+    def markdown(self) -> str:
+        """Judge, table, machine."""
+        accuracy = ", ".join(f"{name} {value:.2f}" for name, value in self.judge.accuracy.items())
+        clean = "; ".join(f"{task} CP {cp:.3f}, PF {pf:.3f}" for task, (cp, pf) in self.judge.clean.items())
+        table = as_markdown(self.rows, {name: method.title for name, method in METHODS.items()})
+        effort = self.plan.effort
+        return (
+            f"Judge, share read rightly on clean renders: {accuracy}.\n\n"
+            f"A perfect picture scores: {clean}.\n\n{table}\n\n"
+            f"{len(self.cases)} cases, {self.plan.seeds_per_case} seeds each, {effort.steps} steps of batches of "
+            f"{effort.batch_size}, on {self.model_name} ({self.model_fingerprint[:12]}); {_machine()}; "
+            f"{datetime.now(UTC):%Y-%m-%d}."
+        )
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """What `concepts.json` holds."""
+        document = {
+            "benchmark": "concepts",
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "machine": _machine(),
+            "model": {"name": self.model_name, "fingerprint": self.model_fingerprint},
+            "seed": self.plan.seed,
+            "seeds_per_case": self.plan.seeds_per_case,
+            "effort": asdict(self.plan.effort),
+            "cases": {task: sum(case.task == task for case in self.cases) for task in self.plan.tasks},
+            "judge": {
+                "accuracy": _rounded(self.judge.accuracy),
+                "clean": {
+                    task: {"cp": round(cp, 4), "pf": round(pf, 4)} for task, (cp, pf) in self.judge.clean.items()
+                },
+            },
+            "tasks": as_json(self.rows),
+            "leakage": {method: _rounded(kinds) for method, kinds in leakage_by_kind(self.drawn).items()},
+            "learning_cpu_seconds": _rounded(self.learning_seconds),
+        }
+        return json.loads(json.dumps(document))
+
+
+def make_plan_cases(plan: Plan, probe: Probe) -> tuple[Case, ...]:
+    """The cases of a plan, from source pictures that the judge reads as they are."""
+
+    def accept(scene: Scene) -> bool:
+        return reads_true(scene, _read(probe, [scene])[0])
+
+    single, multi = (
+        make_sources(plan.num_sources, multi=multi, seed=plan.seed, accept=accept) for multi in (False, True)
+    )
+    return make_cases(single, multi, seed=plan.seed, tasks=plan.tasks)
+
+
+def run_benchmark(plan: Plan, *, model: FluxModel, folder: Path, tell: Tell = logger.info) -> Results:
+    """Run what a plan asks for; what `folder` keeps of an earlier run is not done again."""
+    probe = load_probe()
+    cases = make_plan_cases(plan, probe)
+    runner = Runner(
+        bench=Workbench(model=model, effort=plan.effort, cache_dir=folder, seed=plan.seed),
+        probe=probe,
+        folder=folder,
+        rates=json.loads(RATES_PATH.read_text(encoding="utf-8")),
+        seeds=[plan.seed * 1000 + number for number in range(plan.seeds_per_case)],
+    )
+    drawn = [each for name in plan.methods for each in runner.run(METHODS[name], cases, tell=tell)]
+    return Results(
+        plan=plan,
+        cases=cases,
+        judge=assess_judge(cases, probe),
+        drawn=tuple(drawn),
+        rows=tuple(summarise(drawn, seed=plan.seed)),
+        learning_seconds=_learning_seconds(runner, plan, cases),
+        model_name=model.name,
+        model_fingerprint=model.fingerprint,
+    )
+
+
+def assess_judge(cases: Sequence[Case], probe: Probe) -> Judge:
+    """The judge on the pictures that the world draws of what the cases want."""
+    wanted = [case.wanted for case in cases]
+    readings = _read(probe, wanted)
+    clean: dict[str, tuple[float, float]] = {}
+    for task in dict.fromkeys(case.task for case in cases):
+        scores = [
+            score(case, reading, _read(probe, [source.scene for source in case.sources]))
+            for case, reading in zip(cases, readings, strict=True)
+            if case.task == task
+        ]
+        clean[task] = (_mean([each.cp for each in scores]), _mean([each.pf for each in scores]))
+    return Judge(accuracy=judge_accuracy(wanted, readings), clean=clean)
+
+
+def write_results(results: Results, folder: Path) -> list[Path]:
+    """`concepts.json` and `concepts.md` in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data, table = (folder / f"{RESULT_STEM}.{ending}" for ending in ("json", "md"))
+    data.write_text(json.dumps(results.as_json(), indent=2) + "\n", encoding="utf-8")
+    table.write_text(results.markdown() + "\n", encoding="utf-8")
+    return [data, table]
+
+
+def _learning_seconds(runner: Runner, plan: Plan, cases: Sequence[Case]) -> dict[str, float]:
+    means: dict[str, float] = {}
+    for name in plan.methods:
+        method = METHODS[name]
+        groups: dict[tuple[str, ...], tuple[BenchSource, ...]] = {}
+        for case in cases:
+            for group in [case.sources] if method.is_joint else [(source,) for source in case.sources]:
+                groups[tuple(source.name for source in group)] = group
+        seconds = [taken for group in groups.values() if (taken := runner.seconds(method, group)) is not None]
+        if seconds:
+            means[name] = _mean(seconds)
+    return means
+
+
+def _read(probe: Probe, scenes: Sequence[Scene]) -> list[Reading]:
+    return read_pictures(probe, [Image.fromarray(draw_scene(scene)) for scene in scenes])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}
+
+
+def _machine() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"

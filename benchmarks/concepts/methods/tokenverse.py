@@ -1,0 +1,138 @@
+"""TokenVerse and the steps towards it, all learnt by `generator.learning` with switches of its recipe."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from benchmarks.concepts.cases import BenchSource
+from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
+from concepts.schema import BoundPrompt
+from generator.directions import DirectionBinding, build_token_offsets
+from generator.learning import learn_concepts
+from generator.modulation import attach
+from generator.recipe import ConceptRequest, LearningRecipe, SourcePicture
+from generator.tokens import find_token_spans
+
+JOINT_FRACTION = 0.3
+"""Share of the steps that show two pictures side by side."""
+Switch = Callable[[LearningRecipe], LearningRecipe]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenVerse:
+    """Directions per token, in the space M+."""
+
+    name: str
+    title: str
+    source: str
+    alone: str
+    switch: Switch
+    is_joint: bool = False
+    augments: bool = True
+    rates: tuple[float, ...] = (0.1, 0.3, 0.6)
+
+    def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
+        paraphrases = None if self.augments else ()
+        pictures = [
+            SourcePicture(picture=source.picture(), caption=source.caption, paraphrases=paraphrases)
+            for source in sources
+        ]
+        recipe = self.switch(_recipe(bench.effort, rate=rate, seed=bench.seed))
+        if len(sources) > 1 and self.is_joint:
+            recipe = recipe.model_copy(update={"joint_fraction": JOINT_FRACTION})
+        learnt = learn_concepts(
+            bench.model,
+            pictures[0].picture,
+            pictures[0].caption,
+            [ConceptRequest(id=c.id, word=c.word, kind=c.kind) for source in sources for c in source.concepts],
+            isolation_prompts=bench.general_prompts,
+            recipe=recipe,
+            paraphrases=paraphrases,
+            more_sources=pictures[1:],
+            cache_dir=bench.cache_dir,
+        )
+        return dict(learnt.directions)
+
+    def draw(
+        self, bench: Workbench, learnt: Sequence[Learnt], prompt: BoundPrompt, seeds: Sequence[int]
+    ) -> list[Image.Image]:
+        model = bench.model
+        directions = {concept_id: direction for each in learnt for concept_id, direction in each.items()}
+        text_len = model.defaults.max_sequence_length
+        spans = find_token_spans(prompt, model.pipeline.tokenizer_2, max_sequence_length=text_len)
+        bindings = [
+            DirectionBinding(span.concept_id, span.concept_id, directions[span.concept_id], span.start, span.stop)
+            for span in spans
+        ]
+        offsets = build_token_offsets(bindings, num_blocks=model.num_blocks, text_len=text_len, dim=model.dim)
+        with attach(model.pipeline.transformer, offsets[None]):
+            return draw_prompt(model, prompt.prompt, seeds)
+
+
+def _recipe(effort: Effort, *, rate: float, seed: int) -> LearningRecipe:
+    """The recipe of Fableverse with its shares of both stages, as long as all methods learn."""
+    default = LearningRecipe()
+    stage1 = round(effort.steps * default.stage1_steps / default.num_steps)
+    return default.model_copy(
+        update={
+            "stage1_steps": stage1,
+            "stage2_steps": effort.steps - stage1,
+            "batch_size": effort.batch_size,
+            "isolation_batch_size": effort.pairs_batch_size,
+            "learning_rate": rate,
+            "seed": seed,
+        }
+    )
+
+
+def _shared(recipe: LearningRecipe) -> LearningRecipe:
+    return recipe.model_copy(
+        update={"stage1_steps": recipe.num_steps, "stage2_steps": 0, "isolation_fraction": 0.0},
+    )
+
+
+def _per_block(recipe: LearningRecipe) -> LearningRecipe:
+    return recipe.model_copy(update={"isolation_fraction": 0.0})
+
+
+def _complete(recipe: LearningRecipe) -> LearningRecipe:
+    return recipe
+
+
+def _no_flips(recipe: LearningRecipe) -> LearningRecipe:
+    return recipe.model_copy(update={"flip": False})
+
+
+_PAPER = "TokenVerse (arXiv:2501.12224)"
+TOKENVERSE = (
+    TokenVerse(
+        name="m_plus", alone="m_plus", title="M+, shared by blocks", source=f"{_PAPER}, Fig. 10b.", switch=_shared
+    ),
+    TokenVerse(
+        name="m_plus_block",
+        alone="m_plus_block",
+        title="M+, per block",
+        source=f"{_PAPER}, Fig. 10c.",
+        switch=_per_block,
+    ),
+    TokenVerse(
+        name="full", alone="full", title="TokenVerse", source=f"{_PAPER}, Fig. 10d: with isolation.", switch=_complete
+    ),
+    TokenVerse(
+        name="full_no_aug",
+        alone="full_no_aug",
+        title="TokenVerse, no augmentation",
+        source=f"{_PAPER}, Fig. 12: neither paraphrases nor flips.",
+        switch=_no_flips,
+        augments=False,
+    ),
+    TokenVerse(
+        name="full_joint",
+        alone="full",
+        title="TokenVerse, joint",
+        source=f"{_PAPER}, appendix F: all pictures of a case, some steps side by side.",
+        switch=_complete,
+        is_joint=True,
+    ),
+)

@@ -1,0 +1,118 @@
+"""What a method is to the benchmark: it learns numbers from source pictures, and draws prompts with them.
+
+Methods share the model, the pictures, the prompts, the seeds and the number of steps, and nothing else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from diffusers import FluxPipeline, FluxTransformer2DModel
+from PIL import Image
+from torch import Tensor
+
+from benchmarks.concepts.cases import BenchSource
+from concepts.schema import BoundPrompt
+from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
+from generator.loading import FluxModel
+
+Learnt = dict[str, Tensor]
+"""All that a method keeps of what it learnt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How long every method learns a picture."""
+
+    steps: int = 240
+    batch_size: int = 8
+    """Noise draws of the picture per step."""
+    pairs_batch_size: int = 4
+    """Noise draws of what is shown besides: two-part pictures, pictures of the unmodified model."""
+
+
+FULL_EFFORT = Effort()
+QUICK_EFFORT = Effort(steps=80, batch_size=2, pairs_batch_size=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench:
+    """What methods work with."""
+
+    model: FluxModel
+    effort: Effort
+    cache_dir: Path
+    """Keeps the pictures that the unmodified model draws for isolation and prior preservation."""
+    seed: int = 0
+
+    @property
+    def general_prompts(self) -> tuple[str, ...]:
+        """Captions of those pictures."""
+        lexicon = self.model.lexicon
+        return prompts_from_lexicon(lexicon) if lexicon is not None else GENERAL_PROMPTS
+
+
+class Method(Protocol):
+    """One row of the table; what differs between two rows is said in their files alone."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """The paper, and what is done differently here."""
+        ...
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """Learning rates that the search tries; none where nothing is learnt."""
+        ...
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether it learns all pictures of a case at once, instead of each once for all cases."""
+        ...
+
+    @property
+    def alone(self) -> str:
+        """The method that learns the same from one picture, itself where there is no other; what it learnt is used."""
+        ...
+
+    def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
+        """What one picture teaches, or all pictures of a case where the method is joint."""
+        ...
+
+    def draw(
+        self, bench: Workbench, learnt: Sequence[Learnt], prompt: BoundPrompt, seeds: Sequence[int]
+    ) -> list[Image.Image]:
+        """A picture for each seed; the prompt's mentions are the concepts by id."""
+        ...
+
+
+def draw_prompt(model: FluxModel, prompt: str, seeds: Sequence[int]) -> list[Image.Image]:
+    """One picture per seed, drawn in one batch by diffusers' own pipeline, with whatever hooks the model has on."""
+    defaults = model.defaults
+    return model.pipeline(
+        prompt=prompt,
+        num_images_per_prompt=len(seeds),
+        generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+        num_inference_steps=defaults.num_inference_steps,
+        guidance_scale=defaults.guidance_scale,
+        height=defaults.height,
+        width=defaults.width,
+        max_sequence_length=defaults.max_sequence_length,
+    ).images
+
+
+def with_transformer(model: FluxModel, transformer: FluxTransformer2DModel) -> FluxModel:
+    """The same model with another transformer; the rest is shared."""
+    pipeline = FluxPipeline(**{**model.pipeline.components, "transformer": transformer})
+    pipeline.set_progress_bar_config(disable=True)
+    return replace(model, pipeline=pipeline)

@@ -1,0 +1,142 @@
+"""Runs methods over cases and keeps what each learnt and drew, so that an interrupted run goes on where it was.
+
+A file's name is a digest of all that it depends on; a file that is there is right, and nothing else is looked at.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from benchmarks.concepts.cases import BenchSource, Case, Task
+from benchmarks.concepts.protocol import Learnt, Method, Workbench
+from benchmarks.concepts.scores import Score, score
+from pocket.probe import Probe, read_pictures
+
+logger = logging.getLogger(__name__)
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """One picture of a method and what it is worth."""
+
+    case: Case
+    method: str
+    seed: int
+    path: Path
+    score: Score
+
+    @property
+    def task_and_method(self) -> tuple[Task, str]:
+        return self.case.task, self.method
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """Learns and draws with one workbench, by way of the files of a folder."""
+
+    bench: Workbench
+    probe: Probe
+    folder: Path
+    rates: Mapping[str, float]
+    """Learning rates by what methods learn alone; those that the map lacks learn at the first of theirs."""
+    seeds: Sequence[int]
+
+    def run(self, method: Method, cases: Sequence[Case], *, tell: Tell = logger.info) -> list[Drawn]:
+        """All pictures of one method, those that are kept read instead of drawn."""
+        drawn: list[Drawn] = []
+        for number, case in enumerate(cases, start=1):
+            tell(f"{method.title}: {case.task} {number} of {len(cases)}")
+            drawn += self.run_case(method, case)
+        return drawn
+
+    def run_case(self, method: Method, case: Case) -> list[Drawn]:
+        """A picture per seed of one case."""
+        groups = [case.sources] if method.is_joint else [(source,) for source in case.sources]
+        keys = [self._key(method, group) for group in groups]
+        paths = [self._picture_path(method, keys, case, seed) for seed in self.seeds]
+        missing = [(path, seed) for path, seed in zip(paths, self.seeds, strict=True) if not path.is_file()]
+        if missing:
+            learnt = [self._learnt(method, group, key) for group, key in zip(groups, keys, strict=True)]
+            pictures = method.draw(self.bench, learnt, case.prompt, [seed for _, seed in missing])
+            for (path, _), picture in zip(missing, pictures, strict=True):
+                _keep(path, lambda temporary, picture=picture: picture.save(temporary, "PNG"))
+        return [
+            Drawn(case=case, method=method.name, seed=seed, path=path, score=value)
+            for seed, path, value in zip(self.seeds, paths, self._scores(case, paths), strict=True)
+        ]
+
+    def seconds(self, method: Method, sources: Sequence[BenchSource]) -> float | None:
+        """Processor seconds that learning these pictures took; None where it has not been done."""
+        path = self._learnt_path(self._key(method, sources))
+        if not method.rates or not path.is_file():
+            return None
+        with safe_open(path, framework="pt") as file:
+            return float((file.metadata() or {})["cpu_seconds"])
+
+    def _scores(self, case: Case, paths: Sequence[Path]) -> list[Score]:
+        pictures = [*(source.picture() for source in case.sources), *(Image.open(path) for path in paths)]
+        readings = read_pictures(self.probe, pictures)
+        of_sources = readings[: len(case.sources)]
+        return [score(case, reading, of_sources) for reading in readings[len(case.sources) :]]
+
+    def _learnt(self, method: Method, sources: Sequence[BenchSource], key: str) -> Learnt:
+        if not method.rates:
+            return {}
+        path = self._learnt_path(key)
+        if not path.is_file():
+            started = time.process_time()
+            tensors = method.learn(self.bench, sources, rate=self._rate(method))
+            seconds = f"{time.process_time() - started:.1f}"
+            _keep(path, lambda temporary: _save(tensors, temporary, {"cpu_seconds": seconds}))
+        return load_file(path)
+
+    def _rate(self, method: Method) -> float:
+        return self.rates.get(method.alone, method.rates[0]) if method.rates else 0.0
+
+    def _key(self, method: Method, sources: Sequence[BenchSource]) -> str:
+        return _digest(
+            self.bench.model.fingerprint,
+            method.alone if len(sources) == 1 else method.name,
+            self._rate(method),
+            asdict(self.bench.effort),
+            self.bench.seed,
+            [[source.caption, asdict(source.scene)] for source in sources],
+        )
+
+    def _learnt_path(self, key: str) -> Path:
+        return self.folder / "learnt" / f"{key}.safetensors"
+
+    def _picture_path(self, method: Method, keys: Sequence[str], case: Case, seed: int) -> Path:
+        digest = _digest(method.name, keys, case.prompt.model_dump(), seed)
+        return self.folder / "pictures" / f"{method.name}-{digest}.png"
+
+
+def _save(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
+
+
+def _keep(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _digest(*identity: object) -> str:
+    return hashlib.sha256(json.dumps(identity, default=str).encode()).hexdigest()[:20]

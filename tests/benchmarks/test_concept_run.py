@@ -1,0 +1,203 @@
+"""Running methods: what is kept, what a second run does again, and the forms in which results leave."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from api import exit_codes
+from api.cli import main
+from benchmarks.concepts.benchmark import Plan, make_plan_cases
+from benchmarks.concepts.cases import BenchSource, Case
+from benchmarks.concepts.methods import METHODS
+from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
+from benchmarks.concepts.run import Drawn, Runner
+from benchmarks.concepts.scores import Score
+from benchmarks.concepts.summary import as_json, as_markdown, leakage_by_kind, summarise
+from concepts.schema import BoundPrompt
+from generator.loading import FluxModel, load_model
+from pocket.probe import load_probe
+
+PROBE = load_probe()
+PLAN = Plan(num_sources=2, seeds_per_case=2, seed=4)
+TINY_EFFORT = Effort(steps=2, batch_size=1, pairs_batch_size=1)
+
+
+@dataclass
+class Counting:
+    """A method that paints every picture in one colour and counts what it is asked for."""
+
+    name: str = "counting"
+    title: str = "Counting"
+    source: str = "No paper."
+    alone: str = "counting"
+    rates: tuple[float, ...] = (1.0,)
+    is_joint: bool = False
+    stops_at: int | None = None
+    learnt: list[tuple[str, ...]] = field(default_factory=list)
+    drawn: list[int] = field(default_factory=list)
+
+    def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
+        del bench
+        if self.stops_at is not None and len(self.learnt) == self.stops_at:
+            raise KeyboardInterrupt
+        self.learnt.append(tuple(source.name for source in sources))
+        return {"rate": torch.tensor([rate])}
+
+    def draw(
+        self, bench: Workbench, learnt: Sequence[Learnt], prompt: BoundPrompt, seeds: Sequence[int]
+    ) -> list[Image.Image]:
+        del bench, learnt, prompt
+        self.drawn += seeds
+        return [Image.new("RGB", (256, 256), (seed % 256, 100, 100)) for seed in seeds]
+
+
+@pytest.fixture(scope="module")
+def model() -> FluxModel:
+    """Pocket, drawing in one step."""
+    loaded = load_model()
+    return replace(loaded, defaults=replace(loaded.defaults, num_inference_steps=1))
+
+
+@pytest.fixture(scope="module")
+def cases() -> tuple[Case, ...]:
+    return make_plan_cases(PLAN, PROBE)
+
+
+def make_runner(model: FluxModel, folder: Path, **changes: object) -> Runner:
+    bench = Workbench(model=model, effort=TINY_EFFORT, cache_dir=folder)
+    runner = Runner(bench=bench, probe=PROBE, folder=folder, rates={}, seeds=(7, 8))
+    return replace(runner, **changes)
+
+
+def test_each_picture_is_learnt_once_and_a_second_run_does_nothing(
+    model: FluxModel, cases: tuple[Case, ...], tmp_path: Path
+) -> None:
+    method = Counting()
+    first = make_runner(model, tmp_path).run(method, cases)
+    assert sorted(method.learnt) == [("multi00",), ("multi01",), ("single00",), ("single01",)]
+    assert len(method.drawn) == len(first) == 2 * len(cases)
+    again = Counting()
+    assert make_runner(model, tmp_path).run(again, cases) == first
+    assert (again.learnt, again.drawn) == ([], [])
+
+
+def test_a_joint_method_learns_all_pictures_of_a_case_at_once(
+    model: FluxModel, cases: tuple[Case, ...], tmp_path: Path
+) -> None:
+    method = Counting(is_joint=True)
+    make_runner(model, tmp_path).run(method, cases)
+    assert sorted(method.learnt) == [("multi00",), ("multi00", "multi01"), ("multi01",), ("single00", "single01")]
+
+
+def test_an_interrupted_run_goes_on_where_it_was(model: FluxModel, cases: tuple[Case, ...], tmp_path: Path) -> None:
+    whole = make_runner(model, tmp_path / "whole").run(Counting(), cases)
+    with pytest.raises(KeyboardInterrupt):
+        make_runner(model, tmp_path / "cut").run(Counting(stops_at=2), cases)
+    resumed = Counting()
+    drawn = make_runner(model, tmp_path / "cut").run(resumed, cases)
+    assert len(resumed.learnt) == 2
+    assert [each.score for each in drawn] == [each.score for each in whole]
+    assert not list((tmp_path / "cut").rglob("*.part"))
+
+
+def test_another_learning_rate_is_learnt_and_drawn_anew(
+    model: FluxModel, cases: tuple[Case, ...], tmp_path: Path
+) -> None:
+    make_runner(model, tmp_path).run(Counting(), cases)
+    other = Counting()
+    make_runner(model, tmp_path, rates={"counting": 2.0}).run(other, cases)
+    assert len(other.learnt) == 4
+    assert len(other.drawn) == 2 * len(cases)
+
+
+@pytest.fixture(scope="module")
+def drawn_before(model: FluxModel) -> bytes:
+    return draw_prompt(model, "a red fox", [3])[0].tobytes()
+
+
+@pytest.fixture(scope="module")
+def method_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("methods")
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_every_method_learns_and_draws_a_case_of_two_pictures_and_leaves_no_trace_on_the_model(
+    name: str, model: FluxModel, cases: tuple[Case, ...], method_folder: Path, drawn_before: bytes
+) -> None:
+    case = next(case for case in cases if case.task == "composition")
+    drawn = make_runner(model, method_folder, seeds=(7,)).run_case(METHODS[name], case)
+    with Image.open(drawn[0].path) as picture:
+        assert picture.size == (256, 256)
+    assert draw_prompt(model, "a red fox", [3])[0].tobytes() == drawn_before
+
+
+def a_score(cp: float, pf: float) -> Score:
+    return Score(cp=cp, pf=pf, leaks=())
+
+
+def drawn_with(case: Case, method: str, *scores: tuple[float, float]) -> list[Drawn]:
+    return [
+        Drawn(case=case, method=method, seed=seed, path=Path("none.png"), score=a_score(*each))
+        for seed, each in enumerate(scores)
+    ]
+
+
+def test_a_row_is_the_product_of_means_inside_its_interval(cases: tuple[Case, ...]) -> None:
+    case = next(case for case in cases if case.task == "full")
+    (row,) = summarise(drawn_with(case, "full", (0.2, 1.0), (0.8, 0.5)))
+    assert (row.cp, row.pf, row.cp_pf, row.pictures) == (0.5, 0.75, 0.375, 2)
+    assert row.low < row.cp_pf < row.high
+
+
+def test_results_have_the_form_that_readers_expect(cases: tuple[Case, ...]) -> None:
+    rows = summarise([each for case in cases for each in drawn_with(case, "full", (0.5, 1.0), (0.7, 0.9))])
+    document = as_json(rows)
+    assert set(document) == {"composition", "decomposition", "full"}
+    for methods in document.values():
+        assert isinstance(methods, dict)
+        assert set(methods) == {"full"}
+        assert set(methods["full"]) == {"cp", "pf", "cp_pf", "low", "high"}  # type: ignore[arg-type]
+    table = as_markdown(rows, {"full": "TokenVerse"})
+    assert len({line.count("|") for line in table.splitlines()}) == 1
+    assert "| TokenVerse | 0.600 | 0.950 | 0.570 (" in table
+
+
+def test_leakage_is_told_by_the_kind_of_concept(cases: tuple[Case, ...], model: FluxModel, tmp_path: Path) -> None:
+    drawn = make_runner(model, tmp_path).run(METHODS["prompt"], cases)
+    leakage = leakage_by_kind(drawn)["prompt"]
+    assert set(leakage) <= {"character", "pose", "lighting", "material", "clothing"}
+    assert all(0 <= share <= 1 for share in leakage.values())
+
+
+def test_the_command_writes_and_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["bench", "concepts", "--quick", "--methods", "prompt", "--tasks", "decomposition", "--cases", "2"]
+    folders = ["--cache", str(tmp_path / "cache"), "--results", str(tmp_path / "results")]
+    assert main([*words, *folders]) == exit_codes.OK
+    printed = capsys.readouterr().out
+    assert printed.index("Judge") < printed.index("| Plain prompt |")
+    results = json.loads((tmp_path / "results" / "concepts.json").read_text(encoding="utf-8"))
+    assert list(results["tasks"]) == ["decomposition"]
+    assert set(results["tasks"]["decomposition"]["prompt"]) == {"cp", "pf", "cp_pf", "low", "high"}
+    assert results["judge"]["accuracy"]["place"] > 0.9
+    assert main([*words, *folders, "--json"]) == exit_codes.OK
+    assert json.loads(capsys.readouterr().out)["tasks"] == results["tasks"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--methods", "telepathy"], "no method 'telepathy'"),
+        (["--tasks", "chess"], "no task 'chess'"),
+        (["--cases", "1"], "too few"),
+    ],
+)
+def test_what_the_benchmark_does_not_have_is_refused(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "concepts", *words]) == exit_codes.USAGE
+    assert message in capsys.readouterr().err
