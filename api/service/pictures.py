@@ -117,13 +117,10 @@ class PictureWork:
             save_picture(image, path, metadata=metadata)
             artifact = keep_file(self._store, path)
         seconds = time.perf_counter() - started
-        done = {
-            **_progress(payload, settings.num_inference_steps, settings.num_inference_steps),
-            "sha256": artifact.sha256,
-        }
-        report("picture", done)
+        steps = settings.num_inference_steps
+        told = {**_progress(payload, steps, steps), "sha256": artifact.sha256}
         drawn = Drawn(artifact=artifact, width=image.width, height=image.height, seconds=round(seconds, 3))
-        return Done(result=drawn.model_dump(mode="json"), picture=artifact.sha256)
+        return Done(result=drawn.model_dump(mode="json"), picture=artifact.sha256, told=told)
 
     def _learn(self, task: Task, report: Report) -> Done:
         payload = LearnPayload.model_validate(task.payload)

@@ -23,8 +23,10 @@ from api.service.tasks import Role, TaskQueue, WorkerRow
 
 logger = logging.getLogger(__name__)
 
-SILENCE_S: Final = 10.0
-"""A worker that has not counted on for so long is taken for dead."""
+SILENCE_S: Final = 30.0
+"""A worker that has not counted on for so long is taken for dead; one that has died is noticed at once."""
+LOADING_S: Final = 1800.0
+"""How long a worker may take until it is ready: a model may have to be downloaded."""
 _LOOK_EVERY_S: Final = 0.25
 _FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 30.0
@@ -70,7 +72,7 @@ class Supervisor:
     def start(self) -> None:
         """Give up workers of an earlier life on this machine that are gone, then start new ones."""
         for row in self._tasks.workers():
-            if row.host == socket.gethostname() and not _is_running(row):
+            if row.host == socket.gethostname() and _process_of(row) is None:
                 self._tasks.give_up(row.id, died=False)
         self._thread.start()
 
@@ -131,12 +133,14 @@ class Supervisor:
         for row in rows:
             seen = self._seen[row.id]
             is_silent = now - seen.beat_at > SILENCE_S
-            is_stalled = now - seen.progress_at > self._stall_s(row.role) and (row.task_id or not row.is_ready)
+            is_stalled = row.task_id is not None and now - seen.progress_at > self._stall_s(row.role)
+            is_stalled |= not row.is_ready and now - seen.progress_at > LOADING_S
             place = own.get(row.id)
             if place is not None and place.process is not None and (is_silent or is_stalled):
                 logger.warning("a %s worker hangs and is ended", row.role)
                 place.process.kill()
             elif place is None and is_silent:
+                _end_orphan(row)
                 self._tasks.give_up(row.id, died=True)
 
     def _moved(self, row: WorkerRow, now: float) -> _Seen:
@@ -155,9 +159,17 @@ class Supervisor:
         return max(self._settings.stall_s, self._settings.base.timeout_s + _TEXT_STALL_EXTRA_S)
 
 
-def _is_running(row: WorkerRow) -> bool:
-    """Whether the process of that number is still the worker, and not another that got the number since."""
+def _process_of(row: WorkerRow) -> psutil.Process | None:
+    """The worker's process on this machine; None when it is gone, or another got its number since."""
     try:
-        return row.id in psutil.Process(row.pid).cmdline()
+        process = psutil.Process(row.pid) if row.host == socket.gethostname() else None
+        return process if process is not None and row.id in process.cmdline() else None
     except psutil.Error:
-        return False
+        return None
+
+
+def _end_orphan(row: WorkerRow) -> None:
+    """End a worker that hangs and whose own service is gone, so that it does not wake up one day."""
+    process = _process_of(row)
+    if process is not None:
+        process.kill()

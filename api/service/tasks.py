@@ -183,8 +183,16 @@ class TaskQueue:
             add_event(connection, task.job_id, type_, progress, progress=dict(progress))
             _moved(connection, task.worker, task_id=task.id)
 
-    def finish(self, task: Task, result: Json, *, picture: str | None = None) -> None:
-        """End a task well; `picture` is the hash of one that was drawn.
+    def finish(
+        self, task: Task, result: Json, *, picture: str | None = None, told: Mapping[str, Any] | None = None
+    ) -> None:
+        """End a task well, once and with one event if any.
+
+        Args:
+            task: In the worker's hands.
+            result: What came of it.
+            picture: Hash of one that was drawn.
+            told: The event that says so, which is the job's progress too.
 
         Raises:
             TaskCanceled: The task is no longer the worker's; its result is dropped.
@@ -192,6 +200,8 @@ class TaskQueue:
         with self._database.write() as connection:
             self._check_held(connection, task)
             _end(connection, task.id, "done", result=dict(result), picture=picture)
+            if told is not None:
+                add_event(connection, task.job_id, "picture", told, progress=dict(told))
             _moved(connection, task.worker, task_id=None)
 
     def fail(self, task: Task, error: Json) -> None:

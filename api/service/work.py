@@ -21,6 +21,8 @@ class Done:
     """As JSON has it."""
     picture: str | None = None
     """Hash of a picture that was drawn."""
+    told: Mapping[str, Any] | None = None
+    """The event that says so, of type "picture"."""
 
 
 Handler = Callable[[Task, Report], Done]

@@ -79,13 +79,13 @@ class Worker:
 
         try:
             try:
-                result = self._work.handlers[task.kind](task, report)
+                done = self._work.handlers[task.kind](task, report)
             except (TaskCanceled, DBAPIError):
                 raise
             except Exception as error:  # whatever a task does, its job says so and the next task is done
                 self._tasks.fail(task, _told(error))
             else:
-                self._tasks.finish(task, result.result, picture=result.picture)
+                self._tasks.finish(task, done.result, picture=done.picture, told=done.told)
         except TaskCanceled:
             self._tasks.let_go(self._id)
 

@@ -1,0 +1,187 @@
+"""Jobs and tasks as rows, in SQLite and in PostgreSQL: turns, leases, ends, events, owners."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from api.service.database import Database
+from api.service.errors import NotFound, TaskCanceled, WrongState
+from api.service.ids import new_id
+from api.service.jobs import Jobs
+from api.service.tables import metadata
+from api.service.tasks import MAX_STARTS, NewTask, Task, TaskQueue, task_id
+
+pytest_plugins = ["tests.postgres"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    is_sqlite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path / 'test.sqlite'}" if is_sqlite else request.getfixturevalue("postgres_url")
+    database = Database.open(url)
+    yield database
+    if not is_sqlite:
+        with database.write() as connection:
+            metadata.drop_all(connection)
+    database.close()
+
+
+@pytest.fixture
+def jobs(database: Database) -> Jobs:
+    return Jobs(database)
+
+
+@pytest.fixture
+def queue(database: Database) -> TaskQueue:
+    return TaskQueue(database)
+
+
+def add_job(database: Database, owner: str, *, pictures: int = 1, first: int = 1) -> str:
+    """A job with tasks to draw; `first` 0 is a single picture, 1 a book."""
+    with database.write() as connection:
+        job_id = Jobs(database).add(connection, owner=owner, kind="book", subject=new_id("book"), request={})
+    tasks = [
+        NewTask(key=f"draw-{number}", kind="draw", payload={"n": number}, position=number)
+        for number in range(first, first + pictures)
+    ]
+    TaskQueue(database).add(job_id, owner, tasks)
+    return job_id
+
+
+def a_worker(queue: TaskQueue) -> str:
+    worker_id = new_id("worker")
+    queue.enlist(worker_id, "draw", host="here", pid=1)
+    return worker_id
+
+
+def claim(queue: TaskQueue, worker: str) -> Task:
+    task = queue.claim(worker, "draw")
+    assert task is not None
+    return task
+
+
+def test_owners_take_turns_and_single_pictures_go_first(database: Database, queue: TaskQueue) -> None:
+    add_job(database, "ann", pictures=3)
+    add_job(database, "bob", pictures=2)
+    add_job(database, "ann", first=0)
+    worker = a_worker(queue)
+    claimed = [claim(queue, worker) for _ in range(6)]
+    order = [(task.owner, task.payload["n"]) for task in claimed]
+    assert order == [("ann", 0), ("bob", 1), ("ann", 1), ("bob", 2), ("ann", 2), ("ann", 3)]
+    assert queue.claim(worker, "draw") is None
+    assert queue.claim(worker, "text") is None
+
+
+def test_a_task_is_given_to_one_worker_only(database: Database, queue: TaskQueue) -> None:
+    add_job(database, "ann", pictures=16)
+    workers = [a_worker(queue) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        claimed = list(threads.map(lambda number: queue.claim(workers[number % 4], "draw"), range(20)))
+    ids = [task.id for task in claimed if task is not None]
+    assert len(ids) == len(set(ids))
+    assert len(ids) == 16 or queue.claim(workers[0], "draw") is not None, "nothing is skipped for good"
+
+
+def test_whoever_lost_a_task_is_refused(database: Database, jobs: Jobs, queue: TaskQueue) -> None:
+    job_id = add_job(database, "ann")
+    first, second = a_worker(queue), a_worker(queue)
+    lost = claim(queue, first)
+    assert queue.give_up(first, died=True) == [lost.id]
+    held = claim(queue, second)
+    assert (held.id, held.starts) == (lost.id, 2)
+    for late in (
+        lambda: queue.report(lost, "step", {}),
+        lambda: queue.finish(lost, {"sha": "late"}),
+        lambda: queue.fail(lost, {"message": "late"}),
+    ):
+        with pytest.raises(TaskCanceled):
+            late()
+    queue.finish(held, {"sha": "x"}, picture="x", told={"picture": 0})
+    assert queue.ends([held.id])[held.id].result == {"sha": "x"}
+    assert [event.type for event in jobs.events("ann", job_id, after=0)] == ["queued", "taken_over", "picture"]
+    assert queue.beat(first) is False and queue.beat(second) is True
+
+
+def test_a_task_that_kills_its_workers_is_given_up(database: Database, queue: TaskQueue) -> None:
+    job_id = add_job(database, "ann")
+    for _ in range(MAX_STARTS):
+        worker = a_worker(queue)
+        claim(queue, worker)
+        queue.give_up(worker, died=True)
+    assert queue.claim(a_worker(queue), "draw") is None
+    id_ = task_id(job_id, "draw-1")
+    end = queue.ends([id_])[id_]
+    assert end.state == "failed" and end.error is not None and end.error["type"] == "WorkerDied"
+
+
+def test_a_stop_of_the_service_does_not_count_as_a_death(database: Database, queue: TaskQueue) -> None:
+    add_job(database, "ann")
+    for _ in range(MAX_STARTS + 2):
+        worker = a_worker(queue)
+        assert claim(queue, worker).starts == 1
+        queue.give_up(worker, died=False)
+
+
+def test_a_cancellation_takes_the_task_away_and_holds(database: Database, jobs: Jobs, queue: TaskQueue) -> None:
+    job_id = add_job(database, "ann", pictures=2)
+    task = claim(queue, a_worker(queue))
+    jobs.enter(job_id, "drawing")
+    assert jobs.cancel("ann", job_id).state == "canceled"
+    with pytest.raises(TaskCanceled):
+        queue.report(task, "step", {})
+    jobs.succeed(job_id, {}, also=lambda _: None)
+    jobs.fail(job_id, {"message": "late"})
+    queue.add(job_id, "ann", [NewTask(key="late", kind="draw", payload={})])
+    assert queue.claim(a_worker(queue), "draw") is None
+    job = jobs.get("ann", job_id)
+    assert (job.state, job.error, job.result) == ("canceled", None, None)
+
+
+def test_a_retry_keeps_what_is_done_and_whole(database: Database, jobs: Jobs, queue: TaskQueue) -> None:
+    job_id = add_job(database, "ann", pictures=3)
+    worker = a_worker(queue)
+    for sha in ("good", "bad"):
+        queue.finish(claim(queue, worker), {"sha": sha}, picture=sha)
+    queue.fail(claim(queue, worker), {"message": "no"})
+    with pytest.raises(WrongState, match="queued"):
+        jobs.retry("ann", job_id)
+    jobs.fail(job_id, {"message": "no"})
+    job = jobs.retry("ann", job_id, damaged={"bad"})
+    assert (job.state, job.attempt, job.error) == ("queued", 2, None)
+    ids = [task_id(job_id, f"draw-{number}") for number in (1, 2, 3)]
+    assert [queue.ends(ids)[id_].state for id_ in ids] == ["done", "canceled", "canceled"]
+
+
+def test_the_same_drawing_is_taken_over_within_an_owner_only(database: Database, queue: TaskQueue) -> None:
+    worker = a_worker(queue)
+    made: list[str] = []
+    for owner in ("ann", "ann", "bob"):
+        job_id = add_job(database, owner, pictures=0)
+        queue.add(job_id, owner, [NewTask(key="draw", kind="draw", payload={}, inputs="same")])
+        task = queue.claim(worker, "draw")
+        if task is not None:
+            made.append(task.owner)
+            queue.finish(task, {"sha": owner}, picture=owner)
+        assert queue.ends([task_id(job_id, "draw")])[task_id(job_id, "draw")].result == {"sha": owner}
+    assert made == ["ann", "bob"]
+
+
+def test_nobody_sees_what_is_somebody_elses(database: Database, jobs: Jobs) -> None:
+    job_id = add_job(database, "ann")
+    assert jobs.list("bob", limit=10) == []
+    assert jobs.events("bob", job_id, after=0) == []
+    for ask in (jobs.get, jobs.cancel, jobs.retry):
+        with pytest.raises(NotFound):
+            ask("bob", job_id)
+    assert jobs.get("ann", job_id).state == "queued"
+
+
+def test_events_are_numbered_without_gaps_by_many_writers(database: Database, jobs: Jobs, queue: TaskQueue) -> None:
+    job_id = add_job(database, "ann", pictures=4)
+    tasks = [claim(queue, a_worker(queue)) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda n: queue.report(tasks[n % 4], "step", {"step": n}), range(40)))
+    assert [event.number for event in jobs.events("ann", job_id, after=0)] == list(range(1, 42))
+    assert [event.number for event in jobs.events("ann", job_id, after=39)] == [40, 41]
