@@ -270,6 +270,7 @@ def _serve(arguments: argparse.Namespace, settings: Settings, reporter: Reporter
         data_dir=arguments.data,
         host=arguments.host,
         port=arguments.port,
+        ask_keys=arguments.ask_keys,
         database_url=arguments.database,
         store_url=arguments.store,
         base=settings,
@@ -297,7 +298,20 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def _keys(arguments: argparse.Namespace, settings: Settings, _: Reporter) -> Outcome:
+    from api.commands.keys import create_key, list_keys, revoke_key
+    from api.service.settings import ServiceSettings
+
+    service = ServiceSettings(data_dir=arguments.data, database_url=arguments.database, base=settings)
+    if arguments.action == "list":
+        return list_keys(service)
+    if arguments.action == "revoke":
+        return revoke_key(service, arguments.id)
+    return create_key(service, arguments.owner, scopes=arguments.scope or ("read", "write"), days=arguments.days)
+
+
 _COMMANDS = {
+    "keys": _keys,
     "serve": _serve,
     "doctor": _doctor,
     "book": _book,

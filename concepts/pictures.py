@@ -13,12 +13,12 @@ from PIL import Image, ImageOps
 from concepts.errors import UnreadablePicture
 
 # Named, so that no format is tried that starts other programs (EPS) or is a document (PDF).
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 # What Pillow's decoders are known to raise on broken files, beside their own UnidentifiedImageError (an OSError).
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
 
 
-def open_picture(path: Path, *, max_megapixels: float = 25) -> Image.Image:
+def open_picture(path: Path, *, max_megapixels: float = 25, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """The picture in a file: RGB, upright as its EXIF orientation says, fully decoded, the file closed again.
 
     Of an animation it is the first frame; transparent parts become white. The size is checked from the header,
@@ -28,6 +28,7 @@ def open_picture(path: Path, *, max_megapixels: float = 25) -> Image.Image:
     Args:
         path: A PNG, JPEG, WebP, GIF, BMP or TIFF file, recognised by content, not by name.
         max_megapixels: Most pixels allowed, in millions.
+        formats: Those of the six that are accepted, by Pillow's names.
 
     Raises:
         UnreadablePicture: The file is missing, is no picture of these formats, is broken or truncated, or is
@@ -36,7 +37,7 @@ def open_picture(path: Path, *, max_megapixels: float = 25) -> Image.Image:
     try:
         if path.stat().st_size == 0:
             raise UnreadablePicture(f"{str(path)!r} is empty: a picture is needed. Use another file.")
-        with _open_lazily(path) as image:
+        with _open_lazily(path, formats) as image:
             if image.width * image.height > max_megapixels * 1e6:
                 raise _too_large(path, f"{image.width} × {image.height} pixels", max_megapixels)
             image.load()
@@ -47,16 +48,16 @@ def open_picture(path: Path, *, max_megapixels: float = 25) -> Image.Image:
         raise UnreadablePicture(f"There is no file {str(path)!r}: check the path of the picture.") from error
     except _BROKEN as error:
         raise UnreadablePicture(
-            f"{str(path)!r} cannot be read as a picture ({error}): it must be a whole {', '.join(_FORMATS)} file. "
+            f"{str(path)!r} cannot be read as a picture ({error}): it must be a whole {', '.join(formats)} file. "
             "Open it in a picture program and save it again, or use another file."
         ) from error
 
 
-def _open_lazily(path: Path) -> Image.Image:
+def _open_lazily(path: Path, formats: tuple[str, ...]) -> Image.Image:
     """The picture with only its header read; Pillow's warning about size is left to the caller's own limit."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path, formats=_FORMATS)
+        return Image.open(path, formats=formats)
 
 
 def _too_large(path: Path, size: str, max_megapixels: float) -> UnreadablePicture:

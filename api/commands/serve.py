@@ -8,6 +8,8 @@ from api.console import Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.service.app import create_app
+from api.service.limits import MAX_HEAD_BYTES, HttpConnection
+from api.service.logs import configure_logs
 from api.service.settings import ServiceSettings
 
 _DRAIN_S = 5
@@ -20,11 +22,19 @@ def serve(settings: ServiceSettings, *, reporter: Reporter) -> Outcome:
     Raises:
         UsageError: The address cannot be listened to.
     """
+    configure_logs()
     listener = _listen(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     reporter.note(f"Serving on http://{f'[{host}]' if ':' in host else host}:{port}; Ctrl-C stops.")
     config = uvicorn.Config(
-        create_app(settings), log_level="warning", server_header=False, timeout_graceful_shutdown=_DRAIN_S
+        create_app(settings),
+        http=HttpConnection,
+        ws="none",
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_DRAIN_S,
     )
     uvicorn.Server(config).run(sockets=[listener])
     return Outcome(lines=("Stopped.",), data={"host": host, "port": port})

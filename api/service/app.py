@@ -3,15 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 
 import api
-from api.service.errors import status_of
-from api.service.routes import books, concepts, docs, health, images, jobs, scenes, stories
+from api.service.edge import install_edge
+from api.service.routes import books, concepts, docs, health, images, jobs, metrics, scenes, stories
 from api.service.services import running_services
 from api.service.settings import ServiceSettings
-from concepts.errors import FableverseError
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
@@ -31,13 +29,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_exception_handler(FableverseError, _answer_error)
-    for routes in (jobs, scenes, books, stories, concepts, images, health, docs):
+    for routes in (jobs, scenes, books, stories, concepts, images, health, metrics, docs):
         app.include_router(routes.router)
+    install_edge(app, settings)
     return app
-
-
-async def _answer_error(_: Request, error: Exception) -> JSONResponse:
-    status = status_of(error)
-    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": str(error)}
-    return JSONResponse(body, status_code=status, media_type="application/problem+json")

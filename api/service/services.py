@@ -7,11 +7,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.service.authentication import principal_of
 from api.service.database import Database
 from api.service.dbos_engine import DbosEngine
 from api.service.dispatch import Dispatcher
 from api.service.jobs import Jobs
-from api.service.settings import LOCAL_OWNER, ServiceSettings
+from api.service.keys import Principal
+from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.service.supervisor import Supervisor
 from api.service.tasks import TaskQueue
@@ -67,22 +69,9 @@ async def running_services(settings: ServiceSettings) -> AsyncIterator[Services]
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Principal:
-    """Whoever makes a request."""
-
-    owner: str
-    """Whose things they see and make."""
-
-
 def services_of(request: Request) -> Services:
     """The parts of the service that answers the request."""
     return request.app.state.services
-
-
-def principal_of(_: Request) -> Principal:
-    """Who makes the request: on this machine alone everybody is the same person."""
-    return Principal(owner=LOCAL_OWNER)
 
 
 ServicesDep = Annotated[Services, Depends(services_of)]

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from api.service.hosts import is_loopback
 from api.settings import Settings
 
 DATABASE_FILENAME = "fableverse.sqlite"
@@ -21,6 +22,8 @@ class ServiceSettings:
     """Everything that has to outlive a restart, unless the two URLs below point elsewhere."""
     host: str = "127.0.0.1"
     port: int = 8000
+    ask_keys: bool = False
+    """Whether API keys are asked for on loopback too, as behind a proxy; elsewhere they always are."""
     database_url: str | None = None
     """An SQLAlchemy URL of a PostgreSQL database; None is an SQLite file in `data_dir`."""
     store_url: str | None = None
@@ -35,6 +38,11 @@ class ServiceSettings:
     """A worker that makes no progress on a task for so many seconds is ended and its task given to another."""
     base: Settings = field(default_factory=Settings)
     """Model, bank, language model and templates, as for every other command."""
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether requests have to bring an API key."""
+        return self.ask_keys or not is_loopback(self.host)
 
     @property
     def database(self) -> str:

@@ -1,0 +1,87 @@
+"""What a request may be made of: JSON that is JSON, and text that every part of the service can keep."""
+
+import re
+
+from pydantic_core import from_json
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.service.problems import Problem, respond
+
+# PostgreSQL keeps no NUL; in a file's name or a program's argument it would end the text.
+_NUL_IN_JSON = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_NUL_IN_ADDRESS = re.compile(rb"%00")
+
+
+class StrictBodies:
+    """ASGI middleware: refuses JSON that is none, and NUL anywhere, before any route sees it.
+
+    JSON is checked by pydantic's own parser, which unlike Python's refuses NaN, halves of surrogate pairs and nesting
+    beyond reason.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if _NUL_IN_ADDRESS.search(scope["raw_path"]) or _NUL_IN_ADDRESS.search(scope["query_string"]):
+            await respond(Problem(400, "The address has a NUL character. Leave it out."))(scope, receive, send)
+            return
+        if not _is_json(Headers(scope=scope).get("content-type", "")):
+            await self._app(scope, receive, send)
+            return
+        body = await read_body(receive)
+        if body is None:
+            return
+        problem = _fault(body)
+        if problem is not None:
+            await respond(problem)(scope, receive, send)
+        else:
+            await self._app(scope, ReadBody(body, receive).receive, send)
+
+
+class ReadBody:
+    """Hands a body that was read already on, then goes on listening for the client going away."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def receive(self) -> Message:
+        """The next message for an application."""
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """The whole body; None when the client went away."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _is_json(content_type: str) -> bool:
+    essence = content_type.partition(";")[0].strip().lower()
+    return essence == "application/json" or (essence.startswith("application/") and essence.endswith("+json"))
+
+
+def _fault(body: bytes) -> Problem | None:
+    if not body:
+        return None
+    try:
+        from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return Problem(400, "The body is no valid JSON. Correct it.", kind="invalid-json")
+    if _NUL_IN_JSON.search(body):
+        return Problem(422, "The body has a NUL character. Leave it out.", kind="invalid-request")
+    return None

@@ -1,0 +1,200 @@
+"""Every failure as an RFC 9457 problem: `application/problem+json`, mapped once, for all routes alike.
+
+Bodies never repeat what was sent, so that nobody's words end up in another's log, and name no file or address inside.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from pydantic import JsonValue
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from api.errors import as_output_error
+from api.service.errors import status_of
+from concepts.errors import FableverseError
+
+logger = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 1
+
+SCHEMA: dict[str, Any] = {
+    "title": "Problem",
+    "description": "What went wrong, as RFC 9457 writes it.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "description": "Names the kind of problem; about:blank says no more than status."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What was wrong, the rule, and what to do."},
+        "request_id": {"type": "string", "description": "Finds this request in the server's log."},
+        "errors": {
+            "type": "array",
+            "description": "Of an invalid request, every place that is wrong.",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+class Problem(Exception):
+    """A failure that only HTTP knows, raised anywhere while a request is answered; becomes the response.
+
+    Args:
+        status: The HTTP status.
+        detail: What was wrong, the rule, what to do.
+        kind: Words with hyphens that name the kind; without, the status says it all.
+        headers: Of the response.
+    """
+
+    def __init__(
+        self, status: int, detail: str, *, kind: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.kind = kind
+        self.headers = dict(headers or {})
+
+
+def respond(problem: Problem, *, errors: Iterable[Mapping[str, JsonValue]] = ()) -> JSONResponse:
+    """The problem as a response, with the request's id where one is known."""
+    body: dict[str, Any] = {
+        "type": f"urn:fableverse:problem:{problem.kind}" if problem.kind else "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id is not None:
+        body["request_id"] = request_id
+    listed = [dict(error) for error in errors]
+    if listed:
+        body["errors"] = listed
+    return JSONResponse(body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def problem_of(error: FableverseError) -> Problem:
+    """What an error of the packages is over HTTP."""
+    status = status_of(error)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+    detail = str(error) if status != 500 else "The service is damaged or misconfigured. Its log says where."
+    return Problem(status, detail, kind=_kind_of(type(error)), headers=headers)
+
+
+def install_problems(app: FastAPI) -> None:
+    """Makes every failure of the app's routes a problem, and says so in its OpenAPI document."""
+
+    async def on_problem(_: Request, error: Problem) -> JSONResponse:
+        return respond(error)
+
+    async def on_http_exception(_: Request, error: HTTPException) -> JSONResponse:
+        return respond(Problem(error.status_code, _detail_of(error), headers=error.headers))
+
+    async def on_invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [{"pointer": _pointer_of(fault["loc"]), "detail": str(fault["msg"])} for fault in error.errors()]
+        where = ", ".join(str(fault["pointer"]) for fault in errors[:3])
+        detail = f"The request is not as the API's description says at {where}. Correct it."
+        return respond(Problem(422, detail, kind="invalid-request"), errors=errors)
+
+    async def on_domain_error(_: Request, error: FableverseError) -> JSONResponse:
+        problem = problem_of(error)
+        if problem.status >= 500:
+            # Of an error of the installation the client hears nothing, so that the log has to say it.
+            message = str(error) if problem.status == 500 else None
+            logger.error("domain_error", error=type(error).__name__, message=message)
+        return respond(problem)
+
+    async def on_os_error(_: Request, error: OSError) -> JSONResponse:
+        known = as_output_error(error)
+        if known is None:
+            raise error
+        logger.error("storage_error", error=type(error).__name__, errno=error.errno)
+        return respond(Problem(507, "The service's storage cannot be used now. Try later.", kind="storage"))
+
+    async def on_database_error(_: Request, error: SQLAlchemyError) -> JSONResponse:
+        if not isinstance(error, DBAPIError):
+            raise error
+        logger.error("database_error", error=type(error).__name__)
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        return respond(Problem(503, "The database cannot be used now. Try again.", kind="database", headers=headers))
+
+    for cls, handler in {
+        Problem: on_problem,
+        HTTPException: on_http_exception,
+        RequestValidationError: on_invalid_request,
+        FableverseError: on_domain_error,
+        OSError: on_os_error,
+        SQLAlchemyError: on_database_error,
+    }.items():
+        app.add_exception_handler(cls, handler)  # pyright: ignore[reportArgumentType]  # each takes its own class
+
+
+def unexpected_problem() -> Problem:
+    """What a fault of the program looks like from outside."""
+    return Problem(500, "The service failed in a way that nobody foresaw. Its log has more under the request's id.")
+
+
+def describe_problems(app: FastAPI, *, with_keys: bool) -> None:
+    """Documents the problem as an answer of every operation, and keys only where the app asks for them."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            described = get_openapi(
+                title=app.title,
+                version=app.version,
+                summary=app.summary,
+                description=app.description,
+                routes=app.routes,
+            )
+            schemas = described.setdefault("components", {}).setdefault("schemas", {})
+            schemas["Problem"] = SCHEMA
+            if not with_keys:
+                described["components"].pop("securitySchemes", None)
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            for operations in described["paths"].values():
+                for operation in operations.values():
+                    operation["responses"].pop("422", None)
+                    if not with_keys:
+                        operation.pop("security", None)
+                    operation["responses"]["default"] = {
+                        "description": "A problem",
+                        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+                    }
+            app.openapi_schema = described
+        return app.openapi_schema
+
+    app.openapi = openapi
+
+
+def _detail_of(error: HTTPException) -> str:
+    advice = {
+        404: "There is nothing at this address. Check its spelling.",
+        405: "This method is not allowed here: the Allow header lists those that are.",
+    }
+    phrase = HTTPStatus(error.status_code).phrase
+    return advice.get(error.status_code, error.detail) if error.detail == phrase else error.detail
+
+
+def _pointer_of(location: tuple[int | str, ...]) -> str:
+    """A JSON pointer; a name that is no plain word was made up by the sender and is not repeated."""
+    parts = (str(part) for part in location)
+    return "/" + "/".join(part if re.fullmatch(r"[\w.-]{1,64}", part, re.ASCII) else "?" for part in parts)
+
+
+def _kind_of(cls: type[Exception]) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
