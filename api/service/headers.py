@@ -11,15 +11,6 @@ STUDIO_POLICY = (
 """For pages of ours: nothing inline, nothing from elsewhere. `blob:` shows a picture before it is sent,
 `data:` is for the symbols in the documentation's styles."""
 
-BOOK_POLICY = (
-    "sandbox allow-scripts; default-src 'none'; base-uri 'none'; font-src data:; form-action 'none'; "
-    "frame-ancestors 'self'; img-src data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
-)
-"""For a finished book, one file with all it needs inside: in an origin of its own, so it reaches nothing of ours."""
-
-FILE_POLICY = "sandbox; default-src 'none'"
-"""For pictures and downloads, should a browser ever take one for a page."""
-
 _DEFAULTS = {
     "Content-Security-Policy": STUDIO_POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",

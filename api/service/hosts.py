@@ -4,24 +4,15 @@ A page of another site can make a browser send requests here. Where no key is as
 site's own may even point here (DNS rebinding), so the Host has to be this machine's.
 """
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.service.problems import Problem, respond
+from api.service.settings import is_loopback
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, a name or an address without a port, is this machine alone."""
-    name = host.strip("[]").lower()
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
 
 
 class HostGuard:

@@ -65,9 +65,18 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, connection: Connection, *, owner: str, kind: JobKind, subject: str, request: Json) -> str:
+    def add(
+        self,
+        connection: Connection,
+        *,
+        owner: str,
+        kind: JobKind,
+        subject: str,
+        request: Json,
+        job_id: str | None = None,
+    ) -> str:
         """A new job's id; part of the caller's transaction, so that the thing it makes is added with it or not."""
-        job_id, now = new_id("job"), time.time()
+        job_id, now = job_id or new_id("job"), time.time()
         connection.execute(
             insert(jobs).values(
                 id=job_id,
@@ -84,6 +93,10 @@ class Jobs:
         )
         add_event(connection, job_id, "queued", {"stage": "queued"})
         return job_id
+
+    def has(self, connection: Connection, job_id: str) -> bool:
+        """Whether there is such a job already: a request that is repeated under `seeded_ids` finds its first one."""
+        return connection.execute(select(jobs.c.id).where(jobs.c.id == job_id)).first() is not None
 
     def get(self, owner: str, job_id: str) -> Job:
         """An owner's job.

@@ -112,7 +112,7 @@ def install_problems(app: FastAPI) -> None:
 
     async def on_domain_error(_: Request, error: FableverseError) -> JSONResponse:
         problem = problem_of(error)
-        if problem.status >= 500:
+        if problem.status >= 500 and problem.status != 503:
             # Of an error of the installation the client hears nothing, so that the log has to say it.
             message = str(error) if problem.status == 500 else None
             logger.error("domain_error", error=type(error).__name__, message=message)

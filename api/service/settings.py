@@ -1,17 +1,26 @@
 """What a running service needs to know: one frozen value, handed to every process of it as JSON."""
 
+import ipaddress
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from api.service.hosts import is_loopback
 from api.settings import Settings
 
 DATABASE_FILENAME = "fableverse.sqlite"
 STORE_DIRNAME = "store"
 LOCAL_OWNER = "local"
 """Who owns everything where nobody has to say who they are."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, a name or an address without a port, is this machine alone."""
+    name = host.strip("[]").lower()
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
 
 
 @dataclass(frozen=True, kw_only=True)

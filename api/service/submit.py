@@ -34,10 +34,12 @@ AddRows = Callable[[Connection, str], None]
 def accept(
     services: Services, *, owner: str, kind: JobKind, subject: str, request: Mapping[str, Any], add_rows: AddRows
 ) -> Job:
-    """A new job, which is promised from now on."""
+    """A new job, which is promised from now on; the job it was before when the request is a repeated one."""
+    job_id = new_id("job")
     with services.database.write() as connection:
-        job_id = services.jobs.add(connection, owner=owner, kind=kind, subject=subject, request=request)
-        add_rows(connection, job_id)
+        if not services.jobs.has(connection, job_id):
+            services.jobs.add(connection, owner=owner, kind=kind, subject=subject, request=request, job_id=job_id)
+            add_rows(connection, job_id)
     services.dispatcher.begin(job_id, 1)
     return services.jobs.get(owner, job_id)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +17,8 @@ from api.service.payloads import LearnPayload
 from api.service.schema import ConceptAnswer, JobAnswer, Listing
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_concepts
+from api.service.uploads import reencode
 from api.service.waiting import PreferHeader, answer_job
-from concepts.pictures import open_picture
 from concepts.schema import Concept
 
 router = APIRouter(prefix="/v1/concepts", tags=["concepts"])
@@ -30,7 +29,7 @@ async def learn_concepts(
     response: Response,
     services: ServicesDep,
     principal: PrincipalDep,
-    picture: Annotated[UploadFile, File(description="A PNG, JPEG, WebP, GIF, BMP or TIFF file.")],
+    picture: Annotated[UploadFile, File(description="A PNG, JPEG or WebP file.")],
     caption: Annotated[str, Form(min_length=1, max_length=2000, description="What the picture shows.")],
     concept: Annotated[
         list[str], Form(min_length=1, max_length=8, description="ID=WORD:KIND, as in rusty=fox:character.")
@@ -104,14 +103,8 @@ def delete_concept(concept_id: str, services: ServicesDep, principal: PrincipalD
 
 
 def _kept_picture(services: Services, content: bytes) -> str:
-    """The hash of an uploaded picture, decoded and written anew, so that nothing but its pixels is kept."""
-    with tempfile.TemporaryDirectory(prefix="fableverse-upload-") as folder:
-        path = Path(folder) / "upload"
-        path.write_bytes(content)
-        image = open_picture(path)
-    rewritten = io.BytesIO()
-    image.save(rewritten, format="PNG")
-    return services.store.put(rewritten.getvalue())
+    """The hash of an uploaded picture, of which nothing but its pixels is kept."""
+    return services.store.put(reencode(content))
 
 
 def _png(path: Path) -> Response:

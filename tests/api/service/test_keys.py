@@ -1,18 +1,17 @@
 """Keys open what they are for, as long as they are good; the database never has one that would open anything."""
 
 import json
-import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from api.cli import main
 from api.errors import UsageError
 from api.service.database import Database
 from api.service.edge_tables import api_keys
 from api.service.keys import KeyStore
-from tests.api.service.running import FABLEVERSE
 
 
 class Clock:
@@ -95,10 +94,10 @@ def test_an_owner_is_never_a_path(keys: KeyStore, owner: str) -> None:
         keys.create(owner, scopes=["read"])
 
 
-def test_the_command_makes_lists_and_revokes(tmp_path: Path) -> None:
+def test_the_command_makes_lists_and_revokes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def run(*words: str) -> str:
-        command = [str(FABLEVERSE), "keys", *words, "--data", str(tmp_path / "data")]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        assert main(["keys", *words, "--data", str(tmp_path / "data")]) == 0
+        return capsys.readouterr().out
 
     made = json.loads(run("create", "mum", "--scope", "read", "--days", "30", "--json"))
     assert made["key"].startswith(f"fv_{made['id']}_") and made["scopes"] == ["read"]
