@@ -1,0 +1,197 @@
+"""What goes on beside HTTP, in one process and without a model: workers, the dispatcher, those who follow events."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from api.service.database import Database
+from api.service.dispatch import Dispatcher
+from api.service.engine import Attempt
+from api.service.errors import InvalidInput
+from api.service.ids import new_id
+from api.service.jobs import Event, Jobs
+from api.service.tasks import NewTask, Task, TaskKind, TaskQueue, task_id
+from api.service.watch import EventHub, TaskWatch
+from api.service.work import Done, Handler, Report
+from api.service.worker import Worker
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database.open(f"sqlite:///{tmp_path / 'test.sqlite'}")
+    yield database
+    database.close()
+
+
+def add_job(database: Database, *payloads: Mapping[str, str]) -> str:
+    with database.write() as connection:
+        job_id = Jobs(database).add(connection, owner="ann", kind="book", subject=new_id("book"), request={})
+    tasks = [NewTask(key=str(n), kind="draw", payload=dict(payload)) for n, payload in enumerate(payloads)]
+    TaskQueue(database).add(job_id, "ann", tasks)
+    return job_id
+
+
+def wait_until(is_so: Callable[[], bool], *, within_s: float = 30) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+class PlainWork:
+    """Does a task as its payload says."""
+
+    def __init__(self) -> None:
+        self.rests = 0
+
+    @property
+    def handlers(self) -> Mapping[TaskKind, Handler]:
+        return {"draw": self._draw}
+
+    def prepare(self) -> bool:
+        return True
+
+    def rest(self) -> None:
+        self.rests += 1
+
+    def _draw(self, task: Task, report: Report) -> Done:
+        how = task.payload["how"]
+        if how == "refuse":
+            raise InvalidInput("that cannot be drawn")
+        if how == "break":
+            raise ZeroDivisionError
+        if how == "full disk":
+            raise OSError(28, "No space left on device", "/store/x")
+        while how == "for ever":
+            report("step", {"step": 1})
+            time.sleep(0.01)
+        return Done(result={"drawn": how})
+
+
+@pytest.fixture
+def work(database: Database) -> Iterator[PlainWork]:
+    """A worker's work, while the worker runs."""
+    work, queue, worker_id = PlainWork(), TaskQueue(database), new_id("worker")
+    worker = Worker(worker_id, "draw", work, queue, idle_unload_s=0.3)
+    thread = threading.Thread(target=worker.run, daemon=True)
+    thread.start()
+    yield work
+    queue.give_up(worker_id, died=False)
+    thread.join(timeout=30)
+    assert not thread.is_alive(), "a worker that has been given up ends"
+
+
+def test_a_worker_does_one_task_after_another_whatever_became_of_the_last(database: Database, work: PlainWork) -> None:
+    hows = ("refuse", "break", "full disk", "well")
+    job_id = add_job(database, *({"how": how} for how in hows))
+    ids = [task_id(job_id, str(number)) for number in range(len(hows))]
+    queue = TaskQueue(database)
+    wait_until(lambda: len(queue.ends(ids)) == len(ids))
+    ends = [queue.ends(ids)[id_] for id_ in ids]
+    assert [end.state for end in ends] == ["failed", "failed", "failed", "done"]
+    errors = [end.error for end in ends[:3] if end.error]
+    assert [error["type"] for error in errors] == ["InvalidInput", "Unexpected", "OutputError"]
+    assert "disk is full" in errors[2]["message"]
+    wait_until(lambda: work.rests == 1)
+    time.sleep(0.5)
+    assert work.rests == 1, "it rests once until there is work again"
+
+
+def test_a_worker_stops_at_the_next_step_of_a_canceled_job(database: Database, work: PlainWork) -> None:
+    del work
+    job_id, queue, jobs = add_job(database, {"how": "for ever"}), TaskQueue(database), Jobs(database)
+    wait_until(lambda: jobs.get("ann", job_id).last_event > 2)
+    assert jobs.cancel("ann", job_id).state == "canceled"
+    wait_until(lambda: queue.workers()[0].task_id is None)
+    other = add_job(database, {"how": "well"})
+    wait_until(lambda: bool(queue.ends([task_id(other, "0")])))
+
+
+class PlainEngine:
+    """Remembers what it was told to start, and says of each attempt what the test wants it to."""
+
+    def __init__(self, states: Mapping[Attempt, Literal["going", "over", "astray"]]) -> None:
+        self.known = dict(states)
+        self.started: list[Attempt] = []
+
+    def launch(self) -> None: ...
+
+    def start(self, attempt: Attempt) -> None:
+        self.started.append(attempt)
+        self.known[attempt] = "going"
+
+    def states(self, attempts: Sequence[Attempt]) -> Sequence[Literal["unknown", "going", "over", "astray"]]:
+        return [self.known.get(attempt, "unknown") for attempt in attempts]
+
+    def close(self) -> None: ...
+
+
+def test_jobs_that_nobody_does_are_begun_and_those_that_went_astray_are_begun_anew(database: Database) -> None:
+    jobs = Jobs(database)
+    lost, going, astray, over, ended = (add_job(database) for _ in range(5))
+    jobs.fail(ended, {"message": "no"})
+    engine = PlainEngine({Attempt(going, 1): "going", Attempt(astray, 1): "astray", Attempt(over, 1): "over"})
+    dispatcher = Dispatcher(jobs, engine)
+    dispatcher.start()
+    try:
+        wait_until(lambda: len(engine.started) == 3)
+        dispatcher.begin(going, 1)
+        wait_until(lambda: len(engine.started) == 4)
+    finally:
+        dispatcher.close()
+    assert engine.started == [Attempt(lost, 1), Attempt(astray, 2), Attempt(over, 2), Attempt(going, 1)]
+    assert jobs.get("ann", astray).attempt == 2
+
+
+def test_everybody_who_follows_a_job_sees_every_event_in_order(database: Database) -> None:
+    jobs, queue = Jobs(database), TaskQueue(database)
+    job_id = add_job(database, {})
+    worker = new_id("worker")
+    queue.enlist(worker, "draw", host="here", pid=1)
+    task = queue.claim(worker, "draw")
+    assert task is not None
+    steps = 60
+
+    def write() -> None:
+        for step in range(steps):
+            queue.report(task, "step", {"step": step})
+        jobs.succeed(job_id, {}, also=lambda _: None)
+
+    async def follow(hub: EventHub, after: int) -> list[Event]:
+        return [event async for event in hub.follow("ann", job_id, after=after)]
+
+    async def all_of_them() -> list[list[Event]]:
+        hub = EventHub(jobs)
+        followers = [asyncio.create_task(follow(hub, after=number % 3)) for number in range(50)]
+        await asyncio.gather(asyncio.to_thread(write), *followers)
+        late = await follow(hub, after=10)
+        await hub.close()
+        return [*(task.result() for task in followers), late]
+
+    *found, late = asyncio.run(all_of_them())
+    last = steps + 2
+    for number, events in enumerate(found):
+        assert [event.number for event in events] == list(range(number % 3 + 1, last + 1))
+        assert events[-1].type == "succeeded"
+    assert [event.number for event in late] == list(range(11, last + 1))
+
+
+def test_a_task_that_is_gone_wakes_whoever_waits_for_it(database: Database) -> None:
+    jobs, watch = Jobs(database), TaskWatch(TaskQueue(database))
+    job_id = add_job(database, {})
+    watch.start()
+
+    async def wait() -> str:
+        waiting = asyncio.create_task(watch.wait(task_id(job_id, "0")))
+        await asyncio.to_thread(jobs.cancel, "ann", job_id)
+        return (await waiting).state
+
+    try:
+        assert asyncio.run(wait()) == "canceled"
+    finally:
+        watch.close()
