@@ -19,11 +19,14 @@ from concepts.schema import ConceptCard
 from story.book import STORY_FILENAME, Book, book_of
 from story.design import Design
 from story.editions.formats import check_formats, write_editions, write_whole
+from story.narration import Narration, with_narration
 from story.schema import Face, Story
 from story.templates import Templates
 
 RECORD_FILENAME = "book.json"
 CAST_DIRNAME = "cast"
+AUDIO_DIRNAME = "audio"
+NARRATION_FILENAME = "narration.json"
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -141,7 +144,25 @@ def read_book(folder: Path, *, changes: Mapping[str, object] | None = None) -> t
         faces=record.faces,
         design=record.design.model_copy(update=dict(changes or {})),
     )
-    return book, record
+    narration = read_narration(folder)
+    return (with_narration(book, narration, folder / AUDIO_DIRNAME) if narration else book), record
+
+
+def read_narration(folder: Path) -> Narration | None:
+    """What a book's folder says of its recordings; None where it has none.
+
+    Raises:
+        NoBook: It is damaged.
+    """
+    path = folder / NARRATION_FILENAME
+    return _read(path, Narration) if path.is_file() else None
+
+
+def copy_narration(folder: Path, new: Path) -> None:
+    """Take the recordings of one book's folder over into another."""
+    if (folder / NARRATION_FILENAME).is_file():
+        shutil.copyfile(folder / NARRATION_FILENAME, new / NARRATION_FILENAME)
+        shutil.copytree(folder / AUDIO_DIRNAME, new / AUDIO_DIRNAME)
 
 
 def _portrait(folder: Path, card: ConceptCard) -> Path:

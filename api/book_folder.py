@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from api.binding import CAST_DIRNAME, RECORD_FILENAME
+from api.binding import AUDIO_DIRNAME, CAST_DIRNAME, NARRATION_FILENAME, RECORD_FILENAME
 from api.book_lock import LOCK_FILENAME
 from api.errors import OutputError
 from story.book import STORY_FILENAME
@@ -30,13 +30,16 @@ _PARTS = {
     PAGES_DIRNAME,
     CAST_DIRNAME,
     CANDIDATES_DIRNAME,
+    AUDIO_DIRNAME,
+    NARRATION_FILENAME,
 } | {edition.filename for edition in EDITIONS.values()}
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """What file browsers leave behind by themselves."""
-_PICTURES = {
+_FILES = {
     PAGES_DIRNAME: re.compile(r"cover\.png|page-\d{2,}\.png"),
     CAST_DIRNAME: re.compile(r"[a-z0-9-]+\.png"),
     CANDIDATES_DIRNAME: re.compile(r"(?:cover|page-\d{2,})-seed-\d+\.png"),
+    AUDIO_DIRNAME: re.compile(r"page-\d{2,}\.mp3"),
 }
 
 
@@ -91,10 +94,10 @@ def check_place(place: Path) -> None:
         raise OutputError(f"{str(place)!r} is a file, but a book is a folder. Name another folder with --out.")
     entries = {entry.name for entry in place.iterdir()}
     foreign = sorted(entries - _PARTS - _LITTER)
-    for dirname, picture in _PICTURES.items():
+    for dirname, file in _FILES.items():
         if (place / dirname).is_dir():
             names = {entry.name for entry in (place / dirname).iterdir()} - _LITTER
-            foreign += sorted(f"{dirname}/{name}" for name in names if not picture.fullmatch(name))
+            foreign += sorted(f"{dirname}/{name}" for name in names if not file.fullmatch(name))
     if foreign:
         raise OutputError(
             f"{str(place)!r} holds {', '.join(map(repr, foreign[:3]))}, which is no part of a book, and a new book "

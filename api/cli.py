@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _with_actions(words: list[str]) -> list[str]:
     """The words with "book edit" and the like as one, so that they are commands and no ideas."""
     joined = " ".join(words[:2])
-    return [joined, *words[2:]] if joined in ("book edit", "book import", "book render") else words
+    return [joined, *words[2:]] if joined in ("book edit", "book import", "book narrate", "book render") else words
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_import(commands)
     _add_edit(commands)
     _add_render(commands)
+    _add_narrate(commands)
     _add_export(commands)
     _add_learn(commands)
     _add_bank(commands)
@@ -159,6 +160,17 @@ def _add_render(commands: Commands) -> None:
     )
     _add_common(render, with_model=False)
     render.set_defaults(command="book render")
+
+
+def _add_narrate(commands: Commands) -> None:
+    narrate = commands.add_parser("book narrate", help="have a finished book read aloud, for its EPUB editions")
+    narrate.add_argument("folder", type=Path, metavar="DIR", help="the book's folder")
+    narrate.add_argument("--audio", type=Path, metavar="DIR", help="your own recordings: page-01.mp3, page-02.wav, …")
+    narrate.add_argument("--narrator", metavar="NAME", help="who reads them")
+    narrate.add_argument("--voice", metavar="NAME", help="of espeak-ng (default: that of the book's language)")
+    narrate.add_argument("--speed", type=int, metavar="N", help="words a minute of espeak-ng (default: 140)")
+    narrate.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    narrate.set_defaults(command="book narrate")
 
 
 def _add_export(commands: Commands) -> None:

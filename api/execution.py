@@ -150,6 +150,21 @@ def _render(arguments: argparse.Namespace, settings: Settings, reporter: Reporte
     )
 
 
+def _narrate(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.commands.narrate import narrate_book
+
+    return narrate_book(
+        arguments.folder,
+        audio=arguments.audio,
+        narrator=arguments.narrator,
+        voice=arguments.voice,
+        speed=arguments.speed,
+        settings=settings,
+        search_path=os.environ.get("PATH", ""),
+        tell=reporter.note,
+    )
+
+
 def _export(arguments: argparse.Namespace, settings: Settings, _: Reporter) -> Outcome:
     from api.commands.export import export_editions, export_shots
 
@@ -318,6 +333,7 @@ _COMMANDS = {
     "book import": _import,
     "book edit": _edit,
     "book render": _render,
+    "book narrate": _narrate,
     "export": _export,
     "learn": _learn,
     "bank": _bank,

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from api.binding import BookRecord, bind_book, lay_out, read_record
+from api.binding import BookRecord, bind_book, copy_narration, lay_out, read_record
 from api.book_folder import CANDIDATES_DIRNAME, replaced_book
 from api.book_lock import (
     LOCK_FILENAME,
@@ -239,4 +239,5 @@ def _bind(
     (new / LOCK_FILENAME).write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")
     if (folder / REPLIES_FILENAME).is_file():
         shutil.copyfile(folder / REPLIES_FILENAME, new / REPLIES_FILENAME)
+    copy_narration(folder, new)
     bind_book(new, templates_dir=templates_dir)

@@ -58,6 +58,8 @@ class Sentence:
     text: str
     gap: str
     """White space between this sentence and the next, so that a paragraph can be put together again exactly."""
+    is_recorded: bool = False
+    """Whether the page's recording has it."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,18 @@ class BookText:
 
 
 @dataclass(frozen=True)
+class PageRecording:
+    """A page read aloud."""
+
+    name: str
+    """Its file's name."""
+    data: bytes
+    """MP3."""
+    clips: tuple[tuple[str, float, float], ...]
+    """Id of each sentence and when it is said, from second to second, in the order of saying."""
+
+
+@dataclass(frozen=True)
 class BookPage:
     """One page of the story."""
 
@@ -96,6 +110,7 @@ class BookPage:
     picture: BookPicture
     speech: tuple[Line, ...]
     """Said after the text; in the book's language."""
+    recording: PageRecording | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +144,8 @@ class Book:
     """Which book it is; the same after its words were edited."""
     modified: datetime
     """When its words were last changed, with a time zone."""
+    narrator: str = ""
+    """Who reads it; empty where there are no recordings."""
 
 
 def book_of(

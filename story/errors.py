@@ -11,6 +11,7 @@
         │   ├── BudgetExceeded
         │   └── ModerationUnavailable
         └── BookError
+            └── NarrationError
 
 Knows nothing of exit codes or screens: `api/errors.py` maps these to them. A language model's bad answer is no
 error (`story/writer.py` repairs it or fills in and says so in a warning).
@@ -57,3 +58,7 @@ class ModerationUnavailable(LanguageModelError):
 
 class BookError(StoryError):
     """The book cannot be written from these pages and pictures. Raised by `story/book.py`."""
+
+
+class NarrationError(BookError):
+    """A book cannot be read aloud: no voice, or no usable recording. The person installs or names one."""

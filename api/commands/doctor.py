@@ -63,6 +63,7 @@ def examine(settings: Settings, *, folder: Path, search_path: str, tell: Callabl
         _moderation(settings),
         _program("chromium", "screenshots and browser tests", search_path),
         _java(search_path),
+        _program("espeak-ng", "books read aloud without your own recordings", search_path),
         _disk(folder),
     ]
     broken = [finding for finding in findings if finding.status == "broken"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from api.binding import read_record
+from api.binding import read_book, read_narration, read_record
 from api.book_lock import LOCK_FILENAME, read_lock_only
 from api.errors import UsageError
 from api.outcome import Outcome
@@ -20,6 +20,7 @@ from story.book import STORY_FILENAME
 from story.checks import check_page, check_scene, free_mentions
 from story.editions.formats import write_whole
 from story.errors import InvalidRequest
+from story.narration import outdated
 from story.safety import SafetyGate
 from story.schema import Page, Scene, SpokenLine, Story, WrittenStory
 
@@ -79,6 +80,10 @@ def edit_book(folder: Path, changes: PageChanges, *, bank: ConceptBank, environm
     pages = [index for index, picture in enumerate(new.pictures) if picture.model_dump_json() not in kept]
     told = ", ".join("the cover" if page == 0 else f"page {page}" for page in pages) or "no picture"
     line = f"Edited. fableverse book render {shlex.quote(str(folder))} draws {told} and binds the book."
+    narration = read_narration(folder)
+    silent = outdated(read_book(folder)[0].pages, narration) if narration else ()
+    if silent:
+        line += f" The recording of page {', '.join(map(str, silent))} is left out until you narrate the book again."
     return Outcome(lines=(line,), data={"book": str(folder), "to_draw": list(pages)})
 
 

@@ -1,0 +1,92 @@
+"""`fableverse book narrate`: a finished book is read aloud, and its EPUB editions show which sentence is heard."""
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from api.binding import AUDIO_DIRNAME, NARRATION_FILENAME, bind_book, read_book
+from api.book_folder import replaced_book
+from api.errors import UsageError
+from api.outcome import Outcome
+from api.settings import Settings
+from api.storybook import editions_of
+from story.book import BookPage
+from story.editions.formats import write_whole
+from story.espeak import DEFAULT_SPEED, EspeakVoice
+from story.narration import AUDIO_SUFFIXES, speak, take_over
+
+_OWN_FILE = re.compile(r"page-(\d{1,3})")
+
+
+def narrate_book(
+    folder: Path,
+    *,
+    audio: Path | None,
+    narrator: str | None,
+    voice: str | None,
+    speed: int | None,
+    settings: Settings,
+    search_path: str,
+    tell: Callable[[str], None],
+) -> Outcome:
+    """Recordings in the book's folder, and its editions made again with them.
+
+    Args:
+        folder: A book's.
+        audio: A folder of a person's own recordings, `page-01.mp3` and so on; None lets espeak-ng read.
+        narrator: Who reads the own recordings, for people.
+        voice, speed: As for `EspeakVoice`.
+        search_path: Where espeak-ng is looked for, as in PATH.
+
+    Raises:
+        UsageError: The folder of recordings has none, or options contradict each other.
+        NarrationError: There is no voice, or a recording cannot be used.
+        NoBook, OutputError, OSError: As for every change of a book.
+    """
+    book, record = read_book(folder)
+    if audio is None and narrator is not None:
+        raise UsageError("--narrator says who reads your own recordings. Give their folder with --audio.")
+    if audio is not None and (voice is not None or speed is not None):
+        raise UsageError("--voice and --speed are of espeak-ng and not of your own recordings: leave them out.")
+    if audio is None:
+        speaker = EspeakVoice(search_path=search_path, voice=voice, speed=speed or DEFAULT_SPEED)
+        tell(f"Reading {len(book.pages)} pages aloud with {speaker.name} …")
+        record_in = partial(speak, book.pages, speaker)
+    else:
+        record_in = partial(take_over, book.pages, _own_files(audio, book.pages), narrator=narrator or "a recording")
+    with replaced_book(folder) as new:
+        shutil.copytree(folder, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(AUDIO_DIRNAME))
+        narration = record_in(audio_dir=new / AUDIO_DIRNAME)
+        write_whole(new / NARRATION_FILENAME, (narration.model_dump_json(indent=2) + "\n").encode())
+        bind_book(new, templates_dir=settings.templates_dir)
+    read = [recording.page for recording in narration.pages]
+    silent = [page.number for page in book.pages if page.number not in read]
+    if silent:
+        tell(f"Note: there is no recording of page {', '.join(map(str, silent))}.")
+    if not {"epub", "epub-reflow"} & set(record.formats):
+        tell("Note: only EPUB is read aloud; make one with fableverse export --format epub,epub-reflow.")
+    editions = [str(path) for path in editions_of(folder, record)]
+    pages: list[JsonValue] = list(read)
+    return Outcome(
+        lines=tuple(editions), data={"editions": [*editions], "narrator": narration.narrator, "pages": pages}
+    )
+
+
+def _own_files(audio: Path, pages: Sequence[BookPage]) -> dict[int, Path]:
+    """A person's recordings by page."""
+    numbers = {page.number for page in pages}
+    files = {
+        int(match[1]): path
+        for path in sorted(audio.iterdir())
+        if path.suffix.lower() in AUDIO_SUFFIXES and (match := _OWN_FILE.fullmatch(path.stem.lower()))
+    }
+    if not files.keys() & numbers:
+        raise UsageError(
+            f"{str(audio)!r} has no recording of a page: they are called page-01.mp3, page-02.mp3 and so on, and may "
+            f"end in {', '.join(AUDIO_SUFFIXES)}. Name them so."
+        )
+    return files

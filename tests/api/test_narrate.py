@@ -1,0 +1,119 @@
+"""A finished book is read aloud on the command line, and stays whole through edits and new pictures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from api import exit_codes
+from api.binding import read_narration
+from api.cli import main
+from api.commands.narrate import narrate_book
+from api.rerender import rerender_book
+from api.settings import Settings
+from api.storybook import make_storybook
+from concepts.bank import ConceptBank
+from story.errors import NarrationError
+from tests.api.builders import PlainWriter, a_request, plain_bank, plain_studio
+from tests.concepts.builders import contents
+from tests.publications import require
+
+RATE = 8000
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> ConceptBank:
+    return plain_bank(tmp_path)
+
+
+@pytest.fixture
+def book(tmp_path: Path, bank: ConceptBank) -> Path:
+    """A finished book of four pages with an EPUB."""
+    make_storybook(
+        a_request(bank),
+        writer=PlainWriter(),
+        writer_name="a plain writer",
+        studio=plain_studio(bank),
+        out_dir=tmp_path / "book",
+        templates_dir=Settings().templates_dir,
+        formats=("epub-reflow",),
+    )
+    return tmp_path / "book"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A person's recordings of two pages."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for name in ("page-01.wav", "Page-3.flac", "notes.wav"):
+        soundfile.write(folder / name, np.zeros(2 * RATE, np.float32), RATE)
+    return folder
+
+
+def test_espeak_reads_a_book(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    require("espeak-ng", "espeak-ng")
+    before = contents(book)
+    assert main(["book", "narrate", str(book), "--speed", "200", "--json"]) == exit_codes.OK
+    assert json.loads(capsys.readouterr().out)["pages"] == [1, 2, 3, 4]
+    after = contents(book)
+    assert {name for name, data in before.items() if after[name] != data} == {"book-reflow.epub"}
+    assert {f"audio/page-0{number}.mp3" for number in range(1, 5)} <= after.keys()
+
+
+def test_own_recordings_stay_through_edits_and_new_pictures(
+    book: Path, own: Path, bank: ConceptBank, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["book", "narrate", str(book), "--audio", str(own), "--narrator", "Grandma"]) == exit_codes.OK
+    assert "no recording of page 2, 4" in capsys.readouterr().err
+    sounds = {name: data for name, data in contents(book).items() if name.startswith("audio/page")}
+    assert sorted(sounds) == ["audio/page-01.mp3", "audio/page-03.mp3"]
+
+    edit = ["book", "edit", str(book), "--page", "3", "--bank", str(bank.folder)]
+    assert main([*edit, "--prompt", "a fox in the forest 3"]) == exit_codes.OK
+    assert "The recording" not in capsys.readouterr().out
+    assert main([*edit, "--text", "Other words."]) == exit_codes.OK
+    assert "The recording of page 3 is left out" in capsys.readouterr().out
+    done = rerender_book(book, studio=plain_studio(bank), templates_dir=Settings().templates_dir)
+    assert done.drawn == (3,)
+    narration = read_narration(book)
+    assert narration is not None and narration.narrator == "Grandma"
+    assert {name: data for name, data in contents(book).items() if name.startswith("audio/page")} == sounds
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["--narrator", "Grandma"], exit_codes.USAGE, "Give their folder with --audio"),
+        (["--audio", "own", "--voice", "en"], exit_codes.USAGE, "leave them out"),
+        (["--audio", "empty"], exit_codes.USAGE, "has no recording of a page"),
+        (["--audio", "nowhere"], exit_codes.DISK, "nowhere"),
+    ],
+)
+def test_what_cannot_be_read_aloud_changes_nothing(
+    book: Path, own: Path, capsys: pytest.CaptureFixture[str], more: list[str], code: int, message: str
+) -> None:
+    (own.parent / "empty").mkdir()
+    before = contents(book)
+    words = [str(own.parent / word) if word in ("own", "empty", "nowhere") else word for word in more]
+    assert main(["book", "narrate", str(book), *words]) == code
+    assert message in capsys.readouterr().err
+    assert contents(book) == before
+
+
+def test_without_espeak_nothing_is_changed(book: Path, tmp_path: Path) -> None:
+    before = contents(book)
+    with pytest.raises(NarrationError, match="There is no 'espeak-ng' on the PATH"):
+        narrate_book(
+            book,
+            audio=None,
+            narrator=None,
+            voice=None,
+            speed=None,
+            settings=Settings(),
+            search_path=str(tmp_path),
+            tell=str.strip,
+        )
+    assert contents(book) == before
