@@ -324,6 +324,9 @@ def _add_serve(commands: Commands) -> None:
     serve.add_argument("--ask-keys", action="store_true", help="ask for API keys on loopback too, as behind a proxy")
     _add_data(serve)
     serve.add_argument("--store", metavar="URL", help="where pictures go, as fsspec says it (default: the data folder)")
+    serve.add_argument(
+        "--idle-unload", type=_seconds, metavar="SECONDS", help="unload the picture model after so long without work"
+    )
     _add_language_model(serve)
     _add_common(serve, with_model=True)
     serve.set_defaults(command="serve")
@@ -396,6 +399,17 @@ def _seed(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {2**32 - 1}")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    """A time that is not nothing."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
 
 
 def _dollars(text: str) -> float:

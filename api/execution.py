@@ -288,6 +288,7 @@ def _serve(arguments: argparse.Namespace, settings: Settings, reporter: Reporter
         ask_keys=arguments.ask_keys,
         database_url=arguments.database,
         store_url=arguments.store,
+        idle_unload_s=arguments.idle_unload,
         base=settings,
     )
     return serve(service, reporter=reporter)

@@ -15,10 +15,12 @@ from api.service.engine import Attempt
 from api.service.errors import InvalidInput
 from api.service.ids import new_id
 from api.service.jobs import Event, Jobs
+from api.service.settings import ServiceSettings
 from api.service.tasks import NewTask, Task, TaskKind, TaskQueue, task_id
 from api.service.watch import EventHub, TaskWatch
 from api.service.work import Done, Handler, Report
 from api.service.worker import Worker
+from api.settings import Settings
 
 
 @pytest.fixture
@@ -110,6 +112,14 @@ def test_a_worker_stops_at_the_next_step_of_a_canceled_job(database: Database, w
     wait_until(lambda: queue.workers()[0].task_id is None)
     other = add_job(database, {"how": "well"})
     wait_until(lambda: bool(queue.ends([task_id(other, "0")])))
+
+
+def test_settings_reach_another_process_whole_but_for_the_key() -> None:
+    base = Settings(model="m", bank_dir=Path("b"), openai_api_key="secret", budget_usd=0.5)
+    settings = ServiceSettings(data_dir=Path("d"), port=1, idle_unload_s=2.5, base=base)
+    text = settings.to_json()
+    assert "secret" not in text
+    assert ServiceSettings.from_json(text, openai_api_key="secret") == settings
 
 
 class PlainEngine:
