@@ -167,7 +167,10 @@ def _add_narrate(commands: Commands) -> None:
     narrate.add_argument("folder", type=Path, metavar="DIR", help="the book's folder")
     narrate.add_argument("--audio", type=Path, metavar="DIR", help="your own recordings: page-01.mp3, page-02.wav, …")
     narrate.add_argument("--narrator", metavar="NAME", help="who reads them")
-    narrate.add_argument("--voice", metavar="NAME", help="of espeak-ng (default: that of the book's language)")
+    narrate.add_argument(
+        "--voice", metavar="NAME", help="of espeak-ng (default: the language's), or openai:MODEL/VOICE of an endpoint"
+    )
+    narrate.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible endpoint")
     narrate.add_argument("--speed", type=int, metavar="N", help="words a minute of espeak-ng (default: 140)")
     narrate.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     narrate.set_defaults(command="book narrate")

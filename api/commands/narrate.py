@@ -14,10 +14,12 @@ from api.errors import UsageError
 from api.outcome import Outcome
 from api.settings import Settings
 from api.storybook import editions_of
+from api.writers import OPENAI
 from story.book import BookPage
 from story.editions.formats import write_whole
 from story.espeak import DEFAULT_SPEED, EspeakVoice
-from story.narration import AUDIO_SUFFIXES, speak, take_over
+from story.narration import AUDIO_SUFFIXES, Voice, speak, take_over
+from story.speech_endpoint import EndpointVoice
 
 _OWN_FILE = re.compile(r"page-(\d{1,3})")
 
@@ -39,7 +41,8 @@ def narrate_book(
         folder: A book's.
         audio: A folder of a person's own recordings, `page-01.mp3` and so on; None lets espeak-ng read.
         narrator: Who reads the own recordings, for people.
-        voice, speed: As for `EspeakVoice`.
+        voice: Of espeak-ng, or "openai:MODEL/VOICE" of the settings' endpoint; None is espeak-ng's for the language.
+        speed: Words a minute of espeak-ng.
         search_path: Where espeak-ng is looked for, as in PATH.
 
     Raises:
@@ -53,7 +56,7 @@ def narrate_book(
     if audio is not None and (voice is not None or speed is not None):
         raise UsageError("--voice and --speed are of espeak-ng and not of your own recordings: leave them out.")
     if audio is None:
-        speaker = EspeakVoice(search_path=search_path, voice=voice, speed=speed or DEFAULT_SPEED)
+        speaker = _voice(voice, speed, settings=settings, search_path=search_path)
         tell(f"Reading {len(book.pages)} pages aloud with {speaker.name} …")
         record_in = partial(speak, book.pages, speaker)
     else:
@@ -73,6 +76,19 @@ def narrate_book(
     pages: list[JsonValue] = list(read)
     return Outcome(
         lines=tuple(editions), data={"editions": [*editions], "narrator": narration.narrator, "pages": pages}
+    )
+
+
+def _voice(voice: str | None, speed: int | None, *, settings: Settings, search_path: str) -> Voice:
+    if voice is None or not voice.startswith(OPENAI):
+        return EspeakVoice(search_path=search_path, voice=voice, speed=speed or DEFAULT_SPEED)
+    if speed is not None:
+        raise UsageError("--speed is of espeak-ng. Leave it out, or name one of its voices.")
+    return EndpointVoice(
+        voice.removeprefix(OPENAI),
+        base_url=settings.base_url,
+        api_key=settings.openai_api_key,
+        timeout_s=settings.timeout_s,
     )
 
 

@@ -1,7 +1,10 @@
 """A finished book is read aloud on the command line, and stays whole through edits and new pictures."""
 
+import io
 import json
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from story.errors import NarrationError
 from tests.api.builders import PlainWriter, a_request, plain_bank, plain_studio
 from tests.concepts.builders import contents
 from tests.publications import require
+from tests.story.servers import serving
 
 RATE = 8000
 
@@ -100,6 +104,33 @@ def test_what_cannot_be_read_aloud_changes_nothing(
     words = [str(own.parent / word) if word in ("own", "empty", "nowhere") else word for word in more]
     assert main(["book", "narrate", str(book), *words]) == code
     assert message in capsys.readouterr().err
+    assert contents(book) == before
+
+
+def test_an_endpoint_reads_a_book(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        asked.append(body)
+        wav = io.BytesIO()
+        soundfile.write(wav, np.zeros((RATE, 1), np.float32), RATE, format="WAV")
+        is_voice = handler.path.endswith("/audio/speech") and body["voice"] == "coral"
+        handler.send_response(200 if is_voice else 404)
+        handler.send_header("Content-Length", str(len(wav.getvalue())))
+        handler.end_headers()
+        handler.wfile.write(wav.getvalue())
+
+    with serving(answer) as url:
+        words = ["book", "narrate", str(book), "--base-url", url, "--voice"]
+        assert main([*words, "openai:tts-1/coral"]) == exit_codes.OK
+        assert [body["input"] for body in asked] == [f"Text {number}." for number in range(1, 5)]
+        narration = read_narration(book)
+        assert narration is not None and narration.narrator == "tts-1/coral"
+        assert [clip.stop for page in narration.pages for clip in page.clips] == [1.0] * 4
+        before = contents(book)
+        assert main([*words, "openai:tts-1/nobody"]) == exit_codes.BAD_INPUT
+        assert "did not read 'Text 1.'" in capsys.readouterr().err
+    assert main(["book", "narrate", str(book), "--voice", "openai:tts-1"]) == exit_codes.BAD_INPUT
     assert contents(book) == before
 
 

@@ -11,6 +11,10 @@ from tests.story.book_samples import a_story, bind, paint_all
 from tests.story.tales import LANGUAGES, tale
 
 POINTS_PER_MM = 72 / 25.4
+PAINTING = frozenset("f F f* B B* b b* S s Do Tj TJ ' \" sh BI".split())
+STANDARD_TAGS = frozenset(
+    f"/{name}" for name in "Document Sect Div P H1 H2 Span Figure L LI Lbl LBody NonStruct Link".split()
+)
 
 
 def make(folder: Path, story: Story, edition: str, design: Design | None = None) -> Path:
@@ -34,6 +38,18 @@ def tags(node: pikepdf.Object) -> list[tuple[str, str]]:
     return found
 
 
+def unmarked(page: pikepdf.Page) -> list[str]:
+    """Everything that the page paints and that is neither tagged nor marked as an artifact."""
+    depth, found = 0, []
+    for _, operator in pikepdf.parse_content_stream(page):
+        name = str(operator)
+        depth += (name in ("BMC", "BDC")) - (name == "EMC")
+        if name in PAINTING and depth == 0:
+            found.append(name)
+    assert depth == 0
+    return found
+
+
 def fonts(pdf: pikepdf.Pdf) -> list[pikepdf.Dictionary]:
     objects = [each for each in pdf.objects if isinstance(each, pikepdf.Dictionary)]
     return [each for each in objects if each.get("/Type") == "/FontDescriptor"]
@@ -54,6 +70,13 @@ def test_the_reading_pdf_is_tagged_and_says_what_it_is(tmp_path: Path, language:
         assert [kind for kind, _ in elements if kind.startswith("/H")] == ["/H1", "/H2", "/H2"]
         direction = pdf.Root.ViewerPreferences.get("/Direction")
         assert direction == ("/R2L" if language == "ar" else None)
+        assert "/ParentTree" in pdf.Root.StructTreeRoot
+        assert {kind for kind, _ in elements} <= STANDARD_TAGS
+        for page in pdf.pages:
+            assert page.obj.Tabs == "/S" and "/StructParents" in page.obj
+            assert unmarked(page) == []
+        texts = [each for each in pdf.objects if isinstance(each, pikepdf.Dictionary) and each.get("/Type") == "/Font"]
+        assert all("/ToUnicode" in font for font in texts if font.Subtype != "/CIDFontType2")
 
 
 def test_every_page_of_the_story_has_a_bookmark(tmp_path: Path):
