@@ -14,8 +14,9 @@ from api.console import Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.rerender import rerender_book
-from api.settings import POCKET, Settings
+from api.settings import LEXICON_PATH, POCKET, Settings
 from concepts.bank import ConceptBank
+from concepts.lexicon import Lexicon
 
 MAX_CANDIDATES = 16
 
@@ -73,7 +74,7 @@ def render_book(
     from api.studio import open_studio
 
     studio = open_studio(lock.model.source, bank)
-    scorer = ProbeScorer(bank) if lock.model.source == POCKET and pages else None
+    scorer = ProbeScorer(bank, Lexicon.load(LEXICON_PATH)) if lock.model.source == POCKET and pages else None
     with reporter.progress(len(story.scenes) * STEPS_FOR_THE_BAR) as advance:
         done = rerender_book(
             folder,
