@@ -111,6 +111,11 @@ class Results:
         return json.loads(json.dumps(document))
 
 
+def read_rates() -> dict[str, dict[str, float]]:
+    """By what methods learn alone, the CP·PF that each learning rate reached in the search."""
+    return json.loads(RATES_PATH.read_text(encoding="utf-8"))
+
+
 def make_plan_cases(plan: Plan, probe: Probe) -> tuple[Case, ...]:
     """The cases of a plan, from source pictures that the judge reads as they are."""
 
@@ -131,7 +136,7 @@ def run_benchmark(plan: Plan, *, model: FluxModel, folder: Path, tell: Tell = lo
         bench=Workbench(model=model, effort=plan.effort, cache_dir=folder, seed=plan.seed),
         probe=probe,
         folder=folder,
-        rates=json.loads(RATES_PATH.read_text(encoding="utf-8")),
+        rates={name: float(max(reached, key=reached.__getitem__)) for name, reached in read_rates().items()},
         seeds=[plan.seed * 1000 + number for number in range(plan.seeds_per_case)],
     )
     drawn = [each for name in plan.methods for each in runner.run(METHODS[name], cases, tell=tell)]

@@ -97,17 +97,17 @@ def make_cases(
     """The cases of each task: as many as there are pictures for composition and decomposition, and half as many pairs.
 
     Composition takes a concept from each of two pictures that show one, decomposition both concepts of one picture,
-    the full task one concept from each of two pictures that show several.
+    the full task one concept from each of two pictures that show several. More pictures add cases to those of fewer.
     """
-    rng = np.random.default_rng((seed, 42))
     cases: list[Case] = []
-    for task in TASKS:
+    for number, task in enumerate(TASKS):
         if task == "decomposition":
             chosen = [((source,), source.concepts) for source in multi]
         else:
             chosen = _pairs(single if task == "composition" else multi)
-        made = [_case(f"{task}{i:02}", task, *each, rng) for i, each in enumerate(chosen)]
-        cases += made if task in tasks else []
+        for i, (sources, concepts) in enumerate(chosen if task in tasks else ()):
+            rng = np.random.default_rng((seed, 42, number, i))
+            cases.append(_case(f"{task}{i:02}", task, sources, concepts, rng))
     return tuple(cases)
 
 

@@ -11,10 +11,11 @@ from typing import Protocol
 import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel
 from PIL import Image
+from pydantic import JsonValue
 from torch import Tensor
 
-from benchmarks.concepts.cases import BenchSource
-from concepts.schema import BoundPrompt
+from benchmarks.concepts.cases import BenchSource, Case
+from generator.flow import TextEncoding
 from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
 from generator.loading import FluxModel
 
@@ -85,23 +86,31 @@ class Method(Protocol):
         """The method that learns the same from one picture, itself where there is no other; what it learnt is used."""
         ...
 
+    def settings(self, effort: Effort) -> JsonValue:
+        """All else that decides what it learns; where this has changed, what was kept is learnt anew."""
+        ...
+
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
         """What one picture teaches, or all pictures of a case where the method is joint."""
         ...
 
-    def draw(
-        self, bench: Workbench, learnt: Sequence[Learnt], prompt: BoundPrompt, seeds: Sequence[int]
-    ) -> list[Image.Image]:
-        """A picture for each seed; the prompt's mentions are the concepts by id."""
+    def draw(self, bench: Workbench, learnt: Sequence[Learnt], case: Case, seeds: Sequence[int]) -> list[Image.Image]:
+        """A picture of the case's prompt for each seed; `learnt` is of each of its sources, or one where joint."""
         ...
 
 
-def draw_prompt(model: FluxModel, prompt: str, seeds: Sequence[int]) -> list[Image.Image]:
+def draw_prompt(model: FluxModel, prompt: str | TextEncoding, seeds: Sequence[int]) -> list[Image.Image]:
     """One picture per seed, drawn in one batch by diffusers' own pipeline, with whatever hooks the model has on."""
     defaults = model.defaults
+    if isinstance(prompt, str):
+        said = {"prompt": prompt, "num_images_per_prompt": len(seeds)}
+    else:
+        said = {
+            "prompt_embeds": prompt.prompt_embeds.expand(len(seeds), -1, -1),
+            "pooled_prompt_embeds": prompt.pooled_prompt_embeds.expand(len(seeds), -1),
+        }
     return model.pipeline(
-        prompt=prompt,
-        num_images_per_prompt=len(seeds),
+        **said,
         generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
         num_inference_steps=defaults.num_inference_steps,
         guidance_scale=defaults.guidance_scale,

@@ -69,7 +69,7 @@ class Runner:
         missing = [(path, seed) for path, seed in zip(paths, self.seeds, strict=True) if not path.is_file()]
         if missing:
             learnt = [self._learnt(method, group, key) for group, key in zip(groups, keys, strict=True)]
-            pictures = method.draw(self.bench, learnt, case.prompt, [seed for _, seed in missing])
+            pictures = method.draw(self.bench, learnt, case, [seed for _, seed in missing])
             for (path, _), picture in zip(missing, pictures, strict=True):
                 _keep(path, lambda temporary, picture=picture: picture.save(temporary, "PNG"))
         return [
@@ -110,6 +110,7 @@ class Runner:
             self.bench.model.fingerprint,
             method.alone if len(sources) == 1 else method.name,
             self._rate(method),
+            method.settings(self.bench.effort),
             asdict(self.bench.effort),
             self.bench.seed,
             [[source.caption, asdict(source.scene)] for source in sources],

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from pydantic import JsonValue
 
 from api import exit_codes
 from api.cli import main
@@ -18,7 +19,6 @@ from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
 from benchmarks.concepts.run import Drawn, Runner
 from benchmarks.concepts.scores import Score
 from benchmarks.concepts.summary import as_json, as_markdown, leakage_by_kind, summarise
-from concepts.schema import BoundPrompt
 from generator.loading import FluxModel, load_model
 from pocket.probe import load_probe
 
@@ -41,6 +41,10 @@ class Counting:
     learnt: list[tuple[str, ...]] = field(default_factory=list)
     drawn: list[int] = field(default_factory=list)
 
+    def settings(self, effort: Effort) -> JsonValue:
+        del effort
+        return None
+
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
         del bench
         if self.stops_at is not None and len(self.learnt) == self.stops_at:
@@ -48,10 +52,8 @@ class Counting:
         self.learnt.append(tuple(source.name for source in sources))
         return {"rate": torch.tensor([rate])}
 
-    def draw(
-        self, bench: Workbench, learnt: Sequence[Learnt], prompt: BoundPrompt, seeds: Sequence[int]
-    ) -> list[Image.Image]:
-        del bench, learnt, prompt
+    def draw(self, bench: Workbench, learnt: Sequence[Learnt], case: Case, seeds: Sequence[int]) -> list[Image.Image]:
+        del bench, learnt, case
         self.drawn += seeds
         return [Image.new("RGB", (256, 256), (seed % 256, 100, 100)) for seed in seeds]
 

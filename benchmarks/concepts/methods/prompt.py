@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
+from pydantic import JsonValue
 
-from benchmarks.concepts.cases import BenchSource
-from benchmarks.concepts.protocol import Learnt, Workbench, draw_prompt
-from concepts.schema import BoundPrompt
+from benchmarks.concepts.cases import BenchSource, Case
+from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,14 @@ class Prompt:
     is_joint: bool = False
     alone: str = "prompt"
 
+    def settings(self, effort: Effort) -> JsonValue:
+        del effort
+        return None
+
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
         del bench, sources, rate
         return {}
 
-    def draw(
-        self, bench: Workbench, learnt: Sequence[Learnt], prompt: BoundPrompt, seeds: Sequence[int]
-    ) -> list[Image.Image]:
+    def draw(self, bench: Workbench, learnt: Sequence[Learnt], case: Case, seeds: Sequence[int]) -> list[Image.Image]:
         del learnt
-        return draw_prompt(bench.model, prompt.prompt, seeds)
+        return draw_prompt(bench.model, case.prompt.prompt, seeds)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
+from pydantic import JsonValue
 
-from benchmarks.concepts.cases import BenchSource
+from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
-from concepts.schema import BoundPrompt
 from generator.directions import DirectionBinding, build_token_offsets
 from generator.learning import learn_concepts
 from generator.modulation import attach
@@ -30,7 +30,10 @@ class TokenVerse:
     switch: Switch
     is_joint: bool = False
     augments: bool = True
-    rates: tuple[float, ...] = (0.1, 0.3, 0.6)
+    rates: tuple[float, ...] = (0.3, 0.6, 0.1)
+
+    def settings(self, effort: Effort) -> JsonValue:
+        return self.switch(_recipe(effort, rate=0.3, seed=0)).model_dump(mode="json")
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
         paraphrases = None if self.augments else ()
@@ -54,20 +57,18 @@ class TokenVerse:
         )
         return dict(learnt.directions)
 
-    def draw(
-        self, bench: Workbench, learnt: Sequence[Learnt], prompt: BoundPrompt, seeds: Sequence[int]
-    ) -> list[Image.Image]:
+    def draw(self, bench: Workbench, learnt: Sequence[Learnt], case: Case, seeds: Sequence[int]) -> list[Image.Image]:
         model = bench.model
         directions = {concept_id: direction for each in learnt for concept_id, direction in each.items()}
         text_len = model.defaults.max_sequence_length
-        spans = find_token_spans(prompt, model.pipeline.tokenizer_2, max_sequence_length=text_len)
+        spans = find_token_spans(case.prompt, model.pipeline.tokenizer_2, max_sequence_length=text_len)
         bindings = [
             DirectionBinding(span.concept_id, span.concept_id, directions[span.concept_id], span.start, span.stop)
             for span in spans
         ]
         offsets = build_token_offsets(bindings, num_blocks=model.num_blocks, text_len=text_len, dim=model.dim)
         with attach(model.pipeline.transformer, offsets[None]):
-            return draw_prompt(model, prompt.prompt, seeds)
+            return draw_prompt(model, case.prompt.prompt, seeds)
 
 
 def _recipe(effort: Effort, *, rate: float, seed: int) -> LearningRecipe:
