@@ -32,6 +32,7 @@ def compare_methods(
         from benchmarks.concepts.benchmark import Plan, run_benchmark, write_results
         from benchmarks.concepts.cases import TASKS
         from benchmarks.concepts.methods import METHODS
+        from benchmarks.concepts.report import write_report
     except ModuleNotFoundError as error:
         raise UsageError(
             f"The benchmark draws its own pictures and needs the package {error.name!r}, which is not installed. "
@@ -56,7 +57,9 @@ def compare_methods(
     )
     reporter.note(f"Loading {model} …")
     results = run_benchmark(plan, model=load_model(model), folder=cache_dir, tell=reporter.note)
-    paths = write_results(results, results_dir)
+    report = results_dir / "concepts.html"
+    paths = [*write_results(results, results_dir), report]
+    write_report(results, report)
     return Outcome(lines=(results.markdown(), "", *(str(path) for path in paths)), data=results.as_json())
 
 

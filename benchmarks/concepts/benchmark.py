@@ -55,7 +55,7 @@ class Judge:
 
     accuracy: dict[str, float]
     """Share of attributes read as they are."""
-    clean: dict[str, tuple[float, float]]
+    clean: dict[Task, tuple[float, float]]
     """CP and PF of a perfect picture, by task: the most that a method can reach."""
 
 
@@ -70,21 +70,32 @@ class Results:
     rows: tuple[Row, ...]
     learning_seconds: dict[str, float]
     """Processor seconds of learning one picture, or one case where a method is joint, by method: the mean."""
+    rates: dict[str, float]
+    """Learning rate of each method that learns."""
+    searched: frozenset[str]
+    """Methods whose rate was searched for; the others' is the first of their candidates."""
     model_name: str
     model_fingerprint: str
+
+    def setup(self) -> str:
+        """What was run, on what, when, in a sentence or two."""
+        effort = self.plan.effort
+        blind = [METHODS[name].title for name in self.rates if name not in self.searched]
+        said = f" Learning rates not searched for: {', '.join(blind)}." if blind else ""
+        return (
+            f"{len(self.cases)} cases, {self.plan.seeds_per_case} seeds each, {effort.steps} steps of batches of "
+            f"{effort.batch_size}, on {self.model_name} ({self.model_fingerprint[:12]}); {_machine()}; "
+            f"{datetime.now(UTC):%Y-%m-%d}.{said}"
+        )
 
     def markdown(self) -> str:
         """Judge, table, machine."""
         accuracy = ", ".join(f"{name} {value:.2f}" for name, value in self.judge.accuracy.items())
         clean = "; ".join(f"{task} CP {cp:.3f}, PF {pf:.3f}" for task, (cp, pf) in self.judge.clean.items())
         table = as_markdown(self.rows, {name: method.title for name, method in METHODS.items()})
-        effort = self.plan.effort
         return (
             f"Judge, share read rightly on clean renders: {accuracy}.\n\n"
-            f"A perfect picture scores: {clean}.\n\n{table}\n\n"
-            f"{len(self.cases)} cases, {self.plan.seeds_per_case} seeds each, {effort.steps} steps of batches of "
-            f"{effort.batch_size}, on {self.model_name} ({self.model_fingerprint[:12]}); {_machine()}; "
-            f"{datetime.now(UTC):%Y-%m-%d}."
+            f"A perfect picture scores: {clean}.\n\n{table}\n\n{self.setup()}"
         )
 
     def as_json(self) -> dict[str, JsonValue]:
@@ -105,6 +116,8 @@ class Results:
                 },
             },
             "tasks": as_json(self.rows),
+            "learning_rates": self.rates,
+            "learning_rates_searched": sorted(self.searched),
             "leakage": {method: _rounded(kinds) for method, kinds in leakage_by_kind(self.drawn).items()},
             "learning_cpu_seconds": _rounded(self.learning_seconds),
         }
@@ -132,11 +145,13 @@ def run_benchmark(plan: Plan, *, model: FluxModel, folder: Path, tell: Tell = lo
     """Run what a plan asks for; what `folder` keeps of an earlier run is not done again."""
     probe = load_probe()
     cases = make_plan_cases(plan, probe)
+    reached = read_rates()
+    searched = {name: float(max(each, key=each.__getitem__)) for name, each in reached.items()}
     runner = Runner(
         bench=Workbench(model=model, effort=plan.effort, cache_dir=folder, seed=plan.seed),
         probe=probe,
         folder=folder,
-        rates={name: float(max(reached, key=reached.__getitem__)) for name, reached in read_rates().items()},
+        rates=searched,
         seeds=[plan.seed * 1000 + number for number in range(plan.seeds_per_case)],
     )
     drawn = [each for name in plan.methods for each in runner.run(METHODS[name], cases, tell=tell)]
@@ -147,6 +162,8 @@ def run_benchmark(plan: Plan, *, model: FluxModel, folder: Path, tell: Tell = lo
         drawn=tuple(drawn),
         rows=tuple(summarise(drawn, seed=plan.seed)),
         learning_seconds=_learning_seconds(runner, plan, cases),
+        rates={name: runner.rate(METHODS[name]) for name in plan.methods if METHODS[name].rates},
+        searched=frozenset(name for name in plan.methods if METHODS[name].alone in searched),
         model_name=model.name,
         model_fingerprint=model.fingerprint,
     )
@@ -156,7 +173,7 @@ def assess_judge(cases: Sequence[Case], probe: Probe) -> Judge:
     """The judge on the pictures that the world draws of what the cases want."""
     wanted = [case.wanted for case in cases]
     readings = _read(probe, wanted)
-    clean: dict[str, tuple[float, float]] = {}
+    clean: dict[Task, tuple[float, float]] = {}
     for task in dict.fromkeys(case.task for case in cases):
         scores = [
             score(case, reading, _read(probe, [source.scene for source in case.sources]))

@@ -97,19 +97,20 @@ class Runner:
         path = self._learnt_path(key)
         if not path.is_file():
             started = time.process_time()
-            tensors = method.learn(self.bench, sources, rate=self._rate(method))
+            tensors = method.learn(self.bench, sources, rate=self.rate(method))
             seconds = f"{time.process_time() - started:.1f}"
             _keep(path, lambda temporary: _save(tensors, temporary, {"cpu_seconds": seconds}))
         return load_file(path)
 
-    def _rate(self, method: Method) -> float:
+    def rate(self, method: Method) -> float:
+        """The learning rate that a method learns with, 0 where it learns nothing."""
         return self.rates.get(method.alone, method.rates[0]) if method.rates else 0.0
 
     def _key(self, method: Method, sources: Sequence[BenchSource]) -> str:
         return _digest(
             self.bench.model.fingerprint,
             method.alone if len(sources) == 1 else method.name,
-            self._rate(method),
+            self.rate(method),
             method.settings(self.bench.effort),
             asdict(self.bench.effort),
             self.bench.seed,
