@@ -339,7 +339,7 @@ def _add_bench(commands: Commands) -> None:
     bench = commands.add_parser("bench", help="compare ways of learning concepts on the pocket model")
     actions = bench.add_subparsers(title="actions", metavar="ACTION", required=True)
     concepts = actions.add_parser("concepts", help="TokenVerse beside its baselines, scored by ground truth")
-    concepts.add_argument("--quick", action="store_true", help="few pictures and short learning: a quarter of an hour")
+    concepts.add_argument("--quick", action="store_true", help="few pictures, learnt for a short time")
     concepts.add_argument("--methods", default="", metavar="NAME,NAME", help="rows of the table (default: all)")
     concepts.add_argument("--tasks", default="", metavar="NAME,NAME", help="composition, decomposition, full")
     concepts.add_argument("--cases", type=int, metavar="N", help="source pictures of each sort (default: 20; quick: 4)")

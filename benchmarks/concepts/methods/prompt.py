@@ -16,7 +16,7 @@ class Prompt:
 
     name: str = "prompt"
     title: str = "Plain prompt"
-    source: str = "None."
+    source: str = "learns nothing."
     rates: tuple[float, ...] = ()
     is_joint: bool = False
     alone: str = "prompt"
