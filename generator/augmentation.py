@@ -24,7 +24,7 @@ def paraphrase(caption: str, words: Collection[str]) -> tuple[str, ...]:
     Prefixes ("a picture of …") are added, and up to two phrases of place and light at the end are moved to the front
     or swapped; no word of the caption is dropped or changed. The same caption always gives the same tuple.
     """
-    core = _LEADING_ARTICLE.sub(lambda match: match.group().lower(), caption.strip().rstrip("."), count=1)
+    core = _core(caption)
     kept = [caption]
     for order in (core, *_reordered(core)):
         prefixes = () if re.match(_PREPOSITION, order, re.IGNORECASE) else PREFIXES
@@ -32,6 +32,13 @@ def paraphrase(caption: str, words: Collection[str]) -> tuple[str, ...]:
             if text not in (core, *kept) and keeps_words(text, caption, words):
                 kept.append(text)
     return tuple(kept)
+
+
+def split_scene(caption: str) -> tuple[str, str]:
+    """A caption without up to two phrases of place and light at its end, and those phrases, which may be none."""
+    head, last = _split_scene_phrase(_core(caption))
+    subject, second_last = _split_scene_phrase(head)
+    return subject, f"{second_last} {last}".strip()
 
 
 def keeps_words(text: str, caption: str, words: Iterable[str]) -> bool:
@@ -47,6 +54,11 @@ def may_mirror(caption: str, kinds: Iterable[ConceptKind]) -> bool:
     caption_words = {match.group().casefold() for match in _WORD.finditer(caption)}
     has_quote = any(mark in caption for mark in '"“”«»')
     return "pose" not in set(kinds) and not has_quote and not caption_words & _SIDED_WORDS
+
+
+def _core(caption: str) -> str:
+    """The caption as it reads within a sentence."""
+    return _LEADING_ARTICLE.sub(lambda match: match.group().lower(), caption.strip().rstrip("."), count=1)
 
 
 def _reordered(caption: str) -> list[str]:

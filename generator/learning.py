@@ -29,7 +29,7 @@ from generator.learning_loss import (
     isolation_loss,
     measure_losses,
 )
-from generator.learning_material import Material
+from generator.learning_material import Material, middle_half
 from generator.learning_state import LearningState, load_checkpoint, save_checkpoint
 from generator.learning_task import LearningTask, plan_learning
 from generator.learnt import LearntDirections, LearntSource
@@ -217,16 +217,18 @@ def _step(
     else:
         source = draw.choose(material.sources)
         latents = draw.choose(source.latents)
-        captions, two_parts = source.captions, source.two_parts
-        if draw.happens(recipe.concepts_alone_fraction):
-            captions, two_parts = source.concepts_alone, source.two_parts_alone
+        captions, two_parts, companions = source.captions, source.two_parts, source.companions
+        if draw.happens(source.concepts_alone_fraction):
+            captions, two_parts, companions = source.concepts_alone, source.two_parts_alone, source.companions_alone
         caption = draw.choose(captions)
         flow = flow_loss(learner, caption, draw.noisy_batch(latents, recipe.batch_size, width_factor=1), parameters)
         gradients = flow.gradients
         if two_parts and draw.happens(recipe.isolation_fraction):
-            two_part = draw.choose(two_parts)
+            example, source_weight = draw.choose(two_parts), recipe.two_part_source_weight
+            if companions and draw.happens(recipe.companion_share):
+                example, source_weight, latents = draw.choose(companions), 1.0, middle_half(latents)
             both = draw.noisy_batch(latents, recipe.isolation_batch_size, width_factor=2)
-            isolation = isolation_loss(learner, two_part, both, parameters, source_weight=recipe.two_part_source_weight)
+            isolation = isolation_loss(learner, example, both, parameters, source_weight=source_weight)
             gradients = flow.plus(isolation, recipe.isolation_weight)
     rate = _learning_rate(learner.predictor.learning_rate, recipe, state)
     if not math.isfinite(flow.loss):

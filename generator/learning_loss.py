@@ -33,15 +33,17 @@ class Example:
     placement: Placement
     words: Tensor
     """The text encoder's output for the caption's tokens in their own text alone, `(R, text_dim)`, float32; zeros where
-    the text lacks a token. In a two-part prompt it is that of the left part by itself, which is what is exported."""
+    the text lacks a token. In a prompt for two pictures it is that of the source's caption by itself, which is what is
+    exported."""
 
 
 @dataclass(frozen=True)
 class TwoPartExample:
-    """The two-part prompt of the isolation loss with the picture that stands on the right, latents `(1, C, h, w)`."""
+    """A prompt for two pictures side by side, and the one that is not the source's, latents `(1, C, h, w)`."""
 
     prompt: Example
-    right_latents: Tensor
+    other_latents: Tensor
+    source_is_left: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,24 +106,30 @@ def isolation_loss(
     *,
     source_weight: float = 0.0,
 ) -> LossWithGradients:
-    """How much the directions on the left part's words change the velocity of the right part, mean square.
+    """How much the directions on the source's words change the velocity of the other picture, mean square.
 
-    `batch` holds the source picture's latents and noise for both parts, `(B, C, h, 2·w)`. The gradients, but not the
-    loss, are also those of `source_weight` times flow matching on the left part: there the concepts are named beside
-    somebody else, as they will be in stories. The paper leaves open whether its loss has that term.
+    `batch` holds the source picture's latents and noise for both pictures, `(B, C, h, 2·w)`. The gradients, but not the
+    loss, are also those of `source_weight` times flow matching on the source's part: there the concepts are named
+    beside somebody else, as they will be in stories. The paper leaves open whether its loss has that term.
     Source: TokenVerse (arXiv:2501.12224), concept isolation loss.
     """
-    both = NoisyBatch(torch.cat([batch.latents, example.right_latents], dim=3), batch.noise, batch.sigmas)
+    sides = [batch.latents, example.other_latents]
+    both = NoisyBatch(torch.cat(sides if example.source_is_left else sides[::-1], dim=3), batch.noise, batch.sigmas)
     noisy_latents = both.noisy_latents()
     transformer, encoding = learner.transformer, example.prompt.encoding
+
+    def parts(tokens: Tensor) -> tuple[Tensor, Tensor]:
+        left, right = _halves(tokens, both.latents)
+        return (left, right) if example.source_is_left else (right, left)
+
     with torch.no_grad():
-        unchanged = _right_part(predict_velocity(transformer, noisy_latents, both.sigmas, encoding), both.latents)
+        _, unchanged = parts(predict_velocity(transformer, noisy_latents, both.sigmas, encoding))
 
     def loss() -> tuple[Tensor, Tensor]:
-        velocity = predict_velocity(transformer, noisy_latents, both.sigmas, encoding)
-        isolation = mse_loss(_right_part(velocity, both.latents), unchanged)
-        towards_source = _left_part(pack(both.noise - both.latents), both.latents)
-        return isolation, isolation + source_weight * mse_loss(_left_part(velocity, both.latents), towards_source)
+        of_source, of_other = parts(predict_velocity(transformer, noisy_latents, both.sigmas, encoding))
+        towards_source, _ = parts(pack(both.noise - both.latents))
+        isolation = mse_loss(of_other, unchanged)
+        return isolation, isolation + source_weight * mse_loss(of_source, towards_source)
 
     return _with_gradients(learner, example.prompt, parameters, loss)
 
@@ -176,16 +184,11 @@ def _flow_matching(transformer: FluxTransformer2DModel, encoding: TextEncoding, 
     return mse_loss(velocity, pack(batch.noise - batch.latents))
 
 
-def _left_part(velocity: Tensor, latents: Tensor) -> Tensor:
-    """Tokens of the left half of a double-width picture, `(B, h/2, w/4, 4·C)` for latents `(…, h, w)`."""
+def _halves(tokens: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
+    """Left and right half of a picture's tokens, each `(B, h/2, w/4, 4·C)` for latents `(…, h, w)`."""
     _, _, height, width = latents.shape
-    return velocity.unflatten(1, (height // 2, width // 2))[:, :, : width // 4]
-
-
-def _right_part(velocity: Tensor, latents: Tensor) -> Tensor:
-    """Tokens of the right half of a double-width picture, `(B, h/2, w/4, 4·C)` for latents `(…, h, w)`."""
-    _, _, height, width = latents.shape
-    return velocity.unflatten(1, (height // 2, width // 2))[:, :, width // 4 :]
+    grid = tokens.unflatten(1, (height // 2, width // 2))
+    return grid[:, :, : width // 4], grid[:, :, width // 4 :]
 
 
 def keep_rows(placement: Placement, rows: frozenset[int]) -> Placement:

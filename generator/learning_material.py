@@ -27,11 +27,17 @@ class SourceMaterial:
     """The picture's, `(1, C, h, w)`, and its mirror image's where that may be learnt from."""
     captions: tuple[Example, ...]
     """The caption itself first."""
+    concepts_alone_fraction: float
+    """Probability that a step has directions on the concept words only."""
     concepts_alone: tuple[Example, ...]
     """The captions with directions on the concept words only."""
     two_parts: tuple[TwoPartExample, ...]
     two_parts_alone: tuple[TwoPartExample, ...]
     """The two-part prompts with directions on the concept words only."""
+    companions: tuple[TwoPartExample, ...]
+    """The source beside a companion in one frame; their latents are `middle_half`s."""
+    companions_alone: tuple[TwoPartExample, ...]
+    """The same with directions on the concept words only."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Material:
         if any(source.two_parts for source in task.sources):
             isolation = load_isolation_latents(model, isolation_prompts, settings=task.settings, cache_dir=cache_dir)
         sources = tuple(
-            _prepare_source(model, task, source, picture, isolation)
+            _prepare_source(model, task, source, picture, isolation, cache_dir)
             for source, picture in zip(task.sources, pictures, strict=True)
         )
         joint: list[JointMaterial] = []
@@ -77,7 +83,12 @@ class Material:
 
 
 def _prepare_source(
-    model: FluxModel, task: LearningTask, source: SourceTask, picture: Image.Image, isolation: Tensor | None
+    model: FluxModel,
+    task: LearningTask,
+    source: SourceTask,
+    picture: Image.Image,
+    isolation: Tensor | None,
+    cache_dir: Path | None,
 ) -> SourceMaterial:
     pipeline, settings = model.pipeline, task.settings
     device = pipeline.transformer.device
@@ -90,14 +101,45 @@ def _prepare_source(
         prompt = Example(_encode(model, task, text.prompt), text.prompt.placement, captions[text.caption].words)
         two_parts.append(TwoPartExample(prompt, isolation[text.picture : text.picture + 1].to(device)))
     sides = [picture, ImageOps.mirror(picture)] if source.mirrors else [picture]
+    companions = _companions(model, task, source, captions[0].words, cache_dir)
     return SourceMaterial(
         latents=tuple(
             encode_picture(pipeline, side, height=settings.height, width=settings.width).to(device) for side in sides
         ),
         captions=tuple(captions),
+        concepts_alone_fraction=source.concepts_alone_fraction,
         concepts_alone=tuple(_concepts_alone(caption, task) for caption in captions),
         two_parts=tuple(two_parts),
         two_parts_alone=tuple(replace(each, prompt=_concepts_alone(each.prompt, task)) for each in two_parts),
+        companions=companions,
+        companions_alone=tuple(replace(each, prompt=_concepts_alone(each.prompt, task)) for each in companions),
+    )
+
+
+def middle_half(latents: Tensor) -> Tensor:
+    """The middle of a picture's latents `(1, C, h, w)`, `(1, C, h, w')` with `w'` even and at most `w/2`."""
+    width = latents.shape[3]
+    half = width // 4 * 2
+    return latents[..., (width - half) // 2 :][..., :half]
+
+
+def _companions(
+    model: FluxModel, task: LearningTask, source: SourceTask, words: Tensor, cache_dir: Path | None
+) -> tuple[TwoPartExample, ...]:
+    prompts = tuple(dict.fromkeys(text.picture_prompt for text in source.companions))
+    if not prompts:
+        return ()
+    pictures = load_isolation_latents(model, prompts, settings=task.settings, cache_dir=cache_dir)
+    halves = {
+        prompt: middle_half(picture[None]).to(words.device) for prompt, picture in zip(prompts, pictures, strict=True)
+    }
+    return tuple(
+        TwoPartExample(
+            Example(_encode(model, task, text.prompt), text.prompt.placement, words),
+            halves[text.picture_prompt],
+            source_is_left=text.source_is_left,
+        )
+        for text in source.companions
     )
 
 

@@ -13,7 +13,7 @@ from itertools import permutations
 from concepts.binding import bind_concepts, find_word
 from concepts.errors import ConceptNotMentioned, InvalidConcept
 from concepts.schema import BoundPrompt, Concept, ConceptMention
-from generator.augmentation import keeps_words, may_mirror, paraphrase
+from generator.augmentation import keeps_words, may_mirror, paraphrase, split_scene
 from generator.caption_tokens import CaptionTokens, NumberedTokens, Placement
 from generator.errors import DirectionMismatch, InvalidSettings
 from generator.isolation import join_captions
@@ -45,6 +45,16 @@ class TwoPartText:
 
 
 @dataclass(frozen=True)
+class CompanionText:
+    """A caption that names the source's subject and a companion at the source's place, in either order."""
+
+    prompt: PlacedText
+    source_is_left: bool
+    picture_prompt: str
+    """What the companion's own picture is drawn from."""
+
+
+@dataclass(frozen=True)
 class JointText:
     """Two sources' captions merged into one, for their pictures side by side; numbers of the sources."""
 
@@ -60,6 +70,9 @@ class SourceTask:
     captions: tuple[PlacedText, ...]
     """The caption itself, then its paraphrases."""
     two_parts: tuple[TwoPartText, ...]
+    companions: tuple[CompanionText, ...]
+    concepts_alone_fraction: float
+    """Probability that a step has directions on the concept words only."""
     mirrors: bool
     """Whether the mirrored picture is learnt from, too."""
     concept_ids: tuple[str, ...]
@@ -231,14 +244,23 @@ def _source_task(
     named = [concept for concept in concepts if concept.id in ids]
     words = [concept.word for concept in named]
     given = source.paraphrases
+    has_companions = recipe.isolation_fraction > 0 and recipe.companion_share > 0
     texts = _templates(caption, words, reader) if given is None else _given(caption, words, given, reader)
     captions = tuple(PlacedText(text, tokens.locate(text, reader.locate, start=0, stop=len(text))) for text in texts)
     return SourceTask(
         captions=captions,
         two_parts=_two_parts(captions, tokens, reader, isolation_prompts) if recipe.isolation_fraction else (),
+        companions=_companions(caption, words, tokens, reader, isolation_prompts) if has_companions else (),
+        concepts_alone_fraction=_concepts_alone_fraction(recipe, named),
         mirrors=recipe.flip and may_mirror(caption, [concept.kind for concept in named]),
         concept_ids=ids,
     )
+
+
+def _concepts_alone_fraction(recipe: LearningRecipe, concepts: Sequence[ConceptRequest]) -> float:
+    if recipe.concepts_alone_fraction is not None:
+        return recipe.concepts_alone_fraction
+    return 0.2 if any(concept.kind in ("pose", "lighting") for concept in concepts) else 0.9
 
 
 def _settings(recipe: LearningRecipe, model: FluxModel) -> RenderSettings:
@@ -287,6 +309,29 @@ def _two_parts(
             "isolation_fraction to 0."
         )
     return tuple(prompts)
+
+
+def _companions(
+    caption: str, words: Sequence[str], tokens: NumberedTokens, reader: TextReader, isolation_prompts: Sequence[str]
+) -> tuple[CompanionText, ...]:
+    """Captions of the source's subject and each isolation prompt's at the source's place, in both orders.
+
+    None when a concept is named in the phrases of place and light: it has to show in both halves.
+    """
+    subject, scene = split_scene(caption)
+    if not keeps_words(subject, caption, words):
+        return ()
+    companions: list[CompanionText] = []
+    for isolation_prompt in isolation_prompts:
+        companion, _ = split_scene(isolation_prompt)
+        for is_left in (True, False):
+            first, second = (subject, companion) if is_left else (companion, subject)
+            text = f"{first} and {second} {scene}".strip()
+            if reader.fits(text):
+                start = 0 if is_left else len(f"{companion} and ")
+                placement = tokens.locate(text, reader.locate, start=start, stop=start + len(subject))
+                companions.append(CompanionText(PlacedText(text, placement), is_left, f"{companion} {scene}".strip()))
+    return tuple(companions)
 
 
 def _joint_texts(

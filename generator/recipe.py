@@ -67,17 +67,23 @@ class LearningRecipe(BaseModel):
     """Share of the draws at the stage's own noise levels: above `noise_split` in stage 1, below it in stage 2."""
     noise_split: float = Field(default=0.8, gt=0, lt=1)
     """Noise level (sigma) that parts high from low."""
-    concepts_alone_fraction: float = Field(default=0.9, ge=0, le=1)
+    concepts_alone_fraction: float | None = Field(default=None, ge=0, le=1)
     """Probability that a step has directions on the concept words only, which are all that is exported; without such
-    steps the caption's other words share in the look, and it fades where they are missing. Not in the paper."""
-    isolation_fraction: float = Field(default=0.5, ge=0, le=1)
-    """Probability that a step has the concept isolation loss; 0 needs no isolation pictures."""
+    steps the caption's other words share in the look, and it fades where they are missing. A pose or a light must not
+    take over the look of the figure that shows it, so there the other words are to share: None is 0.2 where a concept
+    is one of these, and 0.9 otherwise. Not in the paper."""
+    isolation_fraction: float = Field(default=0.8, ge=0, le=1)
+    """Probability that a step has the concept isolation loss (paper: 0.5); 0 needs no isolation pictures."""
+    companion_share: float = Field(default=0.4, ge=0, le=1)
+    """Share of those steps whose second picture stands within one frame of normal width: the middle halves of the
+    source and of a companion at the same place, under a caption that names both, as stories do. Not in the paper;
+    without it a look fades beside a second figure (see docs/LOG.md). No such step where a concept is named in the
+    caption's phrases of place and light, which belong to both halves."""
     isolation_weight: float = Field(default=1.0, ge=0)
     """Factor of the concept isolation loss."""
-    two_part_source_weight: float = Field(default=1.0, ge=0)
-    """Weight, beside the isolation loss, of flow matching on the source picture's half of the two-part picture. The
-    paper leaves open whether there is such a term. It helps a concept that is alone more than one beside others (see
-    docs/LOG.md)."""
+    two_part_source_weight: float = Field(default=3.0, ge=0)
+    """Weight, beside the isolation loss, of flow matching on the source picture's half of the two-part picture; beside
+    a companion it is 1. The paper leaves open whether there is such a term."""
     isolation_batch_size: int = Field(default=4, ge=1)
     """Noise draws of the isolation loss; one costs about three of `batch_size`."""
     joint_fraction: float = Field(default=0.0, ge=0, le=1)

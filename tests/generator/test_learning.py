@@ -243,21 +243,21 @@ def test_bad_input_is_refused_before_any_work(model: FluxModel, tmp_path: Path, 
     assert not list(tmp_path.iterdir())
 
 
-def test_isolation_pictures_are_drawn_once(model: FluxModel, tmp_path: Path):
+def test_isolation_pictures_and_companions_are_drawn_once(model: FluxModel, tmp_path: Path):
     first = learn(model, cache_dir=tmp_path)
-    (kept,) = tmp_path.iterdir()
-    written = kept.stat().st_mtime_ns
+    written = {kept: kept.stat().st_mtime_ns for kept in tmp_path.iterdir()}
+    assert len(written) == 2
     again = learn(model, cache_dir=tmp_path, caption=CAPTION)
-    assert (kept.stat().st_mtime_ns, len(list(tmp_path.iterdir()))) == (written, 1)
+    assert {kept: kept.stat().st_mtime_ns for kept in tmp_path.iterdir()} == written
     assert torch.equal(first.direction("fox"), again.direction("fox"))
     learn(model, cache_dir=tmp_path, isolation_prompts=ISOLATION_PROMPTS[:1])
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_damaged_file_of_isolation_pictures_is_drawn_anew(model: FluxModel, tmp_path: Path):
     learn(model, cache_dir=tmp_path)
-    (kept,) = tmp_path.iterdir()
-    whole = kept.read_bytes()
-    kept.write_bytes(whole[:50])
+    whole = {kept: kept.read_bytes() for kept in tmp_path.iterdir()}
+    for kept, content in whole.items():
+        kept.write_bytes(content[:50])
     learn(model, cache_dir=tmp_path)
-    assert kept.read_bytes() == whole
+    assert {kept: kept.read_bytes() for kept in tmp_path.iterdir()} == whole

@@ -95,7 +95,7 @@ def test_isolation_loss_is_zero_without_directions(two_part: TwoPartExample):
 def test_isolation_loss_compares_the_right_half_alone(two_part: TwoPartExample):
     transformer, batch, tables = tiny_transformer(), _batch(12), _tables(1.0)
     encoding = two_part.prompt.encoding
-    noisy = add_noise(torch.cat([batch.latents, two_part.right_latents], dim=3), batch.noise, batch.sigmas)
+    noisy = add_noise(torch.cat([batch.latents, two_part.other_latents], dim=3), batch.noise, batch.sigmas)
     offsets, rows = lay_out(tables["shared"][:, None] + tables["per_block"], PLACEMENT, text_len=TEXT_LEN)
     with torch.no_grad():
         plain = _unpacked(predict_velocity(transformer, noisy, batch.sigmas, encoding), 12)
@@ -104,6 +104,38 @@ def test_isolation_loss_compares_the_right_half_alone(two_part: TwoPartExample):
     expected = mse_loss(changed[..., 6:], plain[..., 6:]).item()
     assert expected != pytest.approx(mse_loss(changed[..., :6], plain[..., :6]).item(), rel=1e-3)
     assert isolation_loss(_learner(transformer), two_part, batch, tables).loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_isolation_loss_compares_the_left_half_alone_when_the_source_is_on_the_right(example: Example):
+    transformer, tables = tiny_transformer(), _tables(1.0)
+    batch, other = _batch(12), _noise(1, 1, 4, 6, seed=3)
+    encoding = example.encoding
+    noisy = add_noise(torch.cat([other, batch.latents], dim=3), batch.noise, batch.sigmas)
+    offsets, rows = lay_out(tables["shared"][:, None] + tables["per_block"], PLACEMENT, text_len=TEXT_LEN)
+    with torch.no_grad():
+        plain = _unpacked(predict_velocity(transformer, noisy, batch.sigmas, encoding), 12)
+        with attach(transformer, offsets, rows=rows):
+            changed = _unpacked(predict_velocity(transformer, noisy, batch.sigmas, encoding), 12)
+    expected = mse_loss(changed[..., :6], plain[..., :6]).item()
+    right = TwoPartExample(example, other, source_is_left=False)
+    assert isolation_loss(_learner(transformer), right, batch, tables).loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_sources_weight_pulls_its_part_towards_its_picture(example: Example):
+    transformer, tables, batch = tiny_transformer(), _tables(0.1), _batch(12)
+    right = TwoPartExample(example, _noise(1, 1, 4, 6, seed=3), source_is_left=False)
+
+    def towards_source(parameters: dict[str, Tensor]) -> float:
+        both = torch.cat([right.other_latents, batch.latents], dim=3)
+        noisy = add_noise(both, batch.noise, batch.sigmas)
+        offsets, rows = lay_out(parameters["shared"][:, None] + parameters["per_block"], PLACEMENT, text_len=TEXT_LEN)
+        with torch.no_grad(), attach(transformer, offsets, rows=rows):
+            velocity = _unpacked(predict_velocity(transformer, noisy, batch.sigmas, example.encoding), 12)
+        return mse_loss(velocity[..., 6:], (batch.noise - both)[..., 6:]).item()
+
+    found = isolation_loss(_learner(transformer), right, batch, tables, source_weight=100.0)
+    moved = {name: table - 0.001 * found.gradients[name] for name, table in tables.items()}
+    assert towards_source(moved) < towards_source(tables)
 
 
 @pytest.mark.parametrize("names", [["shared"], ["shared", "per_block"]], ids=["stage 1", "stage 2"])

@@ -137,6 +137,42 @@ def test_in_a_two_part_prompt_only_the_left_part_carries_directions():
     assert abs(first - len(left)) <= 1
 
 
+def test_a_companion_stands_on_either_side_at_the_sources_place_and_carries_no_directions():
+    task = _task(isolation_prompts=["an owl waving at sunset"])
+    companions = task.sources[0].companions
+    assert [(each.prompt.text, each.source_is_left) for each in companions] == [
+        ("a fox and an owl waving under a hat in the snow", True),
+        ("an owl waving and a fox under a hat in the snow", False),
+    ]
+    assert {each.picture_prompt for each in companions} == {"an owl waving under a hat in the snow"}
+    tokenizer = tiny_model().pipeline.tokenizer_2
+    before = len(tokenizer("an owl waving and", add_special_tokens=False)["input_ids"])
+    of_left, of_right = (each.prompt.placement for each in companions)
+    assert of_left.rows == of_right.rows == tuple(range(len(of_left.rows)))
+    assert len(of_left.rows) < task.num_rows
+    assert set(task.rows["rusty"]) <= set(of_left.rows)
+    assert of_left.positions == tuple(range(len(of_left.rows)))
+    assert abs(of_right.positions[0] - before) <= 1
+
+
+def test_what_is_named_in_the_phrases_of_place_and_light_has_no_companion():
+    assert not _task(concepts=[FOX, HAT]).sources[0].companions
+
+
+def test_the_other_words_share_more_in_a_pose_or_a_light_unless_the_recipe_says_otherwise():
+    moonlight = ConceptRequest(id="night", word="snow", kind="lighting")
+    assert _task().sources[0].concepts_alone_fraction == 0.9
+    assert _task(concepts=[FOX, moonlight]).sources[0].concepts_alone_fraction == 0.2
+    told = RECIPE.model_copy(update={"concepts_alone_fraction": 0.5})
+    assert _task(concepts=[moonlight], recipe=told).sources[0].concepts_alone_fraction == 0.5
+
+
+@pytest.mark.parametrize("share", ["isolation_fraction", "companion_share"])
+def test_without_its_share_of_steps_there_is_no_companion(share: str):
+    assert _task().sources[0].companions
+    assert not _task(recipe=RECIPE.model_copy(update={share: 0.0})).sources[0].companions
+
+
 def test_isolation_captions_that_do_not_fit_are_left_out():
     task = _task(isolation_prompts=["z" * 95, "the snow"])
     assert [two_part.picture for two_part in task.sources[0].two_parts] == [1]
