@@ -7,9 +7,10 @@ from fastapi import FastAPI
 
 import api
 from api.service.edge import install_edge
-from api.service.routes import books, concepts, docs, health, images, jobs, metrics, scenes, stories
+from api.service.routes import books, concepts, docs, health, images, jobs, metrics, pages, scenes, stories
 from api.service.services import running_services
 from api.service.settings import ServiceSettings
+from api.service.studio import routes as studio
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
@@ -29,7 +30,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for routes in (jobs, scenes, books, stories, concepts, images, health, metrics, docs):
+    for routes in (jobs, scenes, books, pages, stories, concepts, images, health, metrics, docs, studio):
         app.include_router(routes.router)
     install_edge(app, settings)
     return app

@@ -12,8 +12,13 @@ _PAGE_POLICY = (
 )
 
 
-def answer_artifact(store: ContentStore, artifact: Artifact) -> Response:
+def answer_artifact(store: ContentStore, artifact: Artifact, *, is_fixed: bool = True) -> Response:
     """The bytes of an artifact, proven to be what was made.
+
+    Args:
+        store: Where it is.
+        artifact: What it is.
+        is_fixed: Whether its address will never have anything else.
 
     Raises:
         NotFound, DamagedArtifact: The store has lost or changed them.
@@ -21,7 +26,7 @@ def answer_artifact(store: ContentStore, artifact: Artifact) -> Response:
     is_shown = artifact.media_type.startswith(("image/", "text/html"))
     headers = {
         "ETag": f'"{artifact.sha256}"',
-        "Cache-Control": "private, max-age=31536000, immutable",
+        "Cache-Control": "private, max-age=31536000, immutable" if is_fixed else "private, no-cache",
         "Content-Disposition": f'{"inline" if is_shown else "attachment"}; filename="{artifact.filename}"',
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": _PAGE_POLICY,

@@ -16,7 +16,7 @@ from api.service.errors import NotFound, WrongState
 from api.service.ids import is_id, new_id
 from api.service.tables import events, jobs, tasks
 
-JobKind = Literal["scene", "book", "story", "concept"]
+JobKind = Literal["scene", "book", "story", "concept", "pages"]
 JobState = Literal["queued", "running", "succeeded", "failed", "canceled"]
 OPEN: Final = ("queued", "running")
 ENDED: Final = ("succeeded", "failed", "canceled")

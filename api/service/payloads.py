@@ -3,9 +3,9 @@
 import hashlib
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from api.book_lock import BookLock, LockedModel
+from api.book_lock import BookLock, LockedModel, LockedPicture
 from concepts.schema import BoundPrompt, ConceptId
 from generator.recipe import ConceptRequest
 from generator.settings import RenderSettings
@@ -137,6 +137,34 @@ class Bound(_Frozen):
     """A book's files by name: editions by their format, pictures, and what the book is made of."""
 
     artifacts: dict[str, Artifact]
+
+
+class PageDrawing(_Frozen):
+    """A picture to draw for a page of a book."""
+
+    page: str
+    """Id of the page."""
+    index: int
+    """Where it stood when that was asked for."""
+    picture: LockedPicture
+
+
+class Binding(_Frozen):
+    """A state of a book to make editions of."""
+
+    state: dict[str, JsonValue]
+    """A `BookState`."""
+    look: BookLook
+    pictures: tuple[str | None, ...]
+    """Hashes by place; those that are None are drawn first, in their order."""
+
+
+class PagesPayload(_Frozen):
+    """Asks for pictures of a book that was made, for new editions of it, or for both."""
+
+    lock: BookLock
+    draw: tuple[PageDrawing, ...]
+    binding: Binding | None = None
 
 
 class LearnPayload(_Frozen):

@@ -65,6 +65,22 @@ class StoryEdit(_Request):
     """The pages in their new order, each once, counted from 1; after the edits."""
 
 
+class DrawRequest(_Request):
+    """Asks for other pictures of a book's pages."""
+
+    pages: tuple[str, ...] = Field(min_length=1, max_length=MAX_PAGES + 1, examples=[["p3"]])
+    """Ids of pages."""
+    candidates: int = Field(default=1, ge=1, le=6)
+    """How many of each."""
+
+
+class BindRequest(_Request):
+    """Asks for the editions of a book as it is now."""
+
+    look: BookLook | None = None
+    """Another look or other editions than it has."""
+
+
 class ImagesRequest(BaseModel):
     """OpenAI's request for images; its fields that mean nothing here are taken and have no effect."""
 
@@ -126,6 +142,7 @@ PLACES: dict[JobKind, str] = {
     "book": "/v1/books/{}",
     "story": "/v1/stories/{}",
     "concept": "/v1/concepts/{}",
+    "pages": "/v1/books/{}/pages",
 }
 """Where what a job makes is found."""
 
@@ -183,6 +200,44 @@ class BookAnswer(_Answer):
     files: dict[str, FileAnswer]
     """By name: editions, pictures ("cover", "page-1"), "story", "lock"; empty until it is bound."""
     links: dict[str, str]
+
+
+class CandidateAnswer(_Answer):
+    """A picture that was drawn for a page as it is now."""
+
+    seed: int
+    href: str
+    is_taken: bool
+
+
+class PageAnswer(_Answer):
+    """A page of a book as it is edited."""
+
+    id: str
+    """"cover", or one that stays with the page wherever it is moved to."""
+    text: str
+    prompt: str
+    alt: str
+    concepts: tuple[str, ...]
+    is_locked: bool
+    is_drawn: bool
+    """Whether its picture was drawn as it is wanted now."""
+    candidates: tuple[CandidateAnswer, ...]
+
+
+class PagesAnswer(_Answer):
+    """The pages of a book as they are edited, the cover first."""
+
+    object: Literal["pages"] = "pages"
+    book: str
+    version: int
+    title: str
+    pages: tuple[PageAnswer, ...]
+    undo: str | None
+    """What an undo would take back."""
+    redo: str | None
+    is_bound: bool
+    """Whether the book's files show it as it is now."""
 
 
 class ConceptAnswer(_Answer):

@@ -4,18 +4,29 @@ Once a job is returned it is promised: whatever crashes, it comes to an end.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, insert
 
 from api.service.banks import bank_of
+from api.service.book_edits import EditedBook, check_version, read_edited_book
+from api.service.book_state import new_seeds
 from api.service.errors import InvalidInput, NotReady, WrongState
 from api.service.ids import new_id
 from api.service.jobs import Job, JobKind
 from api.service.model_info import ask_model
-from api.service.payloads import BookLook, DrawPayload, LearnPayload, StoryWish, WritePayload
+from api.service.payloads import (
+    Binding,
+    BookLook,
+    DrawPayload,
+    LearnPayload,
+    PageDrawing,
+    PagesPayload,
+    StoryWish,
+    WritePayload,
+)
 from api.service.schema import BookRequest, SceneRequest
 from api.service.services import Services
 from api.service.story_rows import read_story
@@ -132,6 +143,62 @@ def submit_book(services: Services, owner: str, request: BookRequest) -> Job:
         "story": story_id,
     }
     return accept(services, owner=owner, kind="book", subject=book_id, request=whole, add_rows=add_rows)
+
+
+def submit_pages(
+    services: Services, owner: str, book_id: str, pages: Sequence[str], *, candidates: int, version: int | None = None
+) -> Job:
+    """Take on other pictures for pages of a book; each page takes its first one unless it is changed meanwhile.
+
+    Raises:
+        NotFound: There is no such book or page.
+        WrongState: The book is not written yet, or a page is locked.
+        EditConflict: The book has another version than the one given.
+    """
+    book = read_edited_book(services.database, owner, book_id)
+    state = book.written()
+    check_version(book, version)
+    if locked := [page for page in pages if state.marks[state.index(page)].is_locked]:
+        raise WrongState(f"The page {locked[0]!r} is locked, so that its picture stays as it is. Unlock it first.")
+    draw = [
+        PageDrawing(page=page, index=state.index(page), picture=picture)
+        for page in dict.fromkeys(pages)
+        for picture in new_seeds(state.lock.pictures[state.index(page)], candidates, drawn=book.drawn)
+    ]
+    return _accept_pages(services, book, PagesPayload(lock=state.lock, draw=tuple(draw)))
+
+
+def submit_binding(
+    services: Services, owner: str, book_id: str, look: BookLook | None, *, version: int | None = None
+) -> Job:
+    """Take on editions of a book as it is now; pictures that it lacks are drawn first.
+
+    Args:
+        look: Another look than it has.
+
+    Raises:
+        NotFound: There is no such book.
+        WrongState: The book is not written yet.
+        EditConflict: The book has another version than the one given.
+    """
+    book = read_edited_book(services.database, owner, book_id)
+    state = book.written()
+    check_version(book, version)
+    draw = [
+        PageDrawing(page=state.marks[index].id, index=index, picture=state.lock.pictures[index])
+        for index in book.missing
+    ]
+    binding = Binding(
+        state=state.model_dump(mode="json"),
+        look=look or book.look,
+        pictures=tuple(book.picture(index) for index in range(len(state.marks))),
+    )
+    return _accept_pages(services, book, PagesPayload(lock=state.lock, draw=tuple(draw), binding=binding))
+
+
+def _accept_pages(services: Services, book: EditedBook, payload: PagesPayload) -> Job:
+    request = {"pages": payload.model_dump(mode="json")}
+    return accept(services, owner=book.owner, kind="pages", subject=book.id, request=request, add_rows=lambda *_: None)
 
 
 def submit_concepts(services: Services, owner: str, payload: LearnPayload) -> Job:

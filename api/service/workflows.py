@@ -12,10 +12,13 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel
 from sqlalchemy import Connection, update
 
+from api.book_lock import BookLock, LockedPicture
+from api.service.book_edits import keep_binding, keep_drawings
+from api.service.book_state import BookState
 from api.service.engine import Steps
 from api.service.errors import TaskCanceled, TaskFailed, task_failed
 from api.service.jobs import ENDED, Job, JobKind, Jobs
-from api.service.payloads import BindPayload, BookLook, Bound, Drawn, DrawPayload, Learnt, Written
+from api.service.payloads import BindPayload, BookLook, Bound, Drawn, DrawPayload, Learnt, PagesPayload, Written
 from api.service.tables import books, scenes, stories
 from api.service.tasks import NewTask, TaskEnd, TaskKind, TaskQueue, task_id
 
@@ -51,6 +54,7 @@ class JobWorkflows:
             "story": self._story,
             "book": self._book,
             "concept": self._concept,
+            "pages": self._pages,
         }
 
     async def __call__(self, job_id: str, steps: Steps) -> None:
@@ -107,22 +111,51 @@ class JobWorkflows:
         learnt = await self._do(job, steps, "learn", "learn", job.request["learn"], result=Learnt)
         self._jobs.succeed(job.id, {"concepts": list(learnt.concepts)}, also=lambda _: None)
 
-    async def _pictures(self, job: Job, steps: Steps, written: Written) -> Sequence[str]:
-        """Hashes of a book's pictures; all are put into the queue at once, so that several workers can share them."""
-        lock = written.lock
+    async def _pages(self, job: Job, steps: Steps) -> None:
+        """Pictures for a book that was made, new editions of it, or both."""
+        payload = PagesPayload.model_validate(job.request["pages"])
         wanted = [
-            DrawPayload(
-                bound=picture.bound,
-                concepts=picture.concepts,
-                seed=picture.seed,
-                strengths=picture.strengths_of(lock.strengths),
-                settings=lock.settings,
-                fingerprint=lock.model.fingerprint,
-                picture=index,
-                num_pictures=len(lock.pictures),
-            )
-            for index, picture in enumerate(lock.pictures)
+            _drawing(payload.lock, drawing.picture, index=drawing.index, of=len(payload.lock.pictures))
+            for drawing in payload.draw
         ]
+        digests = await self._draw(job, steps, wanted) if wanted else []
+        drawn = list(zip(payload.draw, digests, strict=True))
+        binding, bound = payload.binding, None
+        if binding is not None:
+            state, rest = BookState.model_validate(binding.state), iter(digests)
+            bind = BindPayload(
+                book_id=job.subject,
+                story=state.story,
+                lock=state.lock,
+                look=binding.look,
+                pictures=tuple(digest or next(rest) for digest in binding.pictures),
+            )
+            bound = await self._do(job, steps, "bind", "bind", bind.model_dump(mode="json"), result=Bound)
+
+        def keep(connection: Connection) -> None:
+            keep_drawings(connection, job.owner, job.subject, drawn)
+            if bound is not None and binding is not None:
+                keep_binding(
+                    connection,
+                    job.owner,
+                    job.subject,
+                    bound.artifacts,
+                    state=BookState.model_validate(binding.state),
+                    look=binding.look,
+                )
+
+        self._jobs.succeed(job.id, {"book": job.subject}, also=keep)
+
+    async def _pictures(self, job: Job, steps: Steps, written: Written) -> Sequence[str]:
+        """Hashes of a book's pictures."""
+        pictures = written.lock.pictures
+        wanted = [
+            _drawing(written.lock, picture, index=index, of=len(pictures)) for index, picture in enumerate(pictures)
+        ]
+        return await self._draw(job, steps, wanted)
+
+    async def _draw(self, job: Job, steps: Steps, wanted: Sequence[DrawPayload]) -> Sequence[str]:
+        """Hashes of pictures; all are put into the queue at once, so that several workers can share them."""
         keys = [f"draw-{index:02}" for index in range(len(wanted))]
         new = [
             NewTask(
@@ -134,7 +167,7 @@ class JobWorkflows:
             )
             for index, (key, payload) in enumerate(zip(keys, wanted, strict=True), start=1)
         ]
-        self._jobs.enter(job.id, "drawing", picture=0, num_pictures=len(wanted))
+        self._jobs.enter(job.id, "drawing", picture=wanted[0].picture, num_pictures=wanted[0].num_pictures)
         self._tasks.add(job.id, job.owner, new)
         drawn = [await self._await(job, steps, key, result=Drawn) for key in keys]
         return [each.artifact.sha256 for each in drawn]
@@ -168,6 +201,19 @@ class JobWorkflows:
 
 
 _STAGES: Mapping[TaskKind, str] = {"write": "writing", "draw": "drawing", "learn": "learning", "bind": "binding"}
+
+
+def _drawing(lock: BookLock, picture: LockedPicture, *, index: int, of: int) -> DrawPayload:
+    return DrawPayload(
+        bound=picture.bound,
+        concepts=picture.concepts,
+        seed=picture.seed,
+        strengths=picture.strengths_of(lock.strengths),
+        settings=lock.settings,
+        fingerprint=lock.model.fingerprint,
+        picture=index,
+        num_pictures=of,
+    )
 
 
 def keep_story(connection: Connection, *, story_id: str, written: Written) -> None:

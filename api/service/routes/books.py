@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from sqlalchemy import select
 
+from api.service.book_edits import read_edited_book
 from api.service.errors import NotFound
 from api.service.files import answer_artifact
 from api.service.ids import is_id
@@ -56,7 +57,18 @@ def get_file(book_id: str, name: str, services: ServicesDep, principal: Principa
     if artifact is None:
         there = ", ".join(row.artifacts) or f"none yet; wait for its job {row.job_id!r}"
         raise NotFound(f"The book has no file {name!r}. Its files are: {there}.")
-    return answer_artifact(services.store, Artifact.model_validate(artifact))
+    return answer_artifact(services.store, Artifact.model_validate(artifact), is_fixed=False)
+
+
+@router.get("/{book_id}/pictures/{sha256}", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+def get_drawn_picture(book_id: str, sha256: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """A picture that was drawn for the book, taken or not, while it is being made too."""
+    book = read_edited_book(services.database, principal.owner, book_id)
+    if sha256 not in book.drawn.values():
+        raise NotFound(f"The book has no picture {sha256!r}. Its pages name those that it has.")
+    content = services.store.get(sha256)
+    artifact = Artifact(sha256=sha256, bytes=len(content), media_type="image/png", filename=f"{sha256[:12]}.png")
+    return answer_artifact(services.store, artifact)
 
 
 def _row(services: Services, owner: str, book_id: str) -> Any:

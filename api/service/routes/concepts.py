@@ -3,6 +3,7 @@
 import asyncio
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -43,17 +44,7 @@ async def learn_concepts(
     content = await picture.read()
 
     def submit() -> Job:
-        try:
-            payload = LearnPayload(
-                picture=_kept_picture(services, content),
-                caption=caption,
-                concepts=tuple(parse_concept(text) for text in concept),
-                steps=steps,
-                seed=seed,
-                replace=replace,
-            )
-        except ValidationError as error:
-            raise InvalidInput(f"Nothing can be learnt from that: {error}. Change that and try again.") from error
+        payload = learn_payload(services, content, caption, concept, steps=steps, seed=seed, replace=replace)
         return submit_concepts(services, principal.owner, payload)
 
     return await answer_job(services, await asyncio.to_thread(submit), response, prefer=prefer)
@@ -100,6 +91,34 @@ def download_concept(concept_id: str, services: ServicesDep, principal: Principa
 def delete_concept(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> None:
     """Deletes a concept and its files; pictures drawn with it stay."""
     bank_of(services.settings, principal.owner).remove(concept_id)
+
+
+def learn_payload(
+    services: Services,
+    content: bytes,
+    caption: str,
+    concepts: Sequence[str],
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    replace: bool = False,
+) -> LearnPayload:
+    """What shall be learnt from an uploaded picture, which is kept; a concept is written ID=WORD:KIND.
+
+    Raises:
+        UnreadablePicture, UsageError, InvalidConcept, InvalidInput: Nothing can be learnt from that.
+    """
+    try:
+        return LearnPayload(
+            picture=_kept_picture(services, content),
+            caption=caption,
+            concepts=tuple(parse_concept(text) for text in concepts),
+            steps=steps,
+            seed=seed,
+            replace=replace,
+        )
+    except ValidationError as error:
+        raise InvalidInput(f"Nothing can be learnt from that: {error}. Change that and try again.") from error
 
 
 def _kept_picture(services: Services, content: bytes) -> str:

@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from api.service.jobs import ENDED, Event, Job, JobKind, JobState
 from api.service.listing import AfterQuery, LimitQuery, decode_cursor, listing_of
 from api.service.schema import JobAnswer, Listing, at
-from api.service.services import PrincipalDep, ServicesDep
+from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.store import find_damaged
 from api.service.waiting import PreferHeader, answer_job
 
@@ -51,14 +51,21 @@ async def retry_job(
     job_id: str, response: Response, services: ServicesDep, principal: PrincipalDep, prefer: PreferHeader = None
 ) -> JobAnswer:
     """Begins a failed or canceled job again where it stopped; scenes that are drawn are kept if they are whole."""
+    job = await asyncio.to_thread(retry, services, principal.owner, job_id)
+    return await answer_job(services, job, response, prefer=prefer)
 
-    def retry() -> Job:
-        made = services.tasks.pictures_of(principal.owner, job_id)
-        job = services.jobs.retry(principal.owner, job_id, damaged=find_damaged(services.store, made))
-        services.dispatcher.begin(job.id, job.attempt)
-        return job
 
-    return await answer_job(services, await asyncio.to_thread(retry), response, prefer=prefer)
+def retry(services: Services, owner: str, job_id: str) -> Job:
+    """The job, begun again where it stopped; pictures that are damaged are drawn again.
+
+    Raises:
+        NotFound: The owner has no job of that id.
+        WrongState: It has not failed and was not canceled.
+    """
+    made = services.tasks.pictures_of(owner, job_id)
+    job = services.jobs.retry(owner, job_id, damaged=find_damaged(services.store, made))
+    services.dispatcher.begin(job.id, job.attempt)
+    return job
 
 
 @router.get(

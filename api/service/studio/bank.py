@@ -1,0 +1,127 @@
+"""The bank's pages: concepts as cards, learning one from a picture, trying one out."""
+
+import asyncio
+from typing import Annotated, get_args
+
+from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
+from fastapi.responses import HTMLResponse
+
+from api.service.banks import bank_of
+from api.service.errors import InvalidInput
+from api.service.jobs import OPEN, Job
+from api.service.routes.concepts import learn_payload
+from api.service.schema import SceneRequest
+from api.service.services import PrincipalDep, Services, ServicesDep
+from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render
+from api.service.studio.words import choices_of
+from api.service.submit import submit_concepts, submit_scene
+from concepts.schema import Concept, ConceptKind
+
+router = APIRouter(include_in_schema=False, route_class=StudioRoute)
+
+KINDS: tuple[str, ...] = get_args(ConceptKind)
+_TRY_OUTS = {
+    "character": "a @{} waving in the snow",
+    "pose": "a fox @{} in the forest",
+    "lighting": "a cat standing by the sea in the @{}",
+    "clothing": "a bear wearing a @{} in the garden",
+    "material": "a rabbit with @{} sitting in the bedroom",
+}
+_OTHER_TRY_OUT = "a @{} in the forest"
+_SHOWN_JOBS = 5
+
+
+@router.get("/bank")
+def bank_page(services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
+    """All concepts, and a form for another."""
+    return html(render(services, "bank", section="bank", kinds=KINDS, **_bank(services, principal.owner)))
+
+
+@router.get("/bank/cards")
+def bank_cards(services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
+    """The cards as they are now, without the page around them."""
+    return html(render(services, "cards", **_bank(services, principal.owner)))
+
+
+@router.get("/bank/words")
+def words(
+    services: ServicesDep,
+    principal: PrincipalDep,
+    caption: Annotated[str, Query(max_length=2000)] = "",
+    chosen: Annotated[list[str] | None, Query(max_length=40)] = None,
+) -> HTMLResponse:
+    """The words of a caption to choose concepts from."""
+    taken = bank_of(services.settings, principal.owner).ids()
+    return html(render(services, "words", choices=choices_of(caption, chosen or (), taken), kinds=KINDS))
+
+
+@router.post("/bank")
+async def learn(
+    request: Request,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    picture: Annotated[UploadFile, File()],
+    caption: Annotated[str, Form(min_length=1, max_length=2000)],
+    chosen: Annotated[list[str] | None, Form(max_length=8)] = None,
+    steps: Annotated[str, Form(max_length=5)] = "",
+) -> Response:
+    """Begin to learn the words that were chosen."""
+    content, form = await picture.read(), await request.form()
+    wanted = [
+        f"{form.get(f'id-{key}', '')}={form.get(f'word-{key}', '')}:{form.get(f'kind-{key}', '')}"
+        for key in chosen or ()
+    ]
+    if not wanted:
+        raise InvalidInput("No word is chosen: concepts are learnt for words of the caption. Choose at least one.")
+    if steps and not steps.isdecimal():
+        raise InvalidInput(f"{steps!r} is no number of steps. Write digits, or leave it empty.")
+
+    def submit() -> Job:
+        number = int(steps) if steps else None
+        return submit_concepts(
+            services, principal.owner, learn_payload(services, content, caption, wanted, steps=number)
+        )
+
+    job = await asyncio.to_thread(submit)
+    if not is_partial(request):
+        return go_to(request, "/bank")
+    return html(render(services, "learning", job=job))
+
+
+@router.get("/bank/{concept_id}")
+def concept_page(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
+    """One concept, to look at and try out."""
+    concept = bank_of(services.settings, principal.owner).get(concept_id)
+    prompt = _TRY_OUTS.get(concept.kind, _OTHER_TRY_OUT).format(concept.id)
+    return html(render(services, "concept", section="bank", concept=concept, prompt=prompt))
+
+
+@router.post("/bank/{concept_id}/try")
+def try_out(
+    concept_id: str,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    prompt: Annotated[str, Form(min_length=1, max_length=2000)],
+    strength: Annotated[float, Form(ge=0, le=2, allow_inf_nan=False)] = 1.0,
+    seed: Annotated[int, Form(ge=0, le=2**32 - 1)] = 0,
+) -> HTMLResponse:
+    """Begin to draw a picture with the concept at some strength."""
+    if f"@{concept_id}" not in prompt.lower():
+        raise InvalidInput(f"The prompt does not say @{concept_id}. Write it where the concept shall be.")
+    wish = SceneRequest(prompt=prompt, seed=seed, strengths={concept_id: strength})
+    job = submit_scene(services, principal.owner, wish)
+    return html(render(services, "try_out", job=job, strength=strength, seed=seed))
+
+
+@router.post("/bank/{concept_id}/delete")
+def delete(request: Request, concept_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """Delete a concept and its files."""
+    bank_of(services.settings, principal.owner).remove(concept_id)
+    return go_to(request, "/bank")
+
+
+def _bank(services: Services, owner: str) -> dict[str, object]:
+    bank = bank_of(services.settings, owner)
+    concepts: tuple[Concept, ...] = bank.list()
+    jobs = [job for job in services.jobs.list(owner, limit=_SHOWN_JOBS, kind="concept") if job.state in OPEN]
+    return {"concepts": sorted(concepts, key=lambda concept: KINDS.index(concept.kind)), "learning": jobs}

@@ -1,0 +1,299 @@
+"""The pages of books: asking for one, watching it come into being, editing it, reading it, taking it away."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, get_args
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse
+from pydantic import ValidationError
+from sse_starlette import EventSourceResponse
+
+from api.service.banks import bank_of
+from api.service.book_edits import edit_book, read_edited_book, undo_edit
+from api.service.book_state import COVER, BookEdit, PageEdit
+from api.service.errors import InvalidInput
+from api.service.jobs import ENDED, Event, Job
+from api.service.payloads import BookLook, Format
+from api.service.routes.jobs import retry
+from api.service.schema import BookRequest
+from api.service.services import PrincipalDep, Services, ServicesDep
+from api.service.studio.book_view import EDITIONS, BookView, page_of, part, view_book
+from api.service.studio.live import stream_parts
+from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render, templates_in
+from api.service.submit import submit_binding, submit_book, submit_pages
+from story.design import Design
+from story.schema import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
+
+router = APIRouter(prefix="/books", include_in_schema=False, route_class=StudioRoute)
+
+_PING_S = 15
+Version = Annotated[int, Form(ge=0)]
+_FORMATS: Sequence[str] = get_args(Format)
+
+
+@router.get("/new")
+def new_book(services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
+    """The form for a book."""
+    concepts = bank_of(services.settings, principal.owner).list()
+    design = templates_in(services.settings.base.templates_dir)
+    return html(
+        render(
+            services,
+            "new_book",
+            section="books",
+            heroes=[concept for concept in concepts if concept.kind == "character"],
+            concepts=concepts,
+            ages=range(MIN_AGE, MAX_AGE + 1),
+            lengths=range(MIN_PAGES, MAX_PAGES + 1),
+            layouts=design.choices("book/layouts", ".html.j2"),
+            themes=design.choices("book/themes", ".css"),
+            all_editions=EDITIONS,
+        )
+    )
+
+
+@router.post("")
+def make_book(
+    request: Request,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    idea: Annotated[str, Form(max_length=2000)] = "",
+    hero: Annotated[str, Form(max_length=40)] = "",
+    cast: Annotated[list[str] | None, Form(max_length=8)] = None,
+    pages: Annotated[int, Form(ge=MIN_PAGES, le=MAX_PAGES)] = 8,
+    age: Annotated[int, Form(ge=MIN_AGE, le=MAX_AGE)] = 5,
+    seed: Annotated[int, Form(ge=0, le=2**32 - 1)] = 0,
+    formats: Annotated[list[str] | None, Form(max_length=5)] = None,
+    layout: Annotated[str, Form(max_length=40)] = "spread",
+    theme: Annotated[str, Form(max_length=40)] = "paper",
+    dyslexia: Annotated[bool, Form()] = False,
+    large_print: Annotated[bool, Form()] = False,
+) -> Response:
+    """Begin a book."""
+    look = _look(formats, layout=layout, theme=theme, dyslexia=dyslexia, large_print=large_print)
+    names: list[str] = [*([hero] if hero else []), *(cast or [])]
+    try:
+        wish = BookRequest(
+            idea=idea.strip(),
+            cast=tuple(dict.fromkeys(names)),
+            pages=pages,
+            age=age,
+            seed=seed,
+            formats=look.formats,
+            design=look.design,
+        )
+    except ValidationError as error:
+        raise InvalidInput(f"No book can be made of that: {error}. Change that and try again.") from error
+    job = submit_book(services, principal.owner, wish)
+    return go_to(request, f"/books/{job.subject}")
+
+
+@router.get("/{book_id}")
+def book_page(book_id: str, services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
+    """A book, whatever state it is in."""
+    view = view_book(services, principal.owner, book_id)
+    design = templates_in(services.settings.base.templates_dir)
+    return html(
+        render(
+            services,
+            "book",
+            section="books",
+            view=view,
+            book=view.book,
+            oob=False,
+            all_editions=EDITIONS,
+            layouts=design.choices("book/layouts", ".html.j2"),
+            themes=design.choices("book/themes", ".css"),
+        )
+    )
+
+
+@router.get("/{book_id}/live/{job_id}")
+async def follow_book(
+    book_id: str, job_id: str, services: ServicesDep, principal: PrincipalDep, has_story: bool = False
+) -> Response:
+    """What changes on the book's page, which may show the story already, while a job is done for it."""
+    job = await asyncio.to_thread(services.jobs.get, principal.owner, job_id)
+
+    def parts(now: Job, event: Event | None) -> Sequence[str]:
+        nonlocal has_story
+        view = view_book(services, principal.owner, book_id)
+        status = part(services, "status", view)
+        if view.book.state is not None and not has_story:
+            has_story = True
+            return [status, *(part(services, name, view) for name in ("head", "editions", "pages"))]
+        if event is not None and event.type in ("step", "picture"):
+            page = page_of(now, event.data)
+            return [status, *_figures(services, view, only=page)]
+        if now.state in ENDED or event is None:
+            rest = [part(services, name, view) for name in ("edits", "editions")]
+            return [status, *rest, *_figures(services, view)]
+        return [status]
+
+    return EventSourceResponse(stream_parts(services, job, parts), ping=_PING_S)
+
+
+@router.post("/{book_id}/pages/{page_id}")
+def change_page(
+    request: Request,
+    book_id: str,
+    page_id: str,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    version: Version,
+    text: Annotated[str | None, Form(max_length=4000)] = None,
+    prompt: Annotated[str | None, Form(max_length=2000)] = None,
+    alt: Annotated[str | None, Form(max_length=1000)] = None,
+    lock: Annotated[bool | None, Form()] = None,
+    seed: Annotated[int | None, Form(ge=0, le=2**32 - 1)] = None,
+) -> Response:
+    """Other words, another prompt, another candidate, or a lock."""
+    page = PageEdit(id=page_id, text=text, prompt=prompt, alt=alt, is_locked=lock, seed=seed)
+    label = "the cover" if page_id == COVER else "a page"
+    what = {
+        "text": "Edit words",
+        "prompt": f"Edit the picture of {label}",
+        "is_locked": "Lock" if lock else "Unlock",
+        "seed": "Choose a picture",
+    }
+    given = next((name for name in what if getattr(page, name) is not None), "text")
+    _edit(services, principal.owner, book_id, BookEdit(pages=(page,)), version=version, what=what[given])
+    # Words in their field are as they were typed; putting the field in again would disturb whoever goes on typing.
+    place = {"text": (), "seed": ("figure",)}.get(given, ("page",))
+    names = ("edits", "editions", *place)
+    return _answer(request, services, principal.owner, book_id, names, page_id=page_id, is_open=given == "prompt")
+
+
+@router.post("/{book_id}/title")
+def change_title(
+    request: Request,
+    book_id: str,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    version: Version,
+    title: Annotated[str, Form(min_length=1, max_length=200)],
+) -> Response:
+    """Another title."""
+    _edit(services, principal.owner, book_id, BookEdit(title=title), version=version, what="Edit the title")
+    return _answer(request, services, principal.owner, book_id, ("edits", "editions"))
+
+
+@router.post("/{book_id}/move")
+def move_page(
+    request: Request,
+    book_id: str,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    version: Version,
+    page: Annotated[str, Form(max_length=16)],
+    by: Annotated[int, Form(ge=-1, le=1)],
+) -> Response:
+    """A page one place earlier or later."""
+    state = read_edited_book(services.database, principal.owner, book_id).written()
+    order = [mark.id for mark in state.marks[1:]]
+    place = state.index(page) - 1
+    other = place + by
+    if 0 <= place and 0 <= other < len(order):
+        order[place], order[other] = order[other], order[place]
+    edit = BookEdit(order=tuple(order))
+    _edit(services, principal.owner, book_id, edit, version=version, what="Move a page")
+    return _answer(request, services, principal.owner, book_id, ("edits", "editions", "pages"))
+
+
+@router.post("/{book_id}/undo")
+def undo(request: Request, book_id: str, services: ServicesDep, principal: PrincipalDep, version: Version) -> Response:
+    """Take the last edit back."""
+    undo_edit(services.database, principal.owner, book_id, version=version)
+    return _answer(request, services, principal.owner, book_id, ("head", "editions", "pages"))
+
+
+@router.post("/{book_id}/redo")
+def redo(request: Request, book_id: str, services: ServicesDep, principal: PrincipalDep, version: Version) -> Response:
+    """Bring back what was undone last."""
+    undo_edit(services.database, principal.owner, book_id, version=version, steps=1)
+    return _answer(request, services, principal.owner, book_id, ("head", "editions", "pages"))
+
+
+@router.post("/{book_id}/draw")
+def draw(
+    request: Request,
+    book_id: str,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    page: Annotated[str, Form(max_length=16)],
+    candidates: Annotated[int, Form(ge=1, le=6)] = 1,
+) -> Response:
+    """Begin other pictures of a page."""
+    job = submit_pages(services, principal.owner, book_id, [page], candidates=candidates)
+    return _answer(request, services, principal.owner, book_id, ("status", "figure"), page_id=page, job=job)
+
+
+@router.post("/{book_id}/bind")
+def bind(
+    request: Request,
+    book_id: str,
+    services: ServicesDep,
+    principal: PrincipalDep,
+    formats: Annotated[list[str] | None, Form(max_length=5)] = None,
+    layout: Annotated[str, Form(max_length=40)] = "spread",
+    theme: Annotated[str, Form(max_length=40)] = "paper",
+    dyslexia: Annotated[bool, Form()] = False,
+    large_print: Annotated[bool, Form()] = False,
+) -> Response:
+    """Begin the editions of the book as it is now."""
+    look = _look(formats, layout=layout, theme=theme, dyslexia=dyslexia, large_print=large_print)
+    strengths = read_edited_book(services.database, principal.owner, book_id).look.strengths
+    job = submit_binding(services, principal.owner, book_id, look.model_copy(update={"strengths": strengths}))
+    return _answer(request, services, principal.owner, book_id, ("status", "editions"), job=job)
+
+
+@router.post("/{book_id}/jobs/{job_id}/retry")
+def try_again(request: Request, book_id: str, job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """Go on with a job that stopped; what it has drawn is kept."""
+    job = retry(services, principal.owner, job_id)
+    return _answer(request, services, principal.owner, book_id, ("status",), job=job)
+
+
+def _edit(services: Services, owner: str, book_id: str, edit: BookEdit, *, version: int, what: str) -> None:
+    edit_book(services.database, services.settings, owner, book_id, edit, version=version, what=what)
+
+
+def _answer(
+    request: Request,
+    services: Services,
+    owner: str,
+    book_id: str,
+    names: Sequence[str],
+    *,
+    page_id: str | None = None,
+    job: Job | None = None,
+    is_open: bool = False,
+) -> Response:
+    """The parts of the page that are new, and the word to follow a job that was begun."""
+    if not is_partial(request):
+        return go_to(request, f"/books/{book_id}")
+    view = view_book(services, owner, book_id)
+    parts: list[str] = []
+    for name in names:
+        page = next((each for each in view.pages if each.id == page_id), None)
+        if name not in ("page", "figure"):
+            parts.append(part(services, name, view))
+        elif page is not None:
+            parts.append(part(services, name, view, page=page, is_open=is_open))
+    if job is not None:
+        parts.append(part(services, "follow", view, job=job))
+    return html(*parts)
+
+
+def _figures(services: Services, view: BookView, *, only: str | None = None) -> list[str]:
+    pages = [page for page in view.pages if only is None or page.id == only]
+    return [part(services, "figure", view, page=page) for page in pages]
+
+
+def _look(formats: list[str] | None, *, layout: str, theme: str, dyslexia: bool, large_print: bool) -> BookLook:
+    design = Design(layout=layout, theme=theme, dyslexia=dyslexia, large_print=large_print)
+    wanted = [name for name in _FORMATS if name in (formats or ())]
+    if not wanted:
+        raise InvalidInput("No edition is chosen. Choose at least one.")
+    return BookLook.model_validate({"formats": wanted, "design": design})

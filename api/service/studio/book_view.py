@@ -1,0 +1,168 @@
+"""A book as its page shows it: what of it is drawn, being drawn or wanting, and the parts that change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from api.service.book_edits import Candidate, EditedBook, read_edited_book
+from api.service.book_state import COVER
+from api.service.jobs import OPEN, Job, Jobs
+from api.service.services import Services
+from api.service.studio.rendering import render, templates_in
+from api.service.studio.words import Piece, pieces_of
+from api.service.tables import jobs
+
+_LATEST_JOBS = 8
+EDITIONS: Mapping[str, str] = {
+    "html": "For the browser, one file",
+    "epub": "EPUB, as laid out",
+    "epub-reflow": "EPUB, flowing text",
+    "pdf": "PDF for screens",
+    "print-pdf": "PDF for the press",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageView:
+    """A page of a book as it is shown."""
+
+    id: str
+    label: str
+    text: str
+    prompt: str
+    pieces: Sequence[Piece]
+    alt: str
+    is_cover: bool
+    is_locked: bool
+    is_first: bool
+    is_last: bool
+    picture: str | None
+    """Address of its picture; None where it is not drawn as it is wanted now."""
+    candidates: Sequence[Candidate]
+    progress: Mapping[str, int] | None
+    """Step and number of steps while it is being drawn."""
+    is_waiting: bool
+    """Whether it will be drawn without anybody's asking."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookView:
+    """A book and what is being done for it."""
+
+    book: EditedBook
+    pages: Sequence[PageView]
+    open_jobs: Sequence[Job]
+    stopped_job: Job | None
+    """The latest job, when it failed or was called off."""
+    editions: Sequence[Mapping[str, str]]
+
+    @property
+    def title(self) -> str:
+        return self.book.state.story.title if self.book.state is not None else self.book.idea or "A book"
+
+
+def view_book(services: Services, owner: str, book_id: str) -> BookView:
+    """A book to show.
+
+    Raises:
+        NotFound: The owner has no book of that id.
+    """
+    book = read_edited_book(services.database, owner, book_id)
+    latest = _jobs_of(services, owner, book_id)
+    open_jobs = [job for job in latest if job.state in OPEN]
+    stopped = latest[0] if latest and latest[0].state in ("failed", "canceled") else None
+    progress: dict[str, Mapping[str, int]] = {}
+    waiting: set[str] = set()
+    for job in open_jobs:
+        waiting |= set(_wanted_pages(job, book))
+        current = page_of(job, job.progress)
+        if current is not None:
+            progress[current] = {"step": job.progress["step"], "num_steps": job.progress["num_steps"]}
+    return BookView(
+        book=book,
+        pages=_pages(book, progress, waiting) if book.state is not None else (),
+        open_jobs=open_jobs,
+        stopped_job=stopped,
+        editions=[
+            {
+                "format": name,
+                "label": label,
+                "filename": book.artifacts[name].filename,
+                "version": book.artifacts[name].sha256[:12],
+            }
+            for name, label in EDITIONS.items()
+            if name in book.artifacts
+        ],
+    )
+
+
+def page_of(job: Job, progress: Mapping[str, Any]) -> str | None:
+    """The id of the page that a job's progress is about; None where it is about no page."""
+    if progress.get("stage") != "drawing" or "step" not in progress:
+        return None
+    index = progress["picture"]
+    if job.kind == "book":
+        return f"p{index}" if index else COVER
+    return next((each["page"] for each in job.request["pages"]["draw"] if each["index"] == index), None)
+
+
+def part(services: Services, name: str, view: BookView, **more: object) -> str:
+    """One part of a book's page, to be put in its place."""
+    design = templates_in(services.settings.base.templates_dir)
+    return render(
+        services,
+        name,
+        view=view,
+        book=view.book,
+        oob=True,
+        all_editions=EDITIONS,
+        layouts=design.choices("book/layouts", ".html.j2"),
+        themes=design.choices("book/themes", ".css"),
+        **more,
+    )
+
+
+def _jobs_of(services: Services, owner: str, book_id: str) -> Sequence[Job]:
+    query = select(jobs.c.id).where(jobs.c.owner == owner, jobs.c.subject == book_id)
+    query = query.order_by(jobs.c.id.desc()).limit(_LATEST_JOBS)
+    with services.database.read() as connection:
+        ids = list(connection.execute(query).scalars())
+    found: Jobs = services.jobs
+    return [found.get(owner, job_id) for job_id in ids]
+
+
+def _wanted_pages(job: Job, book: EditedBook) -> list[str]:
+    if job.kind == "book":
+        return [mark.id for mark in book.state.marks] if book.state is not None else []
+    return [each["page"] for each in job.request["pages"]["draw"]]
+
+
+def _pages(book: EditedBook, progress: Mapping[str, Mapping[str, int]], waiting: set[str]) -> list[PageView]:
+    state = book.written()
+    cast = [*state.lock.cast, *(name for picture in state.lock.pictures for name in picture.concepts)]
+    colours = {name: number for number, name in enumerate(dict.fromkeys(cast))}
+    views: list[PageView] = []
+    for index, (mark, scene) in enumerate(zip(state.marks, state.story.scenes, strict=True)):
+        digest = book.picture(index)
+        locked = state.lock.pictures[index]
+        views.append(
+            PageView(
+                id=mark.id,
+                label=f"Page {index}" if index else "Cover",
+                text=state.story.pages[index - 1].text if index else "",
+                prompt=scene.prompt,
+                pieces=pieces_of(locked.prompt, locked.mentions, colours),
+                alt=scene.alt,
+                is_cover=index == 0,
+                is_locked=mark.is_locked,
+                is_first=index == 1,
+                is_last=index == len(state.marks) - 1,
+                picture=f"/v1/books/{book.id}/pictures/{digest}" if digest else None,
+                candidates=book.candidates(index),
+                progress=progress.get(mark.id),
+                is_waiting=mark.id in waiting,
+            )
+        )
+    return views

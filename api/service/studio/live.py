@@ -1,0 +1,58 @@
+"""What changes on a page while a job is done, sent as it happens: parts of the page, to be put in their places."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from fastapi import APIRouter, Response
+from sqlalchemy import select
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from api.service.jobs import ENDED, Event, Job
+from api.service.services import PrincipalDep, Services, ServicesDep
+from api.service.studio.rendering import StudioRoute, render
+from api.service.tables import scenes
+
+router = APIRouter(include_in_schema=False, route_class=StudioRoute)
+
+_PING_S = 15
+Parts = Callable[[Job, Event | None], Sequence[str]]
+"""What is new on the page after an event; None is whatever happened before the page listens."""
+
+
+async def stream_parts(services: Services, job: Job, parts: Parts) -> AsyncIterator[ServerSentEvent]:
+    """The parts as they change up to the end of the job, then the word that there is no more to come."""
+
+    async def sent(event: Event | None) -> ServerSentEvent:
+        now = await asyncio.to_thread(services.jobs.get, job.owner, job.id)
+        return ServerSentEvent(data="\n".join(await asyncio.to_thread(parts, now, event)), event="update")
+
+    yield await sent(None)
+    if job.state not in ENDED:
+        async for event in services.hub.follow(job.owner, job.id, after=job.last_event):
+            yield await sent(event)
+    yield ServerSentEvent(data="", event="end")
+
+
+@router.get("/live/learning/{job_id}")
+async def follow_learning(job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """How learning goes; at its end the new cards."""
+    job = await asyncio.to_thread(services.jobs.get, principal.owner, job_id)
+
+    def parts(now: Job, _: Event | None) -> Sequence[str]:
+        return [render(services, "learning_state", job=now)]
+
+    return EventSourceResponse(stream_parts(services, job, parts), ping=_PING_S)
+
+
+@router.get("/live/scene/{job_id}")
+async def follow_scene(job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """How a single picture comes into being."""
+    job = await asyncio.to_thread(services.jobs.get, principal.owner, job_id)
+
+    def parts(now: Job, _: Event | None) -> Sequence[str]:
+        query = select(scenes.c.id, scenes.c.prompt).where(scenes.c.id == now.subject, scenes.c.owner == now.owner)
+        with services.database.read() as connection:
+            scene = connection.execute(query).one()
+        return [render(services, "scene_state", job=now, scene=scene.id, prompt=scene.prompt)]
+
+    return EventSourceResponse(stream_parts(services, job, parts), ping=_PING_S)

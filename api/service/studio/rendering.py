@@ -1,0 +1,82 @@
+"""How the studio answers: pages and parts of pages from templates, and errors that a person can read where they are."""
+
+import functools
+from collections.abc import Callable, Coroutine
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+
+from api.service.errors import status_of
+from api.service.services import Services
+from concepts.errors import FableverseError
+from story.templates import Templates
+
+
+@functools.cache
+def templates_in(folder: Path) -> Templates:
+    """The templates of a folder, read once."""
+    return Templates(folder)
+
+
+def render(services: Services, name: str, **values: object) -> str:
+    """A template of `templates/studio/`.
+
+    Raises:
+        BookError: It is missing or uses a variable it is not given.
+    """
+    return templates_in(services.settings.base.templates_dir).render(f"studio/{name}.html.j2", **values)
+
+
+def html(*parts: str) -> HTMLResponse:
+    """A page, or parts that htmx puts into one."""
+    return HTMLResponse("\n".join(parts))
+
+
+def is_partial(request: Request) -> bool:
+    """Whether htmx asks, which wants the parts that change; a browser alone wants a page."""
+    return "hx-request" in request.headers
+
+
+def go_to(request: Request, place: str) -> Response:
+    """Leads the browser to another page of the studio."""
+    if is_partial(request):
+        return Response(status_code=204, headers={"HX-Redirect": place})
+    return RedirectResponse(place, status_code=303)
+
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class StudioRoute(APIRoute):
+    """A route whose errors are told on the page instead of as a problem for programs."""
+
+    def get_route_handler(self) -> Handler:
+        handler = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except FableverseError as error:
+                return _told(request, str(error), status_of(error).value)
+            except RequestValidationError as error:
+                return _told(request, "; ".join(_in_words(each) for each in error.errors()), 422)
+
+        return answer
+
+
+def _in_words(error: dict[str, Any]) -> str:
+    return f"{error['loc'][-1]}: {error['msg']}"
+
+
+def _told(request: Request, message: str, status: int) -> HTMLResponse:
+    """The message in the page's place for it, or as a page of its own."""
+    services: Services = request.app.state.services
+    if is_partial(request):
+        headers = {"HX-Retarget": "#notice", "HX-Reswap": "innerHTML show:window:top"}
+        return HTMLResponse(f"<p>{escape(message)}</p>", status_code=status, headers=headers)
+    return HTMLResponse(render(services, "error", section="", message=message), status_code=status)

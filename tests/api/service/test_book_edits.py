@@ -1,0 +1,167 @@
+"""Editing a book that was made, on a real database and without a model: revisions, candidates, locks, order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+
+from api.book_lock import BookLock
+from api.service.book_edits import EditedBook, check_version, edit_book, keep_drawings, read_edited_book, undo_edit
+from api.service.book_state import BookEdit, PageEdit, new_seeds
+from api.service.database import Database
+from api.service.errors import EditConflict, InvalidInput, NotFound, WrongState
+from api.service.ids import new_id
+from api.service.jobs import Jobs
+from api.service.payloads import Artifact, BookLook, Drawn, PageDrawing, StoryWish, Written
+from api.service.settings import ServiceSettings
+from api.service.tables import books
+from api.service.tasks import NewTask, TaskQueue
+from api.settings import SAMPLE_BANK_DIR, Settings
+from concepts.bank import seed_bank
+from story.schema import Story
+from tests.conftest import ROOT
+
+OWNER = "somebody"
+EXAMPLE = ROOT / "examples" / "storyteller"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A database with one book in it, of which everything is drawn."""
+
+    database: Database
+    settings: ServiceSettings
+    book_id: str
+
+    def book(self) -> EditedBook:
+        return read_edited_book(self.database, OWNER, self.book_id)
+
+    def edit(self, *pages: PageEdit, **more: object) -> EditedBook:
+        edit = BookEdit.model_validate({"pages": pages, **more})
+        version = self.book().version
+        return edit_book(self.database, self.settings, OWNER, self.book_id, edit, version=version, what="Edit")
+
+    def undo(self, *, steps: int = -1) -> EditedBook:
+        return undo_edit(self.database, OWNER, self.book_id, version=self.book().version, steps=steps)
+
+    def draw(self, page: str, count: int) -> EditedBook:
+        """As a job would end that drew so many pictures for a page."""
+        book = self.book()
+        state = book.written()
+        index = state.index(page)
+        pictures = new_seeds(state.lock.pictures[index], count, drawn=book.drawn)
+        drawn = [
+            (PageDrawing(page=page, index=index, picture=picture), f"{number:064}")
+            for number, picture in enumerate(pictures, start=900)
+        ]
+        with self.database.write() as connection:
+            keep_drawings(connection, OWNER, self.book_id, drawn)
+        return self.book()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    seed_bank(tmp_path / "banks" / OWNER, SAMPLE_BANK_DIR)
+    database = Database.open(f"sqlite:///{tmp_path}/service.sqlite")
+    jobs, tasks = Jobs(database), TaskQueue(database)
+    story = Story.model_validate_json((EXAMPLE / "story.json").read_bytes())
+    lock = BookLock.model_validate_json((EXAMPLE / "book.lock").read_bytes())
+    book_id = new_id("book")
+    request = {
+        "write": {"wish": StoryWish(idea="a wish").model_dump(mode="json")},
+        "look": BookLook().model_dump(mode="json"),
+    }
+    with database.write() as connection:
+        job_id = jobs.add(connection, owner=OWNER, kind="book", subject=book_id, request=request)
+        values = {"id": book_id, "owner": OWNER, "job_id": job_id, "story_id": new_id("story"), "title": story.title}
+        connection.execute(insert(books).values(**values, artifacts={}, created_at=0.0))
+    tasks.add(job_id, OWNER, [NewTask(key="write", kind="write", payload={})])
+    tasks.enlist("text-worker", "text", host="here", pid=1)
+    claimed = tasks.claim("text-worker", "text")
+    assert claimed is not None
+    tasks.finish(claimed, Written(story=story, writer="somebody", lock=lock).model_dump(mode="json"))
+    tasks.enlist("draw-worker", "draw", host="here", pid=2)
+    tasks.add(
+        job_id,
+        OWNER,
+        [
+            NewTask(key=f"draw-{index:02}", kind="draw", payload={}, position=index + 1)
+            for index in range(len(lock.pictures))
+        ],
+    )
+    number = 0
+    while (claimed := tasks.claim("draw-worker", "draw")) is not None:
+        artifact = Artifact(sha256=f"{number:064}", bytes=1, media_type="image/png", filename="picture.png")
+        drawn = Drawn(artifact=artifact, width=1, height=1, seconds=0.0)
+        tasks.finish(claimed, drawn.model_dump(mode="json"), picture=artifact.sha256)
+        number += 1
+    yield Desk(database, ServiceSettings(data_dir=tmp_path, base=Settings()), book_id)
+    database.close()
+
+
+def test_a_book_that_was_never_edited_is_as_its_job_made_it(desk: Desk) -> None:
+    book = desk.book()
+    assert book.version == 0 and book.undoes is None and book.redoes is None
+    assert [mark.id for mark in book.written().marks][:3] == ["cover", "p1", "p2"]
+    assert not book.missing and book.picture(2) == f"{2:064}"
+
+
+def test_words_are_edited_undone_and_brought_back(desk: Desk) -> None:
+    before = desk.book().written()
+    edited = desk.edit(PageEdit(id="p1", text="Rusty lay awake."))
+    assert edited.written().story.pages[0].text == "Rusty lay awake."
+    assert (edited.version, edited.undoes, edited.redoes) == (1, "Edit", None) and not edited.missing
+    undone = desk.undo()
+    assert undone.state == before and undone.redoes == "Edit"
+    assert desk.undo(steps=1).state == edited.state
+    with pytest.raises(WrongState, match="Nothing was undone"):
+        desk.undo(steps=1)
+    desk.undo()
+    assert desk.edit(title="Another").redoes is None
+
+
+def test_an_edit_that_changes_nothing_is_no_edit(desk: Desk) -> None:
+    text = desk.book().written().story.pages[0].text
+    assert desk.edit(PageEdit(id="p1", text=text)).version == 0
+
+
+def test_an_edit_of_an_old_version_is_refused(desk: Desk) -> None:
+    desk.edit(title="Another")
+    with pytest.raises(EditConflict, match="version 1"):
+        check_version(desk.book(), 0)
+
+
+def test_a_picture_drawn_again_is_taken_and_the_old_one_can_be_chosen_back(desk: Desk) -> None:
+    first = desk.book().candidates(2)
+    book = desk.draw("p2", 2)
+    assert [each.is_taken for each in book.candidates(2)] == [False, True, False]
+    assert book.undoes == "Draw again"
+    book = desk.edit(PageEdit(id="p2", seed=first[0].seed))
+    assert book.picture(2) == first[0].sha256
+    with pytest.raises(InvalidInput, match="no candidate of seed 5"):
+        desk.edit(PageEdit(id="p2", seed=5))
+
+
+def test_a_locked_page_keeps_its_picture(desk: Desk) -> None:
+    locked = desk.edit(PageEdit(id="p2", is_locked=True))
+    drawn = desk.draw("p2", 1)
+    assert drawn.picture(2) == locked.picture(2) and len(drawn.candidates(2)) == 2
+    with pytest.raises(WrongState, match="Unlock"):
+        desk.edit(PageEdit(id="p2", seed=drawn.candidates(2)[1].seed))
+
+
+def test_pages_keep_their_pictures_wherever_they_are_moved(desk: Desk) -> None:
+    ids = [mark.id for mark in desk.book().written().marks[1:]]
+    moved = desk.edit(order=tuple(reversed(ids)))
+    assert moved.picture(1) == f"{len(ids):064}" and not moved.missing
+    with pytest.raises(InvalidInput, match="each page once"):
+        desk.edit(order=("p1",))
+    with pytest.raises(NotFound, match="p99"):
+        desk.edit(PageEdit(id="p99", text="x"))
+
+
+def test_nobody_else_sees_the_book(desk: Desk) -> None:
+    with pytest.raises(NotFound):
+        read_edited_book(desk.database, "somebody-else", desk.book_id)
