@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 import api
+from api.cli_keys import add_data, add_keys
 from api.exit_codes import MEANINGS
 
 
@@ -73,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compose(commands)
     _add_serve(commands)
     _add_bench(commands)
-    _add_keys(commands)
+    add_keys(commands)
     return parser
 
 
@@ -325,7 +326,8 @@ def _add_serve(commands: Commands) -> None:
     serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="(default: 127.0.0.1)")
     serve.add_argument("--port", type=int, default=8000, metavar="N", help="0 takes any free one (default: 8000)")
     serve.add_argument("--ask-keys", action="store_true", help="ask for API keys on loopback too, as behind a proxy")
-    _add_data(serve)
+    serve.add_argument("--private-webhooks", action="store_true", help="webhooks may lie in this machine's network")
+    add_data(serve)
     serve.add_argument("--store", metavar="URL", help="where pictures go, as fsspec says it (default: the data folder)")
     serve.add_argument(
         "--idle-unload", type=_seconds, metavar="SECONDS", help="unload the picture model after so long without work"
@@ -357,35 +359,6 @@ def _add_bench(commands: Commands) -> None:
     concepts.add_argument("--model", metavar="MODEL", help="pocket or a folder of its kind (default: pocket)")
     concepts.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     concepts.set_defaults(command="bench")
-
-
-def _add_keys(commands: Commands) -> None:
-    keys = commands.add_parser("keys", help="make, list and revoke the API keys of the service")
-    actions = keys.add_subparsers(title="actions", metavar="ACTION", required=True)
-    create = actions.add_parser("create", help="make a key, and print it this once")
-    create.add_argument("owner", metavar="OWNER", help="whose things the key reaches, such as night-nursery")
-    create.add_argument(
-        "--scope",
-        action="append",
-        choices=("read", "write", "metrics"),
-        metavar="SCOPE",
-        help="read, write or metrics; repeatable (default: read and write)",
-    )
-    create.add_argument("--days", type=float, metavar="N", help="for how long it is good (default: until revoked)")
-    listing = actions.add_parser("list", help="list all keys, without their secrets")
-    revoke = actions.add_parser("revoke", help="make a key useless at once")
-    revoke.add_argument("id", metavar="ID")
-    for name, parser in {"create": create, "list": listing, "revoke": revoke}.items():
-        _add_data(parser)
-        parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-        parser.set_defaults(command="keys", action=name)
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data", type=Path, default=Path("data"), metavar="DIR", help="where everything is kept (default: data)"
-    )
-    parser.add_argument("--database", metavar="URL", help="a PostgreSQL database (default: SQLite in the data folder)")
 
 
 def _add_common(parser: argparse.ArgumentParser, *, with_model: bool) -> None:

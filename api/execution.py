@@ -286,6 +286,7 @@ def _serve(arguments: argparse.Namespace, settings: Settings, reporter: Reporter
         host=arguments.host,
         port=arguments.port,
         ask_keys=arguments.ask_keys,
+        private_webhooks=arguments.private_webhooks,
         database_url=arguments.database,
         store_url=arguments.store,
         idle_unload_s=arguments.idle_unload,

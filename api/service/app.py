@@ -1,5 +1,6 @@
 """Puts the service together: `create_app` is everything that answers HTTP. Never imports torch."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -7,10 +8,11 @@ from fastapi import FastAPI
 
 import api
 from api.service.edge import install_edge
-from api.service.routes import books, concepts, docs, health, images, jobs, metrics, pages, scenes, stories
-from api.service.services import running_services
+from api.service.routes import books, concepts, docs, health, images, jobs, metrics, pages, scenes, stories, webhooks
+from api.service.services import rules_of, running_services
 from api.service.settings import ServiceSettings
 from api.service.studio import routes as studio
+from api.service.webhooks import Courier
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
@@ -20,7 +22,13 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running_services(settings) as services:
             app.state.services = services
-            yield
+            courier = Courier(services.database, rules=rules_of(settings), metrics=app.state.metrics)
+            delivering = asyncio.create_task(courier.run())
+            try:
+                yield
+            finally:
+                delivering.cancel()
+                await asyncio.gather(delivering, return_exceptions=True)
 
     app = FastAPI(
         title="Fableverse",
@@ -30,7 +38,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for routes in (jobs, scenes, books, pages, stories, concepts, images, health, metrics, docs, studio):
+    for routes in (jobs, scenes, books, pages, stories, concepts, images, webhooks, health, metrics, docs, studio):
         app.include_router(routes.router)
     install_edge(app, settings)
     return app

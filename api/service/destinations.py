@@ -22,6 +22,8 @@ _MOST_URL_CHARACTERS = 2048
 _MOST_ANSWER_BYTES = 64 * 1024
 # Each wraps an IPv4 address, which a gateway on the way unwraps: the wrapped one has to be judged.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What IANA keeps for special use and some Python versions call global; a cloud's metadata lies at 192.0.0.192.
+_SPECIAL = tuple(ipaddress.ip_network(each) for each in ("192.0.0.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16"))
 
 
 class ForbiddenDestination(InvalidInput):
@@ -94,6 +96,8 @@ def is_public(address: str) -> bool:
             return is_public(str(wrapped))
         if ip.is_site_local:
             return False
+    if any(ip in network for network in _SPECIAL):
+        return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved and not ip.is_unspecified
 
 

@@ -8,6 +8,7 @@ from api.service.database import Database
 from api.service.headers import SecurityHeaders
 from api.service.hosts import HostGuard
 from api.service.idempotency import AnswerMemory, Idempotency
+from api.service.job_metrics import count_jobs
 from api.service.keys import KeyStore
 from api.service.limits import Limits, RequestLimits
 from api.service.logs import RequestLog
@@ -25,6 +26,7 @@ def install_edge(app: FastAPI, settings: ServiceSettings) -> None:
 
     metrics = Metrics()
     app.state.metrics = metrics
+    metrics.collect_from(lambda: count_jobs(database()))
     install_problems(app)
     describe_problems(app, with_keys=settings.needs_keys)
     # Starlette puts the one added last outside.

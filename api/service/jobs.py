@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from api.service.database import Database
 from api.service.errors import NotFound, WrongState
 from api.service.ids import is_id, new_id
+from api.service.outbox import put_into_outbox
 from api.service.tables import events, jobs, tasks
 
 JobKind = Literal["scene", "book", "story", "concept", "pages"]
@@ -252,13 +253,17 @@ def add_event(connection: Connection, job_id: str, type_: str, data: Mapping[str
         update(jobs)
         .where(jobs.c.id == job_id)
         .values(last_event=jobs.c.last_event + 1, **changes)
-        .returning(jobs.c.last_event, jobs.c.owner)
+        .returning(jobs.c.last_event, jobs.c.owner, jobs.c.kind, jobs.c.subject)
     ).one()
+    now = time.time()
     connection.execute(
         insert(events).values(
-            job_id=job_id, number=row.last_event, owner=row.owner, type=type_, data=dict(data), created_at=time.time()
+            job_id=job_id, number=row.last_event, owner=row.owner, type=type_, data=dict(data), created_at=now
         )
     )
+    if type_ in ENDED:
+        told = {"job": job_id, "kind": row.kind, "status": type_, row.kind: row.subject}
+        put_into_outbox(connection, owner=row.owner, event=f"job.{type_}", data=told, now=now)
 
 
 def _get(connection: Connection, owner: str, job_id: str, *, lock: bool = False) -> Job:

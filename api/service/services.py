@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from api.service.authentication import principal_of
 from api.service.database import Database
 from api.service.dbos_engine import DbosEngine
+from api.service.destinations import DestinationRules
 from api.service.dispatch import Dispatcher
 from api.service.jobs import Jobs
 from api.service.keys import Principal
@@ -18,6 +19,7 @@ from api.service.store import ContentStore
 from api.service.supervisor import Supervisor
 from api.service.tasks import TaskQueue
 from api.service.watch import EventHub, TaskWatch
+from api.service.webhooks import WebhookStore
 from api.service.workflows import JobWorkflows
 
 
@@ -32,6 +34,7 @@ class Services:
     tasks: TaskQueue
     hub: EventHub
     dispatcher: Dispatcher
+    webhooks: WebhookStore
 
 
 @asynccontextmanager
@@ -66,7 +69,13 @@ async def running_services(settings: ServiceSettings) -> AsyncIterator[Services]
             tasks=tasks,
             hub=hub,
             dispatcher=dispatcher,
+            webhooks=WebhookStore(database, rules=rules_of(settings)),
         )
+
+
+def rules_of(settings: ServiceSettings) -> DestinationRules:
+    """Where webhooks may lie."""
+    return DestinationRules(allow_private=settings.private_webhooks)
 
 
 def services_of(request: Request) -> Services:

@@ -45,6 +45,12 @@ class ServiceSettings:
     """Seconds without work after which the picture model is unloaded; None keeps it."""
     stall_s: float = 120.0
     """A worker that makes no progress on a task for so many seconds is ended and its task given to another."""
+    private_webhooks: bool = False
+    """Whether webhooks may be plain HTTP and lie within this machine's own network."""
+    most_open_jobs: int = 100
+    """Jobs that one owner of a key may have waiting."""
+    render_seconds_per_hour: float = 1800.0
+    """Seconds of drawing that one owner of a key may have within an hour."""
     base: Settings = field(default_factory=Settings)
     """Model, bank, language model and templates, as for every other command."""
 

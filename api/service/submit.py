@@ -27,6 +27,7 @@ from api.service.payloads import (
     StoryWish,
     WritePayload,
 )
+from api.service.quotas import check_quota
 from api.service.schema import BookRequest, SceneRequest
 from api.service.services import Services
 from api.service.story_rows import read_story
@@ -49,6 +50,7 @@ def accept(
     job_id = new_id("job")
     with services.database.write() as connection:
         if not services.jobs.has(connection, job_id):
+            check_quota(connection, owner, services.settings)
             services.jobs.add(connection, owner=owner, kind=kind, subject=subject, request=request, job_id=job_id)
             add_rows(connection, job_id)
     services.dispatcher.begin(job_id, 1)

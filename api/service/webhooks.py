@@ -6,19 +6,17 @@ that neither a crash nor a receiver that is down loses it. A receiver may get on
 
 import asyncio
 import base64
-import json
 import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Any
 
 import httpx
 import structlog
-from pydantic import JsonValue
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from standardwebhooks.webhooks import Webhook as Signer
 from starlette.concurrency import run_in_threadpool
 
@@ -28,11 +26,9 @@ from api.service.edge_tables import webhook_outbox, webhooks
 from api.service.errors import InvalidInput, NotFound
 from api.service.ids import new_id
 from api.service.metrics import Metrics
+from api.service.outbox import EVENTS, Event
 
 logger = structlog.get_logger(__name__)
-
-Event = Literal["job.succeeded", "job.failed", "job.canceled"]
-EVENTS: tuple[Event, ...] = get_args(Event)
 
 BACKOFF_S = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Waits after each failed attempt, as Standard Webhooks advises; after the last one the event is given up."""
@@ -107,25 +103,6 @@ class WebhookStore:
                 raise NotFound(f"There is no webhook {webhook_id!r} of yours.")
             connection.execute(delete(webhook_outbox).where(webhook_outbox.c.webhook_id == webhook_id))
             connection.execute(delete(webhooks).where(is_owned))
-
-
-def put_into_outbox(
-    connection: Connection, *, owner: str, event: Event, data: Mapping[str, JsonValue], now: float
-) -> None:
-    """Notes an event for every webhook of its owner that listens for it, in the caller's transaction."""
-    at = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
-    body = json.dumps({"type": event, "timestamp": at, "data": dict(data)}, ensure_ascii=False, separators=(",", ":"))
-    listening = [
-        row.id
-        for row in connection.execute(select(webhooks.c.id, webhooks.c.events).where(webhooks.c.owner == owner))
-        if event in row.events
-    ]
-    for webhook_id in listening:
-        connection.execute(
-            insert(webhook_outbox).values(
-                id=new_id("msg"), webhook_id=webhook_id, event=event, body=body, created_at=now, attempts=0, due_at=now
-            )
-        )
 
 
 class Courier:

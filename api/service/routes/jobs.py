@@ -17,6 +17,10 @@ from api.service.waiting import PreferHeader, answer_job
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
+LastEventHeader = Annotated[
+    int | None, Header(ge=0, le=2**31 - 1, description="Number of the last event that was seen.")
+]
+
 _PING_S = 15
 
 
@@ -80,7 +84,7 @@ async def follow_job(
     job_id: str,
     services: ServicesDep,
     principal: PrincipalDep,
-    last_event_id: Annotated[int | None, Header(ge=0, description="Number of the last event that was seen.")] = None,
+    last_event_id: LastEventHeader = None,
 ) -> Response:
     """What happens to a job, as server-sent events; their ids come from the database, so that none is missed."""
     after = last_event_id or 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 FABLEVERSE = Path(sys.executable).with_name("fableverse")
-START_S = 60
+START_S = 300
 
 
 @dataclass(frozen=True, kw_only=True)
