@@ -234,3 +234,20 @@ def test_words_of_a_request_are_not_in_the_log(server: RunningServer, job: dict[
     assert job["id"] and "PRIVATEWOOD" not in log
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert any(line["event"] == "request" and line["route"] == "/v1/scenes" for line in lines)
+
+
+def test_a_picture_is_the_same_bit_for_bit_after_another_users(clients: dict[str, httpx.Client]) -> None:
+    # mum's, dad's and then mum's wish again, by an aunt, as her own would be taken over instead of drawn.
+    wishes = {
+        "mum": "a @rusty waving in the snow",
+        "dad": "a @clover in the forest",
+        "aunt": "a @rusty waving in the snow",
+    }
+    hashes = {}
+    for owner, prompt in wishes.items():
+        answer = clients[owner].post("/v1/scenes", json={"prompt": prompt, "seed": 5}, headers={"Prefer": "wait=600"})
+        assert answer.json()["status"] == "succeeded", answer.text
+        hashes[owner] = clients[owner].get(answer.json()["links"]["scene"]).json()["sha256"]
+        picture = clients[owner].get(f"{answer.json()['links']['scene']}/picture")
+        assert "public" not in picture.headers["cache-control"] and "private" in picture.headers["cache-control"]
+    assert hashes["mum"] == hashes["aunt"] != hashes["dad"]
