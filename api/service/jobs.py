@@ -12,9 +12,10 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from api.service.database import Database
-from api.service.errors import NotFound, WrongState
-from api.service.ids import is_id, new_id
+from api.service.errors import WrongState
+from api.service.ids import new_id
 from api.service.outbox import put_into_outbox
+from api.service.owned import owned_row
 from api.service.tables import events, jobs, tasks
 
 JobKind = Literal["scene", "book", "story", "concept", "pages"]
@@ -267,11 +268,7 @@ def add_event(connection: Connection, job_id: str, type_: str, data: Mapping[str
 
 
 def _get(connection: Connection, owner: str, job_id: str, *, lock: bool = False) -> Job:
-    query = select(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none() if is_id(job_id, "job") else None
-    if row is None:
-        raise NotFound(f"There is no job {job_id!r}. List yours with GET /v1/jobs.")
-    return _job(row)
+    return _job(owned_row(connection, jobs, owner, job_id, kind="job", lock=lock))
 
 
 def _job(row: Row[Any]) -> Job:

@@ -4,14 +4,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, update
 
 from api.commands.edit import PageChanges, changed, check_edited
 from api.service.banks import bank_of
 from api.service.database import Database
-from api.service.errors import EditConflict, InvalidInput, NotFound, NotReady, WrongState
-from api.service.ids import is_id
+from api.service.errors import EditConflict, InvalidInput, NotReady, WrongState
 from api.service.model_info import ask_model
+from api.service.owned import owned_row
 from api.service.schema import StoryEdit
 from api.service.settings import ServiceSettings
 from api.service.tables import stories
@@ -48,12 +48,8 @@ def read_story(database: Database, owner: str, story_id: str) -> StoryRow:
     Raises:
         NotFound: The owner has no story of that id.
     """
-    query = select(stories).where(stories.c.id == story_id, stories.c.owner == owner)
     with database.read() as connection:
-        row = connection.execute(query).one_or_none() if is_id(story_id, "story") else None
-    if row is None:
-        raise NotFound(f"There is no story {story_id!r}. List yours with GET /v1/stories.")
-    return story_row(row)
+        return story_row(owned_row(connection, stories, owner, story_id, kind="story"))
 
 
 def edit_story(

@@ -4,13 +4,12 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Response
-from sqlalchemy import select
 
 from api.service.book_edits import read_edited_book
 from api.service.errors import NotFound
 from api.service.files import answer_artifact
-from api.service.ids import is_id
 from api.service.listing import AfterQuery, LimitQuery, listing_of, rows_of
+from api.service.owned import owned_row
 from api.service.payloads import Artifact
 from api.service.schema import BookAnswer, BookRequest, FileAnswer, JobAnswer, Listing, at
 from api.service.services import PrincipalDep, Services, ServicesDep
@@ -72,12 +71,8 @@ def get_drawn_picture(book_id: str, sha256: str, services: ServicesDep, principa
 
 
 def _row(services: Services, owner: str, book_id: str) -> Any:
-    query = select(books).where(books.c.id == book_id, books.c.owner == owner)
     with services.database.read() as connection:
-        row = connection.execute(query).one_or_none() if is_id(book_id, "book") else None
-    if row is None:
-        raise NotFound(f"There is no book {book_id!r}. List yours with GET /v1/books.")
-    return row
+        return owned_row(connection, books, owner, book_id, kind="book")
 
 
 def _answer(row: Any) -> BookAnswer:

@@ -4,12 +4,11 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Response
-from sqlalchemy import select
 
 from api.service.errors import NotFound
 from api.service.files import answer_artifact
-from api.service.ids import is_id
 from api.service.listing import AfterQuery, LimitQuery, listing_of, rows_of
+from api.service.owned import owned_row
 from api.service.payloads import Drawn
 from api.service.schema import JobAnswer, Listing, SceneAnswer, SceneRequest, at
 from api.service.services import PrincipalDep, Services, ServicesDep
@@ -58,12 +57,8 @@ def get_picture(scene_id: str, services: ServicesDep, principal: PrincipalDep) -
 
 
 def _row(services: Services, owner: str, scene_id: str) -> Any:
-    query = select(scenes).where(scenes.c.id == scene_id, scenes.c.owner == owner)
     with services.database.read() as connection:
-        row = connection.execute(query).one_or_none() if is_id(scene_id, "scene") else None
-    if row is None:
-        raise NotFound(f"There is no scene {scene_id!r}. List yours with GET /v1/scenes.")
-    return row
+        return owned_row(connection, scenes, owner, scene_id, kind="scene")
 
 
 def _answer(row: Any) -> SceneAnswer:
