@@ -29,6 +29,8 @@ class Limits:
     body_bytes: int = 1024 * 1024
     upload_bytes: int = 16 * 1024 * 1024
     """Of a multipart body, which has a picture."""
+    discarded_bytes: int = 64 * 1024 * 1024
+    """Of a refused body, read and thrown away before the answer."""
     silence_s: float = 10.0
     """Longest wait for the next part of a body."""
     body_s: float = 60.0
@@ -58,14 +60,17 @@ class RequestLimits:
             return
         problem = self._fault(scope)
         if problem is not None:
+            await self._discard(scope, receive)
             await respond(problem)(scope, receive, send)
             return
         exchange = _Exchange(self._limits, receive, send, max_bytes=self._max_bytes(scope))
         try:
             await self._app(scope, exchange.receive, exchange.send)
-        except (_TooSlow, _TooLarge):
+        except (_TooSlow, _TooLarge) as error:
             if exchange.answered:
                 raise
+            if isinstance(error, _TooLarge):
+                await self._discard(scope, receive)
         if exchange.fault is not None and not exchange.answered:
             await respond(exchange.fault)(scope, receive, send)
 
@@ -79,6 +84,24 @@ class RequestLimits:
         if length.isdecimal() and int(length) > self._max_bytes(scope):
             return _too_large(self._max_bytes(scope))
         return None
+
+    async def _discard(self, scope: Scope, receive: Receive) -> None:
+        """Take what is still coming of a refused body, unless its sender waits to be told to go on.
+
+        A connection that is closed on unread bytes is reset, and the answer is lost with it.
+        """
+        if "expect" in Headers(scope=scope):
+            return
+        discarded = 0
+        try:
+            async with _within(self._limits.body_s):
+                while discarded < self._limits.discarded_bytes:
+                    message = await receive()
+                    discarded += len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
+        except _TooSlow:
+            return
 
     def _max_bytes(self, scope: Scope) -> int:
         is_upload = Headers(scope=scope).get("content-type", "").lower().startswith("multipart/form-data")

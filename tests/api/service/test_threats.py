@@ -185,10 +185,7 @@ def test_no_upload_is_a_bomb_or_a_page(clients: dict[str, httpx.Client], upload:
 def test_what_is_too_large_is_refused(clients: dict[str, httpx.Client]) -> None:
     mum = clients["mum"]
     assert_refused(mum.post("/v1/stories", json={"idea": "x" * 1_100_000}), 413)
-    try:
-        assert_refused(mum.post("/v1/concepts", files={"picture": ("x.png", b"x" * 17_000_000)}), 413)
-    except (httpx.ReadError, httpx.WriteError):
-        pass  # the server hung up while the rest was still being sent, which refuses it as well
+    assert_refused(mum.post("/v1/concepts", files={"picture": ("x.png", b"x" * 17_000_000)}), 413)
     assert_refused(mum.get("/v1/jobs", params={"after": "x" * 5000}), 414)
     assert_refused(mum.get("/v1/jobs", headers={f"x-{number}": "1" for number in range(80)}), 431)
     assert_refused(mum.post("/v1/stories", json={"idea": "a fox", "pages": 10**9}), 422)
