@@ -140,7 +140,7 @@ class Courier:
             try:
                 found = await self.deliver_due()
             except Exception as error:  # whatever it is, the outbox keeps the events and the next round tries again
-                logger.error("webhook_round_failed", error=type(error).__name__)
+                logger.error("webhook_round_failed", error=type(error).__name__, exc_info=error)
                 found = 0
             if found == 0:
                 await asyncio.sleep(poll_s)
