@@ -38,7 +38,8 @@ def project(tmp_path: Path) -> Path:
 
 
 def make(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "UV_", "IDEA"))}
+    of_an_outer_make = ("MAKE", "UV_", "IDEA", "ARGS")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(of_an_outer_make)}
     return subprocess.run(
         ["make", *arguments], cwd=project, env=environment | variables, capture_output=True, text=True, check=False
     )
