@@ -16,7 +16,8 @@ _DEFAULTS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "Referrer-Policy": "no-referrer",
+    # "no-referrer" would make browsers send forms of our own pages with the origin "null", like those of other sites.
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     # One person's stories and pictures: no cache between the two may keep them for another.

@@ -12,7 +12,7 @@ from api.service.jobs import OPEN, Job
 from api.service.routes.concepts import learn_payload
 from api.service.schema import SceneRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
-from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render
+from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render, render_page
 from api.service.studio.words import choices_of
 from api.service.submit import submit_concepts, submit_scene
 from concepts.schema import Concept, ConceptKind
@@ -34,7 +34,9 @@ _SHOWN_JOBS = 5
 @router.get("/bank")
 def bank_page(services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
     """All concepts, and a form for another."""
-    return html(render(services, "bank", section="bank", kinds=KINDS, **_bank(services, principal.owner)))
+    return html(
+        render_page(services, principal, "bank", section="bank", kinds=KINDS, **_bank(services, principal.owner))
+    )
 
 
 @router.get("/bank/cards")
@@ -93,7 +95,7 @@ def concept_page(concept_id: str, services: ServicesDep, principal: PrincipalDep
     """One concept, to look at and try out."""
     concept = bank_of(services.settings, principal.owner).get(concept_id)
     prompt = _TRY_OUTS.get(concept.kind, _OTHER_TRY_OUT).format(concept.id)
-    return html(render(services, "concept", section="bank", concept=concept, prompt=prompt))
+    return html(render_page(services, principal, "concept", section="bank", concept=concept, prompt=prompt))
 
 
 @router.post("/bank/{concept_id}/try")

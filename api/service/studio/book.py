@@ -20,7 +20,7 @@ from api.service.schema import BookRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.studio.book_view import EDITIONS, BookView, page_of, part, view_book
 from api.service.studio.live import stream_parts
-from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render, templates_in
+from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render_page, templates_in
 from api.service.submit import submit_binding, submit_book, submit_pages
 from story.design import Design
 from story.schema import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
@@ -38,8 +38,9 @@ def new_book(services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
     concepts = bank_of(services.settings, principal.owner).list()
     design = templates_in(services.settings.base.templates_dir)
     return html(
-        render(
+        render_page(
             services,
+            principal,
             "new_book",
             section="books",
             heroes=[concept for concept in concepts if concept.kind == "character"],
@@ -95,8 +96,9 @@ def book_page(book_id: str, services: ServicesDep, principal: PrincipalDep) -> H
     view = view_book(services, principal.owner, book_id)
     design = templates_in(services.settings.base.templates_dir)
     return html(
-        render(
+        render_page(
             services,
+            principal,
             "book",
             section="books",
             view=view,

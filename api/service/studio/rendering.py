@@ -12,6 +12,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 
 from api.service.errors import status_of
+from api.service.hosts import SAFE_METHODS
+from api.service.keys import Principal
+from api.service.problems import Problem
 from api.service.services import Services
 from concepts.errors import FableverseError
 from story.templates import Templates
@@ -30,6 +33,25 @@ def render(services: Services, name: str, **values: object) -> str:
         BookError: It is missing or uses a variable it is not given.
     """
     return templates_in(services.settings.base.templates_dir).render(f"studio/{name}.html.j2", **values)
+
+
+def render_page(services: Services, principal: Principal | None, name: str, **values: object) -> str:
+    """A whole page, which says who is signed in where anybody has to be.
+
+    Raises:
+        BookError: As for `render`.
+    """
+    owner = principal.owner if principal is not None and services.settings.needs_keys else None
+    return render(services, name, owner=owner, **values)
+
+
+def render_sign_in(services: Services, *, place: str, fault: str | None = None) -> str:
+    """The page to sign in on, which leads to a place of the studio.
+
+    Raises:
+        BookError: As for `render`.
+    """
+    return render_page(services, None, "sign_in", section="", place=place, fault=fault)
 
 
 def html(*parts: str) -> HTMLResponse:
@@ -61,6 +83,8 @@ class StudioRoute(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handler(request)
+            except Problem as problem:
+                return _refused(request, problem)
             except FableverseError as error:
                 return _told(request, str(error), status_of(error).value)
             except RequestValidationError as error:
@@ -79,4 +103,16 @@ def _told(request: Request, message: str, status: int) -> HTMLResponse:
     if is_partial(request):
         headers = {"HX-Retarget": "#notice", "HX-Reswap": "innerHTML show:window:top"}
         return HTMLResponse(f"<p>{escape(message)}</p>", status_code=status, headers=headers)
-    return HTMLResponse(render(services, "error", section="", message=message), status_code=status)
+    page = render_page(services, request.state.principal, "error", section="", message=message)
+    return HTMLResponse(page, status_code=status)
+
+
+def _refused(request: Request, problem: Problem) -> HTMLResponse:
+    """Without a key the page to sign in on; who acts on a page whose key has ended meanwhile is told."""
+    services: Services = request.app.state.services
+    if problem.status != 401:
+        return _told(request, problem.detail, problem.status)
+    if is_partial(request):
+        return _told(request, "You are signed out: the key has ended. Reload the page to sign in again.", 401)
+    place = request.url.path if request.method in SAFE_METHODS else "/"
+    return HTMLResponse(render_sign_in(services, place=place), status_code=401, headers=problem.headers)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from api.service.listing import encode_cursor, rows_of
 from api.service.services import PrincipalDep, Services, ServicesDep
-from api.service.studio.rendering import StudioRoute, html, render
+from api.service.studio.rendering import StudioRoute, html, render_page
 from api.service.tables import books, jobs
 
 router = APIRouter(include_in_schema=False, route_class=StudioRoute)
@@ -27,7 +27,7 @@ def shelf(
     found = _jobs(services, principal.owner, [row.job_id for row in shown])
     cards = [_card(row, found[row.job_id]) for row in shown]
     following = encode_cursor(shown[-1].id) if has_more else None
-    return html(render(services, "shelf", section="books", books=cards, following=following))
+    return html(render_page(services, principal, "shelf", section="books", books=cards, following=following))
 
 
 def _jobs(services: Services, owner: str, ids: list[str]) -> Mapping[str, Any]:
