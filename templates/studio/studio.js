@@ -1,34 +1,101 @@
-// What a page cannot do by itself: show a chosen picture, tell a slider's value, put focus where something is new.
+// What a page cannot do by itself: show a chosen picture, tell a slider's value, keep what is typed through a reload,
+// fetch what changed while it was not looked at, tell what went wrong.
 "use strict";
 
-document.addEventListener("change", (event) => {
-  const place = event.target.dataset.preview && document.getElementById(event.target.dataset.preview);
+const tell = (message) => {
+  const told = document.createElement("p");
+  told.textContent = message;
+  document.getElementById("notice").replaceChildren(told);
+  document.getElementById("notice").scrollIntoView({ block: "nearest" });
+};
+
+document.addEventListener("change", ({ target }) => {
+  const place = target.dataset.preview && document.getElementById(target.dataset.preview);
   if (!place) return;
   if (place.src) URL.revokeObjectURL(place.src);
-  const file = event.target.files[0];
+  const file = target.files[0];
   place.hidden = !file;
   if (file) place.src = URL.createObjectURL(file);
 });
 
-document.addEventListener("input", (event) => {
-  const output = event.target.dataset.output && document.getElementById(event.target.dataset.output);
-  if (output) output.value = event.target.value;
+document.addEventListener("input", ({ target }) => {
+  const output = target.dataset.output && document.getElementById(target.dataset.output);
+  if (output) output.value = target.value;
 });
 
-document.addEventListener("htmx:beforeRequest", () => {
-  document.getElementById("notice").replaceChildren();
+// Drafts: the words of a field that have not been sent yet. A field with data-draft="send" is sent again at once.
+const draftOf = (field) => `draft ${location.pathname} ${field.id}`;
+
+const noteDraft = (field) => {
+  if (field.value === field.defaultValue) sessionStorage.removeItem(draftOf(field));
+  else sessionStorage.setItem(draftOf(field), field.value);
+};
+
+const restoreDrafts = (place) => {
+  for (const field of place.querySelectorAll("[data-draft]")) {
+    const draft = sessionStorage.getItem(draftOf(field));
+    if (draft === null || draft === field.value) continue;
+    field.value = draft;
+    field.closest("details")?.setAttribute("open", "");
+    if (field.dataset.draft === "send") field.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+};
+
+document.addEventListener("input", ({ target }) => {
+  if (target.matches("[data-draft]")) noteDraft(target);
+});
+window.addEventListener("load", () => restoreDrafts(document));
+document.addEventListener("htmx:oobAfterSwap", ({ target }) => restoreDrafts(target));
+
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  const { elt, successful, requestConfig } = detail;
+  if (!successful || !elt.matches("form")) return;
+  for (const field of elt.querySelectorAll("[data-draft]")) {
+    const sent = requestConfig.parameters[field.name];
+    if (sent === undefined) continue;
+    field.defaultValue = sent;
+    noteDraft(field);
+  }
 });
 
-document.addEventListener("htmx:afterRequest", (event) => {
-  const { elt, successful } = event.detail;
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  const { elt, successful } = detail;
   if (!successful || !elt.matches("form[data-reset]")) return;
   elt.reset();
-  for (const place of elt.querySelectorAll("[data-preview]")) place.dispatchEvent(new Event("change", { bubbles: true }));
+  for (const field of elt.querySelectorAll("[data-draft]")) {
+    field.value = field.defaultValue = "";
+    noteDraft(field);
+  }
+  for (const field of elt.querySelectorAll("[data-preview]")) field.dispatchEvent(new Event("change", { bubbles: true }));
   elt.querySelector("#words").replaceChildren();
 });
 
+// Another tab may have changed what this one shows: it is fetched once this one is looked at again, or turns out stale.
+const lookAgain = () => {
+  for (const place of document.querySelectorAll("[data-again]")) htmx.trigger(place, "again");
+};
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) lookAgain();
+});
+document.addEventListener("stale", lookAgain);
+
+document.addEventListener("htmx:beforeRequest", ({ target }) => {
+  if (!target.matches("[data-again]")) document.getElementById("notice").replaceChildren();
+});
+
+// Whoever listens to the page hears each thing once, not again with every step.
+document.addEventListener("htmx:oobBeforeSwap", (event) => {
+  const { target, fragment } = event.detail;
+  if (target.id === "told" && target.textContent.trim() === fragment.textContent.trim()) event.detail.shouldSwap = false;
+});
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr } = event.detail;
+  if (!xhr.getResponseHeader("content-type")?.startsWith("application/problem+json")) return;
+  event.detail.shouldSwap = false;
+  tell(JSON.parse(xhr.responseText).detail);
+});
+
 document.addEventListener("htmx:sendError", () => {
-  const told = document.createElement("p");
-  told.textContent = "The service does not answer. What was saved is safe; try again in a moment.";
-  document.getElementById("notice").replaceChildren(told);
+  tell("The service does not answer. What was saved is safe; try again in a moment.");
 });

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated, get_args
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
 from sse_starlette import EventSourceResponse
@@ -12,7 +12,7 @@ from sse_starlette import EventSourceResponse
 from api.service.banks import bank_of
 from api.service.book_edits import edit_book, read_edited_book, undo_edit
 from api.service.book_state import COVER, BookEdit, PageEdit
-from api.service.errors import InvalidInput
+from api.service.errors import EditConflict, InvalidInput
 from api.service.jobs import ENDED, Event, Job
 from api.service.payloads import BookLook, Format
 from api.service.routes.jobs import retry
@@ -111,6 +111,17 @@ def book_page(book_id: str, services: ServicesDep, principal: PrincipalDep) -> H
     )
 
 
+@router.get("/{book_id}/again")
+def look_again(
+    book_id: str, services: ServicesDep, principal: PrincipalDep, seen: Annotated[str, Query(max_length=200)] = ""
+) -> Response:
+    """The whole book anew, for a page that was not looked at for a while; nothing where that has seen it all."""
+    view = view_book(services, principal.owner, book_id)
+    if view.token == seen:
+        return Response(status_code=204)
+    return html(*(part(services, name, view) for name in ("head", "status", "live", "editions", "pages")))
+
+
 @router.get("/{book_id}/live/{job_id}")
 async def follow_book(
     book_id: str, job_id: str, services: ServicesDep, principal: PrincipalDep, has_story: bool = False
@@ -143,7 +154,6 @@ def change_page(
     page_id: str,
     services: ServicesDep,
     principal: PrincipalDep,
-    version: Version,
     text: Annotated[str | None, Form(max_length=4000)] = None,
     prompt: Annotated[str | None, Form(max_length=2000)] = None,
     alt: Annotated[str | None, Form(max_length=1000)] = None,
@@ -160,7 +170,7 @@ def change_page(
         "seed": "Choose a picture",
     }
     given = next((name for name in what if getattr(page, name) is not None), "text")
-    _edit(services, principal.owner, book_id, BookEdit(pages=(page,)), version=version, what=what[given])
+    _edit(services, principal.owner, book_id, BookEdit(pages=(page,)), what=what[given])
     # Words in their field are as they were typed; putting the field in again would disturb whoever goes on typing.
     place = {"text": (), "seed": ("figure",)}.get(given, ("page",))
     names = ("edits", "editions", *place)
@@ -173,11 +183,10 @@ def change_title(
     book_id: str,
     services: ServicesDep,
     principal: PrincipalDep,
-    version: Version,
     title: Annotated[str, Form(min_length=1, max_length=200)],
 ) -> Response:
     """Another title."""
-    _edit(services, principal.owner, book_id, BookEdit(title=title), version=version, what="Edit the title")
+    _edit(services, principal.owner, book_id, BookEdit(title=title), what="Edit the title")
     return _answer(request, services, principal.owner, book_id, ("edits", "editions"))
 
 
@@ -199,7 +208,7 @@ def move_page(
     if 0 <= place and 0 <= other < len(order):
         order[place], order[other] = order[other], order[place]
     edit = BookEdit(order=tuple(order))
-    _edit(services, principal.owner, book_id, edit, version=version, what="Move a page")
+    edit_book(services.database, services.settings, principal.owner, book_id, edit, version=version, what="Move a page")
     return _answer(request, services, principal.owner, book_id, ("edits", "editions", "pages"))
 
 
@@ -257,8 +266,18 @@ def try_again(request: Request, book_id: str, job_id: str, services: ServicesDep
     return _answer(request, services, principal.owner, book_id, ("status",), job=job)
 
 
-def _edit(services: Services, owner: str, book_id: str, edit: BookEdit, *, version: int, what: str) -> None:
-    edit_book(services.database, services.settings, owner, book_id, edit, version=version, what=what)
+def _edit(services: Services, owner: str, book_id: str, edit: BookEdit, *, what: str) -> None:
+    """Puts words or a choice into the book whatever else was edited since, in another tab or by a picture that came.
+
+    What they take the place of is one undo away, so nobody's words are lost.
+    """
+    while True:
+        version = read_edited_book(services.database, owner, book_id).version
+        try:
+            edit_book(services.database, services.settings, owner, book_id, edit, version=version, what=what)
+        except EditConflict:
+            continue
+        return
 
 
 def _answer(

@@ -57,6 +57,8 @@ class BookView:
     stopped_job: Job | None
     """The latest job, when it failed or was called off."""
     editions: Sequence[Mapping[str, str]]
+    token: str
+    """Differs once the book was edited or work for it has begun or ended."""
 
     @property
     def title(self) -> str:
@@ -80,8 +82,10 @@ def view_book(services: Services, owner: str, book_id: str) -> BookView:
         current = page_of(job, job.progress)
         if current is not None:
             progress[current] = {"step": job.progress["step"], "num_steps": job.progress["num_steps"]}
+    newest = f"{latest[0].id}-{latest[0].state}" if latest else ""
     return BookView(
         book=book,
+        token=f"{book.version}-{newest}",
         pages=_pages(book, progress, waiting) if book.state is not None else (),
         open_jobs=open_jobs,
         stopped_job=stopped,

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 
-from api.service.errors import status_of
+from api.service.errors import EditConflict, status_of
 from api.service.hosts import SAFE_METHODS
 from api.service.keys import Principal
 from api.service.problems import Problem
@@ -85,6 +85,14 @@ class StudioRoute(APIRoute):
                 return await handler(request)
             except Problem as problem:
                 return _refused(request, problem)
+            except EditConflict as error:
+                answer = _told(
+                    request,
+                    "This book was changed elsewhere meanwhile. Look at it as it is now, then try again.",
+                    status_of(error).value,
+                )
+                answer.headers["HX-Trigger"] = "stale"
+                return answer
             except FableverseError as error:
                 return _told(request, str(error), status_of(error).value)
             except RequestValidationError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
@@ -26,8 +27,9 @@ def shelf(
     shown, has_more = rows[:_SHOWN], len(rows) > _SHOWN
     found = _jobs(services, principal.owner, [row.job_id for row in shown])
     cards = [_card(row, found[row.job_id]) for row in shown]
+    here = f"/?after={quote(after)}" if after else "/"
     following = encode_cursor(shown[-1].id) if has_more else None
-    return html(render_page(services, principal, "shelf", section="books", books=cards, following=following))
+    return html(render_page(services, principal, "shelf", section="books", books=cards, following=following, here=here))
 
 
 def _jobs(services: Services, owner: str, ids: list[str]) -> Mapping[str, Any]:

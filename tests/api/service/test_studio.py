@@ -109,6 +109,18 @@ def test_axe_finds_nothing(page: Page, place: str, faults: list[str]) -> None:
     faults[:] = [fault for fault in faults if "404" not in fault]
 
 
+def test_what_is_typed_outlives_a_reload_until_it_is_sent(page: Page) -> None:
+    page.goto("/bank")
+    page.locator("#learn > summary").click()
+    page.locator("#caption").fill("a fox in the snow")
+    page.reload()
+    expect(page.locator("#caption")).to_have_value("a fox in the snow")
+    expect(page.locator("[value='1-fox']")).to_be_attached()
+    page.locator("#caption").fill("")
+    page.reload()
+    expect(page.locator("#learn")).not_to_have_attribute("open", "")
+
+
 def test_signing_in_and_out(make_page: MakePage, keys: dict[str, str], faults: list[str]) -> None:
     page = make_page(None)
     page.goto("/bank")
