@@ -158,13 +158,6 @@ def read_narration(folder: Path) -> Narration | None:
     return _read(path, Narration) if path.is_file() else None
 
 
-def copy_narration(folder: Path, new: Path) -> None:
-    """Take the recordings of one book's folder over into another."""
-    if (folder / NARRATION_FILENAME).is_file():
-        shutil.copyfile(folder / NARRATION_FILENAME, new / NARRATION_FILENAME)
-        shutil.copytree(folder / AUDIO_DIRNAME, new / AUDIO_DIRNAME)
-
-
 def _portrait(folder: Path, card: ConceptCard) -> Path:
     return folder / CAST_DIRNAME / f"{card.id}.png"
 

@@ -105,6 +105,16 @@ def check_place(place: Path) -> None:
         )
 
 
+def keep_belongings(folder: Path, new: Path) -> None:
+    """Take over into a new folder what only time or a person can make again: candidates, recordings, replies."""
+    for filename in (REPLIES_FILENAME, NARRATION_FILENAME):
+        if (folder / filename).is_file():
+            shutil.copyfile(folder / filename, new / filename)
+    for dirname in (CANDIDATES_DIRNAME, AUDIO_DIRNAME):
+        if (folder / dirname).is_dir():
+            shutil.copytree(folder / dirname, new / dirname)
+
+
 def _swap(new: Path, place: Path, old: Path) -> None:
     """Rename `new` to `place`; what stands there is back in its place if that fails, and deleted if it does not."""
     if not place.exists():

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from PIL import Image
 
-from api.binding import BookRecord, bind_book, copy_narration, lay_out, read_record
-from api.book_folder import CANDIDATES_DIRNAME, replaced_book
+from api.binding import BookRecord, bind_book, lay_out, read_record
+from api.book_folder import CANDIDATES_DIRNAME, keep_belongings, replaced_book
 from api.book_lock import (
     LOCK_FILENAME,
     BookLock,
@@ -27,7 +27,6 @@ from api.errors import LockMismatch, UsageError
 from api.storybook import OnDrawing, Studio, draw_locked, editions_of, on_step_of
 from concepts.bank import ConceptBank
 from generator.images import read_metadata
-from story.draft import REPLIES_FILENAME
 from story.schema import Story
 
 _SEED_STEP = 1_000_003
@@ -125,10 +124,11 @@ def rerender_book(
     lock = _chosen(edited_lock(old, story, studio.bank), choices or {}, folder)
     _check_pages([*several, *(choices or {})], lock)
     with replaced_book(folder) as new:
+        keep_belongings(folder, new)
         drawing = _Drawing(folder, new, old, studio, on_drawing)
         lock, candidates = drawing.with_candidates(lock, several, num_candidates, scorer)
         drawn = drawing.rest(lock)
-        _bind(folder, new, story, lock, record, studio.bank, templates_dir)
+        _bind(new, story, lock, record, studio.bank, templates_dir)
     return Rerendered(editions=editions_of(folder, record), drawn=drawn, candidates=candidates)
 
 
@@ -141,8 +141,6 @@ class _Drawing:
         self.studio = studio
         self.on_drawing = on_drawing
         self.places = {picture.model_dump_json(): index for index, picture in enumerate(old.pictures)}
-        if (folder / CANDIDATES_DIRNAME).is_dir():
-            shutil.copytree(folder / CANDIDATES_DIRNAME, new / CANDIDATES_DIRNAME)
 
     def with_candidates(
         self, lock: BookLock, several: Sequence[int], count: int, scorer: PageScorer | None
@@ -225,9 +223,7 @@ def _is_drawing_of(path: Path, picture: LockedPicture) -> bool:
     return (metadata.prompt, metadata.seed, dict(metadata.concepts)) == (picture.prompt, picture.seed, picture.concepts)
 
 
-def _bind(
-    folder: Path, new: Path, story: Story, lock: BookLock, record: BookRecord, bank: ConceptBank, templates_dir: Path
-) -> None:
+def _bind(new: Path, story: Story, lock: BookLock, record: BookRecord, bank: ConceptBank, templates_dir: Path) -> None:
     """All other files of the book; it stays the same book, with the same looks and editions."""
     cast = tuple(bank.get(concept_id).card() for concept_id in lock.cast)
     lay_out(
@@ -237,7 +233,4 @@ def _bind(
         portraits={concept_id: bank.preview_path(concept_id) for concept_id in lock.cast},
     )
     (new / LOCK_FILENAME).write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    if (folder / REPLIES_FILENAME).is_file():
-        shutil.copyfile(folder / REPLIES_FILENAME, new / REPLIES_FILENAME)
-    copy_narration(folder, new)
     bind_book(new, templates_dir=templates_dir)

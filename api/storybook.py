@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 import api
 from api.binding import BenchmarkStory, BookRecord, bind_book, lay_out
-from api.book_folder import replaced_book
+from api.book_folder import keep_belongings, replaced_book
 from api.book_lock import LOCK_FILENAME, BookLock, LockedModel, LockedPicture, check_lock, make_lock, picture_file
 from concepts.bank import ConceptBank
 from generator.images import PictureMetadata, save_picture
@@ -132,15 +132,25 @@ def make_storybook(
 def redraw_storybook(
     lock: BookLock,
     story: Story,
+    record: BookRecord,
     *,
+    earlier: Path,
     studio: Studio,
     out_dir: Path,
     templates_dir: Path,
-    design: Design | None = None,
-    formats: Sequence[str] = ("html",),
     on_drawing: OnDrawing | None = None,
 ) -> Storybook:
     """Draw the pictures of a lock again and bind them with the story's words, which may have been edited since.
+
+    Args:
+        lock: What is drawn.
+        story: The words.
+        record: What the editions share, and which they are.
+        earlier: The folder of the book that the lock is of, whose candidates, recordings and replies are kept.
+        studio: Has to draw with the model of the lock.
+        out_dir: Where the book goes, `earlier` itself included.
+        templates_dir: A person's own templates, or the shipped ones.
+        on_drawing: Called after every denoising step.
 
     Raises:
         LockMismatch: Model or bank are not what the lock says; nothing has been drawn then.
@@ -148,8 +158,8 @@ def redraw_storybook(
     """
     warnings = check_lock(lock, bank=studio.bank, fingerprint=studio.model.fingerprint)
     with replaced_book(out_dir) as folder:
-        record = record_of(lock, studio.bank, design=design or Design(), formats=formats)
         drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
+        keep_belongings(earlier, folder)
         binding = bind_locked(folder, story, lock, record, bank=studio.bank, templates_dir=templates_dir)
     return Storybook(
         editions=editions_of(out_dir, record),

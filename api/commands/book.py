@@ -114,9 +114,10 @@ def redraw_book(
     It looks and is made into editions as the record beside the lock says, but for what the command line says.
     """
     lock, story = read_lock(lock_path)
-    record = read_record(lock_path.parent)
-    design = record.design.model_copy(update=dict(changes))
+    earlier = read_record(lock_path.parent)
+    design = earlier.design.model_copy(update=dict(changes))
     check_design(design, Templates(settings.templates_dir))
+    record = earlier.model_copy(update={"design": design, "formats": tuple(formats or earlier.formats)})
     place = out_dir or lock_path.parent
     check_place(place.resolve())
     reporter.note(f"Loading {lock.model.source} …")
@@ -127,11 +128,11 @@ def redraw_book(
         book = redraw_storybook(
             lock,
             story,
+            record,
+            earlier=lock_path.parent,
             studio=studio,
             out_dir=place,
             templates_dir=settings.templates_dir,
-            design=design,
-            formats=formats or record.formats,
             on_drawing=drawing_of(advance),
         )
     return outcome_of(book, reporter)

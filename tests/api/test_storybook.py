@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from api.binding import RECORD_FILENAME, read_record
 from api.book_lock import BookLock, read_lock
 from api.errors import LockMismatch
 from api.settings import Settings
@@ -13,6 +14,7 @@ from api.storybook import DrawingProgress, Storybook, make_storybook, redraw_sto
 from concepts.bank import ConceptBank
 from concepts.errors import ConceptNotMentioned
 from generator.images import read_metadata
+from story.schema import Box, Face
 from tests.api.builders import SETTINGS, PlainRenderer, PlainWriter, a_request, plain_bank, plain_studio
 from tests.concepts.builders import a_concept, add_concept, contents
 
@@ -38,7 +40,16 @@ def make(bank: ConceptBank, out_dir: Path, *, renderer: PlainRenderer | None = N
 def redraw(bank: ConceptBank, lock_path: Path, out_dir: Path, *, fingerprint: str = "f1") -> Storybook:
     lock, story = read_lock(lock_path)
     studio = plain_studio(bank, fingerprint=fingerprint)
-    return redraw_storybook(lock, story, studio=studio, out_dir=out_dir, templates_dir=TEMPLATES_DIR)
+    folder = lock_path.parent
+    return redraw_storybook(
+        lock,
+        story,
+        read_record(folder),
+        earlier=folder,
+        studio=studio,
+        out_dir=out_dir,
+        templates_dir=TEMPLATES_DIR,
+    )
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -119,6 +130,24 @@ def test_edited_words_are_bound_with_the_same_pictures(bank: ConceptBank, tmp_pa
     again = redraw(bank, tmp_path / "fox" / "book.lock", tmp_path / "fox")
     assert [path.read_bytes() for path in again.pictures] == before
     assert "Better words." in again.editions[0].read_text(encoding="utf-8")
+
+
+def test_what_people_added_to_a_book_outlives_its_redrawing(bank: ConceptBank, tmp_path: Path) -> None:
+    folder = make(bank, tmp_path / "fox").folder
+    added = {
+        folder / "candidates" / "page-01-seed-9.png": b"candidate",
+        folder / "audio" / "page-01.mp3": b"sound",
+        folder / "replies.jsonl": b"{}",
+    }
+    for path, content in added.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    face = Face(concept="rusty", box=Box(left=0.25, top=0.25, right=0.5, bottom=0.5))
+    record = read_record(folder).model_copy(update={"faces": {"page-01": (face,)}})
+    (folder / RECORD_FILENAME).write_text(record.model_dump_json(), encoding="utf-8")
+    redraw(bank, folder / "book.lock", folder)
+    assert {path: path.read_bytes() for path in added} == added
+    assert read_record(folder) == record
 
 
 def test_an_edited_prompt_does_not_fit_its_lock(bank: ConceptBank, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from api.binding import read_record
 from api.book_lock import read_lock
 from api.errors import UsageError
 from api.storybook import make_storybook, redraw_storybook
@@ -50,5 +51,14 @@ def test_a_book_is_drawn_with_its_strengths_and_so_is_its_lock(tmp_path: Path) -
     assert read_metadata(book.pictures[0]).strengths == {"rusty": 0.8}
     assert any("'luna' was not used" in warning for warning in book.warnings)
     lock, story = read_lock(tmp_path / "book" / "book.lock")
-    redraw_storybook(lock, story, studio=studio, out_dir=tmp_path / "again", templates_dir=TEMPLATES)
+    folder = tmp_path / "book"
+    redraw_storybook(
+        lock,
+        story,
+        read_record(folder),
+        earlier=folder,
+        studio=studio,
+        out_dir=tmp_path / "again",
+        templates_dir=TEMPLATES,
+    )
     assert renderer.strengths == [{"rusty": 0.8}] * 10
