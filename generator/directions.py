@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from concepts.errors import DamagedConcept
-from generator.errors import DirectionMismatch, TokenSpanError
+from generator.errors import DirectionMismatch, InvalidSettings, TokenSpanError
 
 FORMAT = "fableverse-direction-1"
 TENSOR_NAME = "direction"
@@ -119,6 +120,52 @@ def build_token_offsets(bindings: Sequence[DirectionBinding], *, num_blocks: int
         _check_binding(binding, num_blocks=num_blocks, text_len=text_len, dim=dim)
         offsets_LTD[:, binding.start : binding.stop] += binding.strength * binding.direction.transpose(0, 1)
     return offsets_LTD
+
+
+@dataclass(frozen=True)
+class TokenRows:
+    """Offsets of the few text tokens that have one, of one prompt or of several that go through the model together."""
+
+    positions: Tensor
+    """Token positions, `(batch, K)`, each once in an item."""
+    offsets: Tensor
+    """Offsets there in units of temb, `(batch, num_blocks, K, dim)`; `num_blocks` 1 serves every block."""
+    text_len: int
+    """Text tokens after padding."""
+
+
+def build_token_rows(
+    prompts: Sequence[Sequence[DirectionBinding]], *, num_blocks: int, text_len: int, dim: int, num_rows: int = 0
+) -> TokenRows:
+    """As `build_token_offsets` for each of several prompts, but of the tokens alone that have a direction.
+
+    Prompts with fewer such tokens than others have rows of zeros on tokens without one, which changes nothing.
+
+    Args:
+        prompts: The bindings of each.
+        num_blocks: As in `build_token_offsets`, and so are `text_len` and `dim`.
+        num_rows: Rows to have at least, for the shape to be the same in all pictures.
+
+    Raises:
+        DirectionMismatch: As in `build_token_offsets`, and so is TokenSpanError.
+        InvalidSettings: A text has fewer tokens than `num_rows`.
+    """
+    if num_rows > text_len:
+        raise InvalidSettings(f"{num_rows} rows were asked for, but a text has {text_len} tokens. Ask for fewer.")
+    for bindings in prompts:
+        for binding in bindings:
+            _check_binding(binding, num_blocks=num_blocks, text_len=text_len, dim=dim)
+    spans = [{at for each in bindings for at in range(each.start, each.stop)} for bindings in prompts]
+    num_rows = max(num_rows, *(len(span) for span in spans))
+    positions: list[list[int]] = []
+    offsets = torch.zeros(len(prompts), num_blocks, num_rows, dim)
+    for item, (bindings, span) in enumerate(zip(prompts, spans, strict=True)):
+        free = (position for position in range(text_len) if position not in span)
+        positions.append([*sorted(span), *islice(free, num_rows - len(span))])
+        for binding in bindings:
+            rows = [positions[item].index(position) for position in range(binding.start, binding.stop)]
+            offsets[item, :, rows] += binding.strength * binding.direction.transpose(0, 1)
+    return TokenRows(torch.tensor(positions, dtype=torch.long), offsets, text_len)
 
 
 def _check_binding(binding: DirectionBinding, *, num_blocks: int, text_len: int, dim: int) -> None:

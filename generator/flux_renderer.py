@@ -18,12 +18,13 @@ from concepts.binding import Span
 from concepts.errors import WrongBaseModel
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.blending import compare_keys, recorded_keys
-from generator.directions import DirectionBinding, build_token_offsets, load_direction
+from generator.directions import DirectionBinding, TokenRows, build_token_rows, load_direction
 from generator.errors import InvalidSettings
 from generator.flow import encode_text, predict_velocity
 from generator.key_similarity import KeySimilarity
 from generator.loading import FluxModel
-from generator.modulation import attach, attach_to_all
+from generator.modulation import attach_to_all
+from generator.modulation_table import attach_table
 from generator.renderer import OnStep
 from generator.settings import RenderSettings
 from generator.slides import Slide, find_target
@@ -37,9 +38,15 @@ PROBED_SIGMA = 0.95
 class FluxRenderer:
     """A `Renderer` for one model and one bank; holds no state of its own, draws one picture at a time."""
 
-    def __init__(self, model: FluxModel, bank: ConceptBank) -> None:
+    def __init__(self, model: FluxModel, bank: ConceptBank, *, num_rows: int = 0) -> None:
+        """Draw with rows for at least `num_rows` tokens of concepts, used or not, in every picture.
+
+        Where the transformer's blocks are compiled, the number makes pictures with other concepts, or with none, run
+        what was compiled for the first.
+        """
         self.model = model
         self.bank = bank
+        self.num_rows = num_rows
 
     def render(
         self,
@@ -72,7 +79,7 @@ class FluxRenderer:
         self._check_size(settings)
         bindings = self._bind(bound, settings, strengths or {})
         of_slides, for_all = self._bind_slides(slides, bound, settings)
-        with self._attached([*bindings, *of_slides], for_all, text_len=settings.max_sequence_length):
+        with self._attached([*bindings, *of_slides], for_all, settings):
             return self.model.pipeline(
                 prompt=bound.prompt,
                 num_inference_steps=settings.num_inference_steps,
@@ -102,29 +109,35 @@ class FluxRenderer:
         height, width = (side // pipeline.vae_scale_factor for side in (settings.height, settings.width))
         channels = transformer.config.in_channels // 4
         noise = torch.randn(1, channels, height, width, generator=torch.Generator().manual_seed(0))
-        sigmas = torch.full((1,), PROBED_SIGMA, device=transformer.device)
-        nothing = torch.zeros(1, model.dim)
+        timesteps = torch.full((1,), 1000 * PROBED_SIGMA, device=transformer.device, dtype=transformer.dtype)
+        rows = self._rows([bindings], settings)
         with (
-            self._attached(bindings, nothing, text_len=settings.max_sequence_length),
+            attach_table(transformer, rows, schedule=lambda: timesteps),
             recorded_keys(transformer) as keys,
         ):
-            predict_velocity(transformer, noise.to(transformer.device), sigmas, encoding)
+            predict_velocity(transformer, noise.to(transformer.device), timesteps / 1000, encoding)
         return compare_keys(keys, {each.concept_id: range(each.start, each.stop) for each in bindings})
 
     @contextmanager
     def _attached(
-        self, bindings: Sequence[DirectionBinding], for_all: torch.Tensor, *, text_len: int
+        self, bindings: Sequence[DirectionBinding], for_all: torch.Tensor, settings: RenderSettings
     ) -> Iterator[None]:
         """All directions on the transformer for as long as the context lasts; `for_all` is `(1, dim)`."""
-        model, transformer = self.model, self.model.pipeline.transformer
-        token_offsets = build_token_offsets(bindings, num_blocks=model.num_blocks, text_len=text_len, dim=model.dim)
-        positions = {position for binding in bindings for position in range(binding.start, binding.stop)}
-        rows = torch.tensor(sorted(positions), dtype=torch.long)
+        pipeline = self.model.pipeline
+        rows = self._rows([bindings], settings)
         with ExitStack() as stack:
-            stack.enter_context(attach(transformer, token_offsets[None], rows=rows))
             if for_all.any():
-                stack.enter_context(attach_to_all(transformer, for_all))
+                stack.enter_context(attach_to_all(pipeline.transformer, for_all))
+            if rows.positions.shape[1]:
+                attached = attach_table(pipeline.transformer, rows, schedule=lambda: pipeline.scheduler.timesteps)
+                stack.enter_context(attached)
             yield
+
+    def _rows(self, prompts: Sequence[Sequence[DirectionBinding]], settings: RenderSettings) -> TokenRows:
+        model, text_len = self.model, settings.max_sequence_length
+        return build_token_rows(
+            prompts, num_blocks=model.num_blocks, text_len=text_len, dim=model.dim, num_rows=self.num_rows
+        )
 
     def _check_size(self, settings: RenderSettings) -> None:
         """Refuse sizes that diffusers would silently change."""

@@ -6,16 +6,17 @@ and image tokens (the space M). Both work by hooks on the stock diffusers module
 nothing of prompts, concepts or pipelines: token positions in, hooks on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from generator.errors import ModulationError
 from generator.families import family_of
-from generator.families.hooks import ActiveOffsets
-from generator.passes import is_watched, watch_passes
+from generator.families.hooks import ActiveTokens
+from generator.passes import Pass, is_watched, watch_passes
 
 HOOK_NAME = "fableverse_modulation"
 HOOK_NAME_FOR_ALL = "fableverse_modulation_of_all"
@@ -46,18 +47,21 @@ def attach(transformer: nn.Module, token_offsets: Tensor, *, rows: Tensor | None
     """
     family = family_of(transformer)
     _check_offsets(transformer, token_offsets)
-    _check_free(transformer, HOOK_NAME)
-    offsets = ActiveOffsets(token_offsets, _active_rows(token_offsets, rows))
+    check_free(transformer, HOOK_NAME)
+    positions = _active_rows(token_offsets, rows)
+    tokens, offsets = ActiveTokens(positions[None]), _Offsets(token_offsets, positions)
 
-    def on_pass(is_negative: bool, text: Tensor) -> None:
-        offsets.is_active = not is_negative
-        if offsets.is_active:
-            offsets.prepare(text)
+    def on_pass(running: Pass) -> None:
+        tokens.is_active = not running.is_negative
+        if tokens.is_active:
+            offsets.prepare(running.text)
+            tokens.place(running.text)
 
     with ExitStack() as stack:
         stack.enter_context(watch_passes(transformer, HOOK_NAME, on_pass))
-        if offsets.num_rows:
-            for handle in family.register(transformer, offsets):
+        if len(positions):
+            modulations = [partial(offsets.modulate, index) for index in range(count_blocks(transformer))]
+            for handle in family.register(transformer, tokens, modulations):
                 stack.callback(handle.remove)
         yield
 
@@ -86,16 +90,17 @@ def attach_to_all(transformer: nn.Module, offset: Tensor) -> Iterator[None]:
             f"An offset for all tokens has shape {tuple(offset.shape)!r} and dtype {offset.dtype}; this transformer "
             f"needs floating point numbers of shape (batch, {dim})."
         )
-    _check_free(transformer, HOOK_NAME_FOR_ALL)
+    check_free(transformer, HOOK_NAME_FOR_ALL)
     is_active = True
 
-    def on_pass(is_negative: bool, text: Tensor) -> None:
+    def on_pass(running: Pass) -> None:
         nonlocal is_active
-        is_active = not is_negative
-        if is_active and offset.shape[0] not in (1, text.shape[0]):
+        is_active = not running.is_negative
+        batch = running.text.shape[0]
+        if is_active and offset.shape[0] not in (1, batch):
             raise ModulationError(
                 f"The offset for all tokens is for a batch of {offset.shape[0]}, but the transformer was called with "
-                f"a batch of {text.shape[0]}. Make them equal, or give one for all."
+                f"a batch of {batch}. Make them equal, or give one for all."
             )
 
     def shift(embedder: nn.Module, args: tuple[Tensor, ...], temb: Tensor) -> Tensor | None:
@@ -119,7 +124,49 @@ def dim_of(transformer: nn.Module) -> int:
     return transformer.inner_dim
 
 
-def _check_free(transformer: nn.Module, hook_name: str) -> None:
+class _Offsets:
+    """The offsets of one attachment, ready for the pass that runs now."""
+
+    def __init__(self, token_offsets: Tensor, positions: Tensor) -> None:
+        self.source_BLTD = token_offsets
+        self.positions = positions
+        self.offsets_LBKD: Tensor | None = None
+
+    def prepare(self, text: Tensor) -> None:
+        """Check the pass against the offsets and bring them to its device and dtype (once, unless they are learnt)."""
+        batch, _, text_len, _ = self.source_BLTD.shape
+        check_text(text, batch=batch, text_len=text_len)
+        ready = self.offsets_LBKD
+        if ready is None or self.source_BLTD.requires_grad or (ready.device, ready.dtype) != (text.device, text.dtype):
+            gathered = self.source_BLTD.index_select(2, self.positions.to(self.source_BLTD.device))
+            self.offsets_LBKD = gathered.to(device=text.device, dtype=text.dtype).transpose(0, 1)
+
+    def modulate(self, block_index: int, temb_BD: Tensor, project: Callable[[Tensor], Tensor]) -> Tensor:
+        """The modulation of the active tokens in a block, out of `temb + offset`, `(B, K, n·D)`."""
+        offsets_LBKD = self.offsets_LBKD
+        return project(temb_BD[:, None] + offsets_LBKD[block_index if offsets_LBKD.shape[0] > 1 else 0])
+
+
+def check_text(text: Tensor, *, batch: int, text_len: int) -> None:
+    """Refuse a pass whose text, `(B, T, ·)`, offsets for `batch` texts of `text_len` tokens do not fit.
+
+    Raises:
+        ModulationError: They do not fit.
+    """
+    if batch not in (1, text.shape[0]) or text_len != text.shape[1]:
+        raise ModulationError(
+            f"Token offsets are for a batch of {batch} with {text_len} text tokens, but the transformer was called "
+            f"with a batch of {text.shape[0]} and {text.shape[1]} text tokens. Make the text length equal, and the "
+            "batch equal or 1."
+        )
+
+
+def check_free(transformer: nn.Module, hook_name: str) -> None:
+    """Refuse a transformer that has something of this kind attached.
+
+    Raises:
+        ModulationError: It has.
+    """
     if is_watched(transformer, hook_name):
         raise ModulationError(
             "This transformer already has offsets of this kind attached, and attaching cannot be nested. "

@@ -3,8 +3,10 @@
 By a hook of diffusers' own machinery, which is taken off again without trace. Knows nothing of what is attached.
 """
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from diffusers.hooks.hooks import BaseState, CacheContext, HookRegistry, ModelHook, StateManager
@@ -12,8 +14,24 @@ from torch import Tensor, nn
 
 NEGATIVE_PASS = "uncond"
 
-OnPass = Callable[[bool, Tensor], None]
-"""Called before each pass: whether it is the negative prompt's, and the text embeddings `(B, T, ·)` it is given."""
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass that is about to run."""
+
+    is_negative: bool
+    """Whether it is the negative prompt's."""
+    arguments: Mapping[str, Any]
+    """What the transformer is given, by name."""
+
+    @property
+    def text(self) -> Tensor:
+        """Text embeddings, `(B, T, ·)`."""
+        return self.arguments["encoder_hidden_states"]
+
+
+OnPass = Callable[[Pass], None]
+"""Called before each pass."""
 
 
 @contextmanager
@@ -23,7 +41,7 @@ def watch_passes(transformer: nn.Module, name: str, on_pass: OnPass) -> Iterator
     A pass is the negative prompt's when the pipeline says so by diffusers' cache context "uncond".
 
     Args:
-        transformer: Any diffusers transformer that takes `encoder_hidden_states` second.
+        transformer: Any diffusers transformer.
         name: Of the hook; `is_watched` tells whether there is one of that name.
         on_pass: What it raises comes through.
     """
@@ -69,9 +87,9 @@ class _PassHook(ModelHook):
         self.pass_name = _PassName()
 
     def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        del module
-        text = kwargs["encoder_hidden_states"] if "encoder_hidden_states" in kwargs else args[1]
-        self.on_pass(self.pass_name.name == NEGATIVE_PASS, text)
+        names = inspect.signature(type(module).forward).parameters
+        arguments = {**dict(zip([*names][1:], args, strict=False)), **kwargs}
+        self.on_pass(Pass(self.pass_name.name == NEGATIVE_PASS, arguments))
         return args, kwargs
 
     def reset_state(self, module: nn.Module) -> nn.Module:

@@ -1,15 +1,31 @@
 """What a family of models is to this package: a value that a family's own file fills in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from concepts.schema import BoundPrompt, ModelFamily
-from generator.families.hooks import ActiveOffsets
+from generator.families.hooks import ActiveTokens, ModulationOfBlock
 from generator.families.texts import TextTokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class TabledNorms:
+    """The adaptive norms of an architecture whose modulations can be computed for a whole schedule in advance.
+
+    Each norm has a `linear` layer that makes its modulation of `silu(temb)`.
+    """
+
+    temb: Callable[[nn.Module, Callable[..., Tensor], Tensor, Mapping[str, Any]], Tensor]
+    """temb `(B, D)` of the transformer for timesteps `(B,)` as it is given them and the other arguments of a pass; its
+    modules are called by `call(module, *inputs)`."""
+    of_text: Callable[[nn.Module], list[nn.Module]]
+    """Those that modulate text tokens, one a block and in the order of blocks."""
+    of_image: Callable[[nn.Module], list[nn.Module]]
+    """All others, which modulate no text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,5 +46,7 @@ class Family:
     find_tokens: Callable[[Any, BoundPrompt, int], TextTokens]
     """Where a bound prompt's words are in the text that the family's pipeline makes of it, for a `max_sequence_length`;
     errors as in `find_token_spans`."""
-    register: Callable[[nn.Module, ActiveOffsets], list[RemovableHandle]]
-    """Puts the hooks of an attachment on a transformer."""
+    register: Callable[[nn.Module, ActiveTokens, Sequence[ModulationOfBlock]], list[RemovableHandle]]
+    """Puts the hooks of an attachment on a transformer, with the modulation of each block's active tokens."""
+    tabled: TabledNorms | None = None
+    """None where modulations are only computed in the pass that they are for."""

@@ -5,6 +5,7 @@ modulation's output carries its temb along, and each block takes it off again; a
 there when gradient checkpointing runs the block a second time.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,16 +16,16 @@ from torch.utils.hooks import RemovableHandle
 from concepts.schema import BoundPrompt
 from generator.errors import ModulationError, UnsupportedModel
 from generator.families.family import Family
-from generator.families.hooks import ActiveOffsets, GivenDoubleStream
+from generator.families.hooks import ActiveTokens, GivenDoubleStream, ModulationOfBlock
 from generator.families.texts import TextTokens, inside, locate
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class _DoubleStream(GivenDoubleStream):
-    def __init__(self, offsets: ActiveOffsets, block_index: int, modulation: nn.Module) -> None:
-        super().__init__(offsets, block_index)
-        self.modulation = modulation
+    def __init__(self, tokens: ActiveTokens, modulation: ModulationOfBlock, maker: nn.Module) -> None:
+        super().__init__(tokens, modulation)
+        self.maker = maker
 
     def register(self, block: nn.Module) -> list[RemovableHandle]:
         return [
@@ -35,20 +36,20 @@ class _DoubleStream(GivenDoubleStream):
 
     def before_block(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
         del block
-        if not self.offsets.is_active:
+        if not self.tokens.is_active:
             return None
-        base, temb = _part(_argument(args, kwargs, 3, "temb_mod_txt"), self.modulation)
-        raw_BKD = self.modulation.linear(self.modulation.act_fn(self.offsets.shifted(temb, self.block_index)))
+        base, temb = _part(_argument(args, kwargs, 3, "temb_mod_txt"), self.maker)
+        raw_BKD = self.modulation(temb, lambda temb: self.maker.linear(self.maker.act_fn(temb)))
         return _with_argument(args, kwargs, 3, "temb_mod_txt", self.take(base, raw_BKD))
 
 
 class _SingleStream:
     """Hooks of one single-stream block, where the text tokens come first and image tokens follow."""
 
-    def __init__(self, offsets: ActiveOffsets, block_index: int, modulation: nn.Module) -> None:
-        self.offsets = offsets
-        self.block_index = block_index
+    def __init__(self, tokens: ActiveTokens, modulation: ModulationOfBlock, maker: nn.Module) -> None:
+        self.tokens = tokens
         self.modulation = modulation
+        self.maker = maker
 
     def register(self, block: nn.Module) -> list[RemovableHandle]:
         return [
@@ -60,10 +61,10 @@ class _SingleStream:
 
     def before_block(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments | None:
         del block
-        if not self.offsets.is_active:
+        if not self.tokens.is_active:
             return None
-        base, temb = _part(_argument(args, kwargs, 2, "temb_mod"), self.modulation)
-        raw_BKD = self.modulation.linear(self.modulation.act_fn(self.offsets.shifted(temb, self.block_index)))
+        base, temb = _part(_argument(args, kwargs, 2, "temb_mod"), self.maker)
+        raw_BKD = self.modulation(temb, lambda temb: self.maker.linear(self.maker.act_fn(temb)))
         self.shift, self.scale, self.gate = raw_BKD.chunk(3, dim=-1)
         shift, scale, self.base_gate = base.chunk(3, dim=-1)
         gateless = torch.cat([shift, scale, torch.ones_like(self.base_gate)], dim=-1)
@@ -71,26 +72,26 @@ class _SingleStream:
 
     def after_norm(self, norm: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
         del norm, args
-        if self.offsets.is_active:
-            self.rows = self.offsets.select(output) * (1 + self.scale) + self.shift
+        if self.tokens.is_active:
+            self.rows = self.tokens.select(output) * (1 + self.scale) + self.shift
 
     def before_attn(self, attn: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         del attn, args
-        if self.offsets.is_active:
-            self.offsets.write(kwargs["hidden_states"], self.rows)
+        if self.tokens.is_active:
+            self.tokens.write(kwargs["hidden_states"], self.rows)
 
     def after_attn(self, attn: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
         del attn, args
-        if not self.offsets.is_active:
+        if not self.tokens.is_active:
             return None
-        return self.offsets.gate(output, self.base_gate, self.gate)
+        return self.tokens.gate(output, self.base_gate, self.gate)
 
 
 class _Carrier:
     """Makes a modulation's output carry its temb."""
 
-    def __init__(self, offsets: ActiveOffsets) -> None:
-        self.offsets = offsets
+    def __init__(self, tokens: ActiveTokens) -> None:
+        self.tokens = tokens
 
     def before_transformer(self, transformer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         del transformer, args
@@ -102,7 +103,7 @@ class _Carrier:
 
     def after_modulation(self, modulation: nn.Module, args: tuple[Tensor], output: Tensor) -> Tensor | None:
         del modulation
-        return torch.cat([output, args[0]], dim=-1) if self.offsets.is_active else None
+        return torch.cat([output, args[0]], dim=-1) if self.tokens.is_active else None
 
 
 def _part(carried: Tensor, modulation: nn.Module) -> tuple[Tensor, Tensor]:
@@ -125,18 +126,21 @@ def _blocks(transformer: nn.Module) -> list[nn.Module]:
     return [*transformer.transformer_blocks, *transformer.single_transformer_blocks]
 
 
-def _register(transformer: nn.Module, offsets: ActiveOffsets) -> list[RemovableHandle]:
-    carrier = _Carrier(offsets)
+def _register(
+    transformer: nn.Module, tokens: ActiveTokens, modulations: Sequence[ModulationOfBlock]
+) -> list[RemovableHandle]:
+    carrier = _Carrier(tokens)
     of_double, of_single = transformer.double_stream_modulation_txt, transformer.single_stream_modulation
     handles = [
         transformer.register_forward_pre_hook(carrier.before_transformer, with_kwargs=True),
         of_double.register_forward_hook(carrier.after_modulation),
         of_single.register_forward_hook(carrier.after_modulation),
     ]
-    for index, block in enumerate(transformer.transformer_blocks):
-        handles += _DoubleStream(offsets, index, of_double).register(block)
-    for index, block in enumerate(transformer.single_transformer_blocks, start=len(transformer.transformer_blocks)):
-        handles += _SingleStream(offsets, index, of_single).register(block)
+    num_double = len(transformer.transformer_blocks)
+    for block, modulation in zip(transformer.transformer_blocks, modulations[:num_double], strict=True):
+        handles += _DoubleStream(tokens, modulation, of_double).register(block)
+    for block, modulation in zip(transformer.single_transformer_blocks, modulations[num_double:], strict=True):
+        handles += _SingleStream(tokens, modulation, of_single).register(block)
     return handles
 
 

@@ -3,57 +3,49 @@
 A family's file says which sub-modules these go on. Knows nothing of prompts, concepts or pipelines.
 
 Shape legend: `B` batch, `T` text tokens, `S` text and image tokens, `K` text tokens that carry an offset, `L` blocks,
-`D` width of the model and of its modulation.
+`D` width of the model and of its modulation, `n` vectors that a block makes of one (6 or 3).
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from generator.errors import ModulationError
+
+class ModulationOfBlock(Protocol):
+    """Gives the modulation of the active tokens in one block."""
+
+    def __call__(self, temb_BD: Tensor, project: Callable[[Tensor], Tensor]) -> Tensor:
+        """Raw modulation `(B, K, n·D)`; `project` is what the block makes of temb, `(…, D)` to `(…, n·D)`."""
+        ...
 
 
-class ActiveOffsets:
-    """The offsets of one attachment, ready for the pass that runs now. Shared by all hooks of the attachment."""
+class ActiveTokens:
+    """Which text tokens have a modulation of their own in the pass that runs. Shared by all hooks of an attachment."""
 
-    def __init__(self, token_offsets: Tensor, rows: Tensor) -> None:
-        self.source_BLTD = token_offsets
-        self.num_rows = rows.shape[0]
-        self.rows = rows
+    def __init__(self, positions: Tensor) -> None:
+        """Positions are `(1, K)` for all items of a batch, or `(B, K)`."""
+        self.positions_BK = positions
         self.is_active = True
-        self.offsets_LBKD: Tensor | None = None
         self.one = torch.ones(1, 1)
 
-    def prepare(self, encoder_hidden_states: Tensor) -> None:
-        """Check the pass against the offsets and bring them to its device and dtype (once, unless they are learnt)."""
-        batch, _, text_len, _ = self.source_BLTD.shape
-        if batch not in (1, encoder_hidden_states.shape[0]) or text_len != encoder_hidden_states.shape[1]:
-            raise ModulationError(
-                f"Token offsets are for a batch of {batch} with {text_len} text tokens, but the transformer was "
-                f"called with a batch of {encoder_hidden_states.shape[0]} and {encoder_hidden_states.shape[1]} text "
-                "tokens. Make the text length equal, and the batch equal or 1."
-            )
-        device, dtype = encoder_hidden_states.device, encoder_hidden_states.dtype
-        self.one = self.one.to(device=device, dtype=dtype)
-        ready = self.offsets_LBKD
-        if ready is None or self.source_BLTD.requires_grad or (ready.device, ready.dtype) != (device, dtype):
-            gathered = self.source_BLTD.index_select(2, self.rows.to(self.source_BLTD.device))
-            self.offsets_LBKD = gathered.to(device=device, dtype=dtype).transpose(0, 1)
-            self.rows = self.rows.to(device)
-
-    def shifted(self, temb_BD: Tensor, block_index: int) -> Tensor:
-        """The modulation vectors of the active tokens in a block, `temb + offset`, `(B, K, D)`."""
-        return temb_BD[:, None] + self.offsets_LBKD[block_index if self.offsets_LBKD.shape[0] > 1 else 0]
+    def place(self, text: Tensor) -> None:
+        """Bring everything to the batch, device and dtype of the text that a pass is given, `(B, T, ·)`."""
+        if self.positions_BK.device != text.device:
+            self.positions_BK = self.positions_BK.to(text.device)
+        if (self.one.device, self.one.dtype) != (text.device, text.dtype):
+            self.one = self.one.to(device=text.device, dtype=text.dtype)
+        self.index_BK1 = self.positions_BK.expand(text.shape[0], -1)[:, :, None]
 
     def select(self, hidden: Tensor) -> Tensor:
         """The active tokens' rows of a text sequence, or of one that begins with the text, `(B, K, ·)`."""
-        return hidden.index_select(1, self.rows)
+        return hidden.gather(1, self.index_BK1.expand(-1, -1, hidden.shape[2]))
 
     def write(self, hidden: Tensor, rows_BKD: Tensor) -> Tensor:
         """Write the active tokens' rows into `hidden`, which a block has just made and nobody else holds."""
-        return hidden.index_copy_(1, self.rows, rows_BKD)
+        return hidden.scatter_(1, self.index_BK1.expand(-1, -1, hidden.shape[2]), rows_BKD)
 
     def gate(self, hidden: Tensor, base_gate_BD: Tensor, gate_BKD: Tensor) -> Tensor:
         """`hidden` times its gate: the base gate for every token but the active ones."""
@@ -72,9 +64,9 @@ class DoubleStream:
     base_gate_msa: Tensor
     base_gate_mlp: Tensor
 
-    def __init__(self, offsets: ActiveOffsets, block_index: int) -> None:
-        self.offsets = offsets
-        self.block_index = block_index
+    def __init__(self, tokens: ActiveTokens, modulation: ModulationOfBlock) -> None:
+        self.tokens = tokens
+        self.modulation = modulation
 
     def register_rest(self, attn: nn.Module, norm2: nn.Module, mlp: nn.Module) -> list[RemovableHandle]:
         """Hooks on attention (whose second output is the text's), and on norm and feed-forward of the text."""
@@ -94,25 +86,25 @@ class DoubleStream:
         self, attn: nn.Module, args: tuple[Tensor, ...], output: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...] | None:
         del attn, args
-        if not self.offsets.is_active:
+        if not self.tokens.is_active:
             return None
-        return output[0], self.offsets.gate(output[1], self.base_gate_msa, self.gate_msa), *output[2:]
+        return output[0], self.tokens.gate(output[1], self.base_gate_msa, self.gate_msa), *output[2:]
 
     def after_norm2(self, norm: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
         del norm, args
-        if self.offsets.is_active:
-            self.rows_for_mlp = self.offsets.select(output) * (1 + self.scale_mlp) + self.shift_mlp
+        if self.tokens.is_active:
+            self.rows_for_mlp = self.tokens.select(output) * (1 + self.scale_mlp) + self.shift_mlp
 
     def before_mlp(self, mlp: nn.Module, args: tuple[Tensor, ...]) -> None:
         del mlp
-        if self.offsets.is_active:
-            self.offsets.write(args[0], self.rows_for_mlp)
+        if self.tokens.is_active:
+            self.tokens.write(args[0], self.rows_for_mlp)
 
     def after_mlp(self, mlp: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
         del mlp, args
-        if not self.offsets.is_active:
+        if not self.tokens.is_active:
             return None
-        return self.offsets.gate(output, self.base_gate_mlp, self.gate_mlp)
+        return self.tokens.gate(output, self.base_gate_mlp, self.gate_mlp)
 
 
 class AdaptiveNormDoubleStream(DoubleStream):
@@ -127,13 +119,13 @@ class AdaptiveNormDoubleStream(DoubleStream):
     def after_norm1(
         self, norm: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor], output: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...] | None:
-        if not self.offsets.is_active:
+        if not self.tokens.is_active:
             return None
         modulated, self.base_gate_msa, shift_mlp, scale_mlp, self.base_gate_mlp = output
-        self.keep(norm.linear(norm.silu(self.offsets.shifted(kwargs["emb"], self.block_index))))
-        rows = norm.norm(self.offsets.select(args[0])) * (1 + self.scale_msa) + self.shift_msa
-        one = self.offsets.one
-        return self.offsets.write(modulated, rows), one, shift_mlp, scale_mlp, one
+        self.keep(self.modulation(kwargs["emb"], lambda temb: norm.linear(norm.silu(temb))))
+        rows = norm.norm(self.tokens.select(args[0])) * (1 + self.scale_msa) + self.shift_msa
+        one = self.tokens.one
+        return self.tokens.write(modulated, rows), one, shift_mlp, scale_mlp, one
 
 
 class GivenDoubleStream(DoubleStream):
@@ -155,10 +147,10 @@ class GivenDoubleStream(DoubleStream):
 
     def after_norm1(self, norm: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
         del norm, args
-        if self.offsets.is_active:
-            self.rows_for_attn = self.offsets.select(output) * (1 + self.scale_msa) + self.shift_msa
+        if self.tokens.is_active:
+            self.rows_for_attn = self.tokens.select(output) * (1 + self.scale_msa) + self.shift_msa
 
     def before_attn(self, attn: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         del attn, args
-        if self.offsets.is_active:
-            self.offsets.write(kwargs["encoder_hidden_states"], self.rows_for_attn)
+        if self.tokens.is_active:
+            self.tokens.write(kwargs["encoder_hidden_states"], self.rows_for_attn)

@@ -3,13 +3,15 @@
 temb is of the timestep alone: there is no pooled text. The prompt stands in a template, whose beginning is dropped.
 """
 
+from collections.abc import Sequence
+
 from diffusers import DiffusionPipeline, QwenImageTransformer2DModel
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from concepts.schema import BoundPrompt
 from generator.families.family import Family
-from generator.families.hooks import ActiveOffsets, GivenDoubleStream
+from generator.families.hooks import ActiveTokens, GivenDoubleStream, ModulationOfBlock
 from generator.families.texts import TextTokens, inside, locate
 
 
@@ -22,21 +24,23 @@ class _DoubleStream(GivenDoubleStream):
         ]
 
     def after_modulation(self, modulation: nn.Sequential, args: tuple[Tensor], output: Tensor) -> Tensor | None:
-        if not self.offsets.is_active:
+        if not self.tokens.is_active:
             return None
         silu, linear = modulation
-        return self.take(output, linear(silu(self.offsets.shifted(args[0], self.block_index))))
+        return self.take(output, self.modulation(args[0], lambda temb: linear(silu(temb))))
 
 
 def _blocks(transformer: nn.Module) -> list[nn.Module]:
     return [*transformer.transformer_blocks]
 
 
-def _register(transformer: nn.Module, offsets: ActiveOffsets) -> list[RemovableHandle]:
+def _register(
+    transformer: nn.Module, tokens: ActiveTokens, modulations: Sequence[ModulationOfBlock]
+) -> list[RemovableHandle]:
     return [
         handle
-        for index, block in enumerate(transformer.transformer_blocks)
-        for handle in _DoubleStream(offsets, index).register(block)
+        for block, modulation in zip(transformer.transformer_blocks, modulations, strict=True)
+        for handle in _DoubleStream(tokens, modulation).register(block)
     ]
 
 

@@ -4,43 +4,47 @@ There the text's norm is an `AdaLayerNormContinuous`, scale before shift, withou
 SD3.5's image stream touches no text. The text is CLIP's and then T5's.
 """
 
+from collections.abc import Sequence
+
 from diffusers import DiffusionPipeline, SD3Transformer2DModel
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from concepts.schema import BoundPrompt
 from generator.families.family import Family
-from generator.families.hooks import ActiveOffsets, AdaptiveNormDoubleStream
+from generator.families.hooks import ActiveTokens, AdaptiveNormDoubleStream, ModulationOfBlock
 from generator.families.texts import TextTokens, locate
 
 
 class _LastBlock:
     """Hook of the block that only reads the text."""
 
-    def __init__(self, offsets: ActiveOffsets, block_index: int) -> None:
-        self.offsets = offsets
-        self.block_index = block_index
+    def __init__(self, tokens: ActiveTokens, modulation: ModulationOfBlock) -> None:
+        self.tokens = tokens
+        self.modulation = modulation
 
     def register(self, block: nn.Module) -> list[RemovableHandle]:
         return [block.norm1_context.register_forward_hook(self.after_norm1)]
 
     def after_norm1(self, norm: nn.Module, args: tuple[Tensor, Tensor], output: Tensor) -> Tensor | None:
-        if not self.offsets.is_active:
+        if not self.tokens.is_active:
             return None
         hidden, temb = args
-        scale, shift = norm.linear(norm.silu(self.offsets.shifted(temb, self.block_index))).chunk(2, dim=-1)
-        return self.offsets.write(output, norm.norm(self.offsets.select(hidden)) * (1 + scale) + shift)
+        scale, shift = self.modulation(temb, lambda temb: norm.linear(norm.silu(temb))).chunk(2, dim=-1)
+        return self.tokens.write(output, norm.norm(self.tokens.select(hidden)) * (1 + scale) + shift)
 
 
 def _blocks(transformer: nn.Module) -> list[nn.Module]:
     return [*transformer.transformer_blocks]
 
 
-def _register(transformer: nn.Module, offsets: ActiveOffsets) -> list[RemovableHandle]:
+def _register(
+    transformer: nn.Module, tokens: ActiveTokens, modulations: Sequence[ModulationOfBlock]
+) -> list[RemovableHandle]:
     handles: list[RemovableHandle] = []
-    for index, block in enumerate(transformer.transformer_blocks):
+    for block, modulation in zip(transformer.transformer_blocks, modulations, strict=True):
         hooks = _LastBlock if block.context_pre_only else AdaptiveNormDoubleStream
-        handles += hooks(offsets, index).register(block)
+        handles += hooks(tokens, modulation).register(block)
     return handles
 
 

@@ -84,6 +84,12 @@ def test_law_6_same_seed_same_bytes_and_another_seed_another_picture(renderer: F
     assert renderer.render(bound, seed=4).tobytes() != first.tobytes()
 
 
+def test_rows_that_are_not_used_change_nothing_but_rounding(renderer: FluxRenderer) -> None:
+    padded = FluxRenderer(renderer.model, renderer.bank, num_rows=8)
+    for bound in (BoundPrompt(prompt=PROMPT), bind(PROMPT, rusty="fox")):
+        assert difference(padded.render(bound, seed=3), renderer.render(bound, seed=3)) < 0.01
+
+
 def difference(left: Image.Image, right: Image.Image) -> float:
     return float(np.abs(np.asarray(left, np.float32) - np.asarray(right, np.float32)).mean())
 

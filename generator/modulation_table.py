@@ -1,0 +1,252 @@
+"""The modulations of a whole schedule, computed before it begins: a table of K+1 rows for each block and step.
+
+What an adaptive norm makes of temb depends on the step, the guidance, the pooled text and the directions, but not on
+the picture. `attach_table` does what `attach` does, but computes it all in the first pass, in one go for all steps.
+While denoising, the adaptive norms' linear layers stand aside: 27 % of FLUX.1's weights, which `move_adaptive_norms`
+keeps off the device.
+
+Shape legend: `N` steps, `B` batch, `K` text tokens of an item that carry an offset, `L` blocks, `D` width of temb, `W`
+the modulations of several norms side by side.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import accumulate
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from generator.directions import TokenRows
+from generator.errors import ModulationError, UnsupportedModel
+from generator.families import FAMILIES, family_of
+from generator.families.family import TabledNorms
+from generator.families.hooks import ActiveTokens
+from generator.modulation import HOOK_NAME, check_free, check_text, count_blocks, dim_of
+from generator.passes import Pass, watch_passes
+
+Schedule = Callable[[], Tensor]
+"""The timesteps of the passes to come, `(N,)`, as a diffusers scheduler has them (noise level times 1000)."""
+
+
+@contextmanager
+def attach_table(transformer: nn.Module, rows: TokenRows, *, schedule: Schedule) -> Iterator["ModulationTable"]:
+    """Modulate each text token that `rows` name by `temb + offset` for as long as the context lasts; see `attach`.
+
+    The table is computed in the first pass, and again in one that is given another tensor as pooled text or guidance
+    than before, or is at a timestep that the schedule did not have then. It is in the dtype of the pass, and carries no
+    gradients. Choose adapters (LoRA) before. Blocks that were compiled under one table are not compiled again under
+    another one whose rows have the same shape.
+
+    Args:
+        transformer: Of a family whose norms can be tabled; its weights, code and state are left as they were.
+        rows: Of one prompt for all items of a batch, or of each.
+        schedule: Asked when a table is computed. All items of a batch are at one timestep.
+
+    Raises:
+        UnsupportedModel: The transformer is of no known family, or its modulations cannot be tabled.
+        ModulationError: The rows do not fit the transformer, or it already has offsets attached; from the forward
+            pass: they do not fit the batch or the text length, or the timestep is none of the schedule's.
+    """
+    tabled, family = _tabled(transformer), family_of(transformer)
+    _check_rows(transformer, rows)
+    check_free(transformer, HOOK_NAME)
+    tokens = ActiveTokens(rows.positions)
+    table = ModulationTable(transformer, tabled, rows, schedule, tokens)
+
+    def on_pass(running: Pass) -> None:
+        tokens.is_active = not running.is_negative
+        if tokens.is_active:
+            check_text(running.text, batch=rows.positions.shape[0], text_len=rows.text_len)
+            tokens.place(running.text)
+            table.enter(running.arguments)
+        else:
+            table.check_layers(running.text.device)
+
+    with ExitStack() as stack:
+        stack.enter_context(watch_passes(transformer, HOOK_NAME, on_pass))
+        stack.enter_context(table.standing_in())
+        if rows.positions.shape[1]:
+            for handle in family.register(transformer, tokens, table.of_tokens):
+                stack.callback(handle.remove)
+        yield table
+
+
+def move_adaptive_norms(transformer: nn.Module, device: torch.device | str) -> None:
+    """Keep the weights of the adaptive norms' linear layers on another device, such as "cpu", for good.
+
+    Only `attach_table` then serves the transformer, which brings each layer to the device for as long as it computes.
+
+    Raises:
+        UnsupportedModel: As for `attach_table`.
+    """
+    tabled = _tabled(transformer)
+    for norm in (*tabled.of_text(transformer), *tabled.of_image(transformer)):
+        norm.linear.to(device)
+
+
+class _OfTokens:
+    """A block's modulation of the tokens that carry an offset, in the step that runs."""
+
+    current_BKW: Tensor
+
+    def __call__(self, temb_BD: Tensor, project: Callable[[Tensor], Tensor]) -> Tensor:
+        del temb_BD, project
+        return self.current_BKW
+
+
+class _StandIn(nn.Module):
+    """In the place of an adaptive norm's linear layer: what that would make of temb in the step that runs."""
+
+    current_BW: Tensor
+
+    def __init__(self, layer: nn.Module, tokens: ActiveTokens) -> None:
+        super().__init__()
+        self.layer = (layer,)  # in a tuple, so that its weights are not among the transformer's
+        self.tokens = tokens
+
+    def forward(self, activated_temb: Tensor) -> Tensor:
+        return self.current_BW if self.tokens.is_active else self.layer[0](activated_temb)
+
+
+class ModulationTable:
+    """The modulations of all steps, and those of the step that runs in tensors that keep their place.
+
+    Compiled blocks and CUDA graphs read from where they read at first, so a step is copied there.
+    """
+
+    def __init__(
+        self, transformer: nn.Module, tabled: TabledNorms, rows: TokenRows, schedule: Schedule, tokens: ActiveTokens
+    ) -> None:
+        self.transformer = transformer
+        self.temb = tabled.temb
+        self.rows = rows
+        self.schedule = schedule
+        of_text = tabled.of_text(transformer)
+        self.norms = [*of_text, *tabled.of_image(transformer)]
+        self.layers: list[nn.Module] = [norm.linear for norm in self.norms]
+        self.stand_ins = [_StandIn(layer, tokens) for layer in self.layers]
+        self.of_tokens = [_OfTokens() for _ in of_text]
+        self.pooled: Tensor | None = None
+        self.guidance: Tensor | None = None
+        self.step_of: dict[float, int] = {}
+        self.table_NBW: Tensor | None = None
+        self.table_NBKW: Tensor | None = None
+        self.current_BW: Tensor | None = None
+        self.current_BKW: Tensor | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes of the device's memory; 0 before the first pass."""
+        return 0 if self.table_NBW is None else self.table_NBW.nbytes + self.table_NBKW.nbytes
+
+    @contextmanager
+    def standing_in(self) -> Iterator[None]:
+        """The layers are replaced for as long as the context lasts."""
+        try:
+            for norm, stand_in in zip(self.norms, self.stand_ins, strict=True):
+                norm.linear = stand_in
+            yield
+        finally:
+            for norm, layer in zip(self.norms, self.layers, strict=True):
+                norm.linear = layer
+
+    def check_layers(self, device: torch.device) -> None:
+        """Refuse a pass that needs the layers themselves where they are on another device."""
+        if any(weight.device != device for layer in self.layers for weight in layer.parameters()):
+            raise ModulationError(
+                "A negative prompt is modulated by the adaptive norms themselves, but they have been moved off the "
+                f"device ({device}). Move them back, or draw without a negative prompt."
+            )
+
+    @torch.no_grad()
+    def enter(self, arguments: Mapping[str, Any]) -> None:
+        """Make the step of a pass current, of a table that is computed if there is none for the pass yet."""
+        pooled, guidance = arguments["pooled_projections"], arguments.get("guidance")
+        running, *others = set(arguments["timestep"].tolist())
+        if self.pooled is not pooled or self.guidance is not guidance or running not in self.step_of:
+            self._compute(arguments)
+            self.pooled, self.guidance = pooled, guidance
+        if others or running not in self.step_of:
+            raise ModulationError(
+                f"A pass at the timesteps {[running, *others]!r} cannot be had of a table: it must be at one of the "
+                f"schedule's, which are {list(self.step_of)!r}. Give the schedule of the passes that are run."
+            )
+        step = self.step_of[running]
+        self.current_BW.copy_(self.table_NBW[step])
+        self.current_BKW.copy_(self.table_NBKW[step])
+
+    def _compute(self, arguments: Mapping[str, Any]) -> None:
+        self._check_adapters(arguments)
+        text, timestep = arguments["encoder_hidden_states"], arguments["timestep"]
+        batch, device, dtype = text.shape[0], text.device, text.dtype
+        given_N = self.schedule().to(device=device, dtype=timestep.dtype) / 1000
+        self.step_of = {value: step for step, value in enumerate(given_N.tolist())}
+        call = partial(_call_on, device)
+        temb_NBD = torch.stack([self.temb(self.transformer, call, given.expand(batch), arguments) for given in given_N])
+        offsets_LBKD = self.rows.offsets.to(device=device, dtype=dtype).expand(batch, -1, -1, -1).transpose(0, 1)
+        num_steps, num_text, num_rows = len(given_N), len(self.of_tokens), offsets_LBKD.shape[2]
+        ends = [*accumulate((layer.out_features for layer in self.layers), initial=0)]
+        slices = [slice(start, stop) for start, stop in zip(ends, ends[1:], strict=False)]
+        table_NBW = torch.empty(num_steps, batch, ends[-1], device=device, dtype=dtype)
+        table_NBKW = torch.empty(num_steps, batch, num_rows, ends[num_text], device=device, dtype=dtype)
+        for index, (norm, layer, columns) in enumerate(zip(self.norms, self.layers, slices, strict=True)):
+            table_NBW[..., columns] = call(layer, norm.silu(temb_NBD))
+            if index < num_text:
+                own_NBKD = temb_NBD[:, :, None] + offsets_LBKD[index if offsets_LBKD.shape[0] > 1 else 0]
+                table_NBKW[..., columns] = call(layer, norm.silu(own_NBKD))
+        self.table_NBW, self.table_NBKW = table_NBW, table_NBKW
+        self._give_places(slices)
+
+    def _give_places(self, slices: list[slice]) -> None:
+        """Tensors for the step that runs, in which each stand-in has its columns; the old ones where they fit."""
+        wanted, places = (self.table_NBW[0], self.table_NBKW[0]), (self.current_BW, self.current_BKW)
+        if all(
+            place is not None and (place.shape, place.dtype, place.device) == (want.shape, want.dtype, want.device)
+            for place, want in zip(places, wanted, strict=True)
+        ):
+            return
+        self.current_BW, self.current_BKW = (torch.empty_like(want) for want in wanted)
+        for stand_in, columns in zip(self.stand_ins, slices, strict=True):
+            stand_in.current_BW = self.current_BW[:, columns]
+        for of_tokens, columns in zip(self.of_tokens, slices, strict=False):
+            of_tokens.current_BKW = self.current_BKW[:, :, columns]
+
+    def _check_adapters(self, arguments: Mapping[str, Any]) -> None:
+        scale = (arguments.get("joint_attention_kwargs") or {}).get("scale", 1.0)
+        if scale != 1.0 and any(hasattr(layer, "lora_A") for layer in self.layers):
+            raise ModulationError(
+                f"A LoRA on the adaptive norms cannot be scaled by joint_attention_kwargs ({scale!r}) under a table, "
+                "which is computed before that takes hold. Scale it by pipeline.set_adapters instead."
+            )
+
+
+def _call_on(device: torch.device, module: nn.Module, *inputs: Tensor) -> Tensor:
+    """What a module makes of inputs on a device that its weights need not be on; they are copied there for the call."""
+    weights = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    if all(weight.device == device for weight in weights.values()):
+        return module(*inputs)
+    return functional_call(module, {name: weight.to(device) for name, weight in weights.items()}, inputs)
+
+
+def _tabled(transformer: nn.Module) -> TabledNorms:
+    family = family_of(transformer)
+    if family.tabled is None:
+        able = ", ".join(other.title for other in FAMILIES if other.tabled is not None)
+        raise UnsupportedModel(
+            f"The modulations of {family.title} cannot be computed in advance, only those of {able}. Use `attach`."
+        )
+    return family.tabled
+
+
+def _check_rows(transformer: nn.Module, rows: TokenRows) -> None:
+    num_blocks, dim = count_blocks(transformer), dim_of(transformer)
+    batch, blocks, num_rows, width = rows.offsets.shape
+    if blocks not in (1, num_blocks) or width != dim or tuple(rows.positions.shape) != (batch, num_rows):
+        raise ModulationError(
+            f"Rows have offsets of shape {tuple(rows.offsets.shape)!r} at positions of shape "
+            f"{tuple(rows.positions.shape)!r}; this transformer needs (batch, {num_blocks} blocks or 1 for all, K, "
+            f"{dim}) at (batch, K)."
+        )

@@ -1,0 +1,327 @@
+"""The table of a schedule's modulations: the laws again, and what only a table can do or refuse.
+
+Against another path float32 rounds differently, by less than 1e-5; `torch.equal` compares two runs of one path.
+"""
+
+from typing import Any
+
+import pytest
+import torch
+from diffusers import FluxTransformer2DModel
+from torch import Tensor
+
+from generator.directions import DirectionBinding, TokenRows, build_token_offsets, build_token_rows
+from generator.errors import DirectionMismatch, InvalidSettings, ModulationError, TokenSpanError, UnsupportedModel
+from generator.families.flux1 import FLUX1
+from generator.modulation import attach, attach_to_all
+from generator.modulation_table import attach_table, move_adaptive_norms
+from tests.generator.families.cases import CASES
+from tests.generator.reference import forward_per_token
+from tests.generator.tiny import (
+    DIM,
+    NUM_BLOCKS,
+    POOLED_DIM,
+    TEXT_DIM,
+    TINY_SETTINGS,
+    tiny_inputs,
+    tiny_pipeline,
+    tiny_transformer,
+)
+
+TEXT_LEN = 6
+SCHEDULE = torch.tensor([900.0, 500.0, 100.0])
+TWO_PROMPTS = ((1, 2), (4, 0))
+"""Token positions of the concepts of two prompts in one batch."""
+NOTHING = TokenRows(torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 1, 0, DIM), TEXT_LEN)
+
+
+def rows_at(*positions: tuple[int, ...], num_blocks: int = NUM_BLOCKS) -> TokenRows:
+    shape = (len(positions), num_blocks, len(positions[0]), DIM)
+    return TokenRows(torch.tensor(positions), torch.randn(shape, generator=torch.Generator().manual_seed(1)), TEXT_LEN)
+
+
+def dense(rows: TokenRows) -> Tensor:
+    offsets = torch.zeros(len(rows.positions), NUM_BLOCKS, TEXT_LEN, DIM)
+    for item, positions in enumerate(rows.positions):
+        offsets[item][:, positions] = rows.offsets[item]
+    return offsets
+
+
+def inputs_at(step: int, *, batch: int = 1, seed: int = 0) -> dict[str, Any]:
+    inputs = tiny_inputs(batch=batch, seed=seed)
+    return {**inputs, "timestep": (SCHEDULE[step] / 1000).expand(batch)}
+
+
+def run(transformer: Any, inputs: dict[str, Any], rows: TokenRows) -> Tensor:
+    with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE):
+        return transformer(**inputs)[0]
+
+
+def plain(transformer: Any, inputs: dict[str, Any]) -> Tensor:
+    with torch.no_grad():
+        return transformer(**inputs)[0]
+
+
+@pytest.mark.parametrize("num_blocks", [1, NUM_BLOCKS], ids=["shared", "per-block"])
+@pytest.mark.parametrize("guidance", [True, False], ids=["dev", "schnell"])
+def test_every_step_of_a_table_equals_the_dense_reference(guidance: bool, num_blocks: int) -> None:
+    transformer = tiny_transformer(guidance_embeds=guidance)
+    rows = rows_at(*TWO_PROMPTS, num_blocks=num_blocks)
+    given = inputs_at(0, batch=2) if guidance else {**inputs_at(0, batch=2), "guidance": None}
+    with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE):
+        ours = [transformer(**{**given, "timestep": (at / 1000).expand(2)})[0] for at in SCHEDULE]
+    for at, output in zip(SCHEDULE, ours, strict=True):
+        inputs = {**given, "timestep": (at / 1000).expand(2)}
+        with torch.no_grad():
+            expected = forward_per_token(transformer, dense(rows), inputs)
+        assert (expected - plain(transformer, inputs)).abs().max() > 1e-3, "the offsets must show"
+        torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_law_1_no_concept_and_zeros_on_its_rows_are_the_plain_model() -> None:
+    transformer, inputs = tiny_transformer(), inputs_at(1, batch=2)
+    zeros = TokenRows(torch.tensor([[1, 4]]), torch.zeros(1, 1, 2, DIM), TEXT_LEN)
+    for rows in (NOTHING, zeros):
+        torch.testing.assert_close(run(transformer, inputs, rows), plain(transformer, inputs), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("raises", [True, False], ids=["body-raises", "body-returns"])
+def test_law_4_nothing_is_left_behind(raises: bool) -> None:
+    transformer, inputs = tiny_transformer(), inputs_at(0)
+    before = plain(transformer, inputs)
+    weights = {name: weight.clone() for name, weight in transformer.state_dict().items()}
+    attributes, description = set(vars(transformer)), repr(transformer)
+    try:
+        with attach_table(transformer, rows_at((1, 2)), schedule=lambda: SCHEDULE):
+            transformer(**inputs)
+            if raises:
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        assert raises
+    assert torch.equal(plain(transformer, inputs), before)
+    assert (set(vars(transformer)), repr(transformer)) == (attributes, description)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in transformer.modules())
+    assert list(transformer.state_dict()) == list(weights)
+    assert all(torch.equal(weight, weights[name]) for name, weight in transformer.state_dict().items())
+
+
+def test_laws_6_and_7_two_runs_give_the_same_bits_and_a_batch_equals_its_items_alone() -> None:
+    transformer, inputs, rows = tiny_transformer(), inputs_at(2, batch=2), rows_at(*TWO_PROMPTS)
+    together = run(transformer, inputs, rows)
+    assert torch.equal(run(transformer, inputs, rows), together)
+    for item in (0, 1):
+        of_batch = {name for name, value in inputs.items() if torch.is_tensor(value) and not name.endswith("_ids")}
+        one = {name: value[item : item + 1] if name in of_batch else value for name, value in inputs.items()}
+        its_rows = TokenRows(rows.positions[item : item + 1], rows.offsets[item : item + 1], TEXT_LEN)
+        torch.testing.assert_close(together[item : item + 1], run(transformer, one, its_rows), atol=1e-5, rtol=1e-5)
+
+
+def test_an_offset_for_all_tokens_is_in_the_table() -> None:
+    transformer, inputs, rows = tiny_transformer(), inputs_at(1), rows_at((1, 2))
+    offset = torch.randn(1, DIM, generator=torch.Generator().manual_seed(5))
+    with attach_to_all(transformer, offset):
+        ours = run(transformer, inputs, rows)
+        with torch.no_grad(), attach(transformer, dense(rows)):
+            expected = transformer(**inputs)[0]
+    assert (expected - run(transformer, inputs, rows)).abs().max() > 1e-3, "the offset must show"
+    torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_table_is_in_the_dtype_of_the_pass_and_close_in_bfloat16() -> None:
+    transformer, rows = tiny_transformer().to(torch.bfloat16), rows_at((1, 2))
+    inputs = {
+        name: value.bfloat16() if torch.is_tensor(value) and not name.endswith("_ids") else value
+        for name, value in inputs_at(0).items()
+    }
+    with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE) as table:
+        found = transformer(**inputs)[0]
+        assert (found.dtype, table.table_NBW.dtype) == (torch.bfloat16, torch.bfloat16)
+    with torch.no_grad():
+        expected = forward_per_token(transformer, dense(rows).bfloat16(), inputs)
+    error, effect = ((other - expected).abs().max().item() for other in (found, plain(transformer, inputs)))
+    assert error < effect / 4, f"differs by {error} where the offsets show by {effect}"
+
+
+def test_another_prompt_guidance_or_schedule_has_another_table() -> None:
+    transformer, rows, schedule = tiny_transformer(), rows_at((1, 2)), SCHEDULE
+    first = inputs_at(0)
+    passes = [
+        first,
+        {**first, "pooled_projections": first["pooled_projections"] + 1},
+        {**first, "guidance": torch.full((1,), 9.0)},
+        {**first, "timestep": torch.full((1,), 0.7)},
+    ]
+    with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: schedule):
+        ours = []
+        for inputs in passes:
+            schedule = 1000 * inputs["timestep"]
+            ours.append(transformer(**inputs)[0])
+    for inputs, output in zip(passes, ours, strict=True):
+        with torch.no_grad():
+            expected = forward_per_token(transformer, dense(rows), inputs)
+        torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_adaptive_norms_are_not_needed_once_there_is_a_table() -> None:
+    transformer, rows = tiny_transformer(), rows_at((1, 2))
+    expected = [run(transformer, inputs_at(step), rows) for step in range(3)]
+    layers = [norm.linear for norm in (*FLUX1.tabled.of_text(transformer), *FLUX1.tabled.of_image(transformer))]
+    given = inputs_at(0)
+    with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE):
+        transformer(**given)
+        for layer in layers:
+            layer.weight.fill_(float("nan"))
+        ours = [transformer(**{**given, "timestep": SCHEDULE[step : step + 1] / 1000})[0] for step in range(3)]
+    for output, wanted in zip(ours, expected, strict=True):
+        assert torch.equal(output, wanted)
+
+
+def nbytes(transformer: torch.nn.Module) -> int:
+    return sum(weight.nbytes for weight in transformer.parameters())
+
+
+def test_a_table_saves_a_quarter_of_the_resident_bytes() -> None:
+    """Measured on blocks of width 128; the wider they are, the less a table takes beside the weights."""
+    transformer = FluxTransformer2DModel(
+        in_channels=4,
+        num_layers=2,
+        num_single_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=8,
+        joint_attention_dim=TEXT_DIM,
+        pooled_projection_dim=POOLED_DIM,
+        guidance_embeds=True,
+        axes_dims_rope=(4, 4, 8),
+    )
+    rows = TokenRows(torch.tensor([[1, 2]]), torch.ones(1, 1, 2, 128), TEXT_LEN)
+    before = nbytes(transformer)
+    with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE) as table:
+        transformer(**inputs_at(0))
+        after = nbytes(transformer) + table.nbytes
+    assert nbytes(transformer) == before
+    assert after < 0.75 * before, f"{after} of {before} bytes are resident"
+
+
+def test_a_table_saves_a_quarter_of_the_resident_bytes_of_flux1_dev() -> None:
+    """28 steps and 8 tokens with a concept, in bfloat16, on the device that holds no numbers."""
+    with torch.device("meta"):
+        transformer = FluxTransformer2DModel(guidance_embeds=True)
+    text, image = (
+        [norm.linear for norm in norms(transformer)] for norms in (FLUX1.tabled.of_text, FLUX1.tabled.of_image)
+    )
+    saved = sum(nbytes(layer) for layer in (*text, *image)) // 2  # in float32 here
+    of_base, of_rows = sum(layer.out_features for layer in (*text, *image)), sum(layer.out_features for layer in text)
+    table = 28 * (of_base + 8 * of_rows) * 2
+    share = (saved - table) / (nbytes(transformer) // 2)
+    assert (round(saved / 1e9, 2), round(table / 1e6)) == (6.49, 373)
+    assert share > 0.25, f"saves {share:.1%}"
+
+
+def test_a_negative_prompt_is_plain_flux_and_needs_the_norms_where_they_are() -> None:
+    transformer, inputs = tiny_transformer(), inputs_at(0)
+    before = plain(transformer, inputs)
+    with torch.no_grad(), attach_table(transformer, rows_at((1, 2)), schedule=lambda: SCHEDULE):
+        shown = transformer(**inputs)[0]
+        with transformer.cache_context("uncond"):
+            assert torch.equal(transformer(**inputs)[0], before)
+        assert torch.equal(transformer(**inputs)[0], shown)
+    move_adaptive_norms(transformer, "meta")
+    with (
+        attach_table(transformer, rows_at((1, 2)), schedule=lambda: SCHEDULE),
+        transformer.cache_context("uncond"),
+        pytest.raises(ModulationError, match="negative prompt"),
+    ):
+        transformer(**inputs)
+
+
+def test_a_pipeline_draws_the_same_with_a_table_as_without() -> None:
+    pipeline, rows = tiny_pipeline(), rows_at((1, 2))
+
+    def draw() -> Tensor:
+        return pipeline(
+            prompt="a fox",
+            num_inference_steps=3,
+            height=TINY_SETTINGS.height,
+            width=TINY_SETTINGS.width,
+            max_sequence_length=TEXT_LEN,
+            generator=torch.Generator().manual_seed(0),
+            output_type="latent",
+        ).images
+
+    without = draw()
+    with attach(pipeline.transformer, dense(rows)):
+        expected = draw()
+    with attach_table(pipeline.transformer, rows, schedule=lambda: pipeline.scheduler.timesteps):
+        ours = draw()
+    assert (expected - without).abs().max() > 1e-3, "the offsets must show"
+    torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"timestep": torch.tensor([0.3])}, r"at the timesteps \[0.3"),
+        ({"encoder_hidden_states": torch.zeros(1, TEXT_LEN + 1, 24)}, "7 text tokens"),
+    ],
+    ids=["timestep", "text-length"],
+)
+def test_passes_that_a_table_is_not_for_are_refused(change: dict[str, Tensor], message: str) -> None:
+    with pytest.raises(ModulationError, match=message):
+        run(tiny_transformer(), {**inputs_at(0), **change}, rows_at((1, 2)))
+
+
+def test_items_at_different_timesteps_are_refused() -> None:
+    with pytest.raises(ModulationError, match="cannot be had of a table"):
+        run(tiny_transformer(), {**inputs_at(0, batch=2), "timestep": SCHEDULE[:2] / 1000}, rows_at((1, 2)))
+
+
+def test_rows_that_do_not_fit_and_families_without_tables_are_refused() -> None:
+    with pytest.raises(ModulationError, match="4 blocks or 1"):
+        run(tiny_transformer(), inputs_at(0), rows_at((1, 2), num_blocks=3))
+    transformer = tiny_transformer()
+    with (
+        attach(transformer, torch.ones(1, 1, TEXT_LEN, DIM)),
+        pytest.raises(ModulationError, match="Add the offsets together"),
+        attach_table(transformer, NOTHING, schedule=lambda: SCHEDULE),
+    ):
+        pass
+    other = CASES["flux2-dev"].make_transformer()
+    with pytest.raises(UnsupportedModel, match="FLUX.2 cannot be computed in advance, only those of FLUX.1"):
+        move_adaptive_norms(other, "cpu")
+
+
+def binding(start: int, stop: int, value: float, num_pieces: int | None = None) -> DirectionBinding:
+    direction = torch.full((num_pieces or stop - start, NUM_BLOCKS, DIM), value)
+    return DirectionBinding("rusty", "fox", direction, start, stop, strength=2.0)
+
+
+def test_rows_are_the_tokens_that_offsets_are_laid_over() -> None:
+    prompts = [[binding(1, 3, 1.0), binding(2, 4, 0.5)], [binding(5, 6, 3.0)]]
+    rows = build_token_rows(prompts, num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM)
+    assert rows.positions.tolist() == [[1, 2, 3], [5, 0, 1]]
+    for item, bindings in enumerate(prompts):
+        expected = build_token_offsets(bindings, num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM)
+        assert torch.equal(dense(rows)[item], expected)
+
+
+def test_rows_can_have_one_number_whatever_the_prompt() -> None:
+    for bindings in ([], [binding(1, 3, 1.0)]):
+        rows = build_token_rows([bindings], num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM, num_rows=4)
+        assert rows.offsets.shape == (1, NUM_BLOCKS, 4, DIM)
+        assert len(set(rows.positions[0].tolist())) == 4
+
+
+@pytest.mark.parametrize(
+    ("bindings", "num_rows", "error"),
+    [
+        ([binding(1, 3, 1.0, num_pieces=1)], 0, DirectionMismatch),
+        ([binding(5, 7, 1.0)], 0, TokenSpanError),
+        ([], TEXT_LEN + 1, InvalidSettings),
+    ],
+    ids=["pieces", "span", "too-many"],
+)
+def test_bindings_that_do_not_fit_have_no_rows(
+    bindings: list[DirectionBinding], num_rows: int, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        build_token_rows([bindings], num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM, num_rows=num_rows)
