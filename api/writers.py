@@ -15,20 +15,26 @@ from story.prompts import StoryPrompts
 from story.safety import OpenAIModerator, SafetyGate
 from story.storyteller import Storyteller
 from story.writer import GatedStoryteller, LanguageModelWriter
-from story.writing import OnStage
+from story.writing import OnStage, OnWords
 
 STORYTELLER_NAME = "the built-in storyteller"
 OPENAI = "openai:"
 
 
 def make_writer(
-    settings: Settings, *, max_tokens: int, drafts: DraftFolder | None = None, on_stage: OnStage | None = None
+    settings: Settings,
+    *,
+    max_tokens: int,
+    drafts: DraftFolder | None = None,
+    on_stage: OnStage | None = None,
+    on_words: OnWords | None = None,
 ) -> tuple[GatedStoryteller | LanguageModelWriter, str]:
     """The writer and what it is called; `max_tokens` is what the picture model's text encoder reads.
 
     Args:
         drafts: Where what a language model writes is kept until the book is done.
         on_stage: Told how far a language model is.
+        on_words: Told the title and pages' words as a language model writes them.
 
     Raises:
         DamagedLexicon: The pocket model's lexicon is missing.
@@ -52,6 +58,7 @@ def make_writer(
         budget_usd=settings.budget_usd,
         drafts=drafts,
         on_stage=on_stage,
+        on_words=on_words,
     )
     return writer, settings.llm
 

@@ -35,11 +35,21 @@ from generator.learning_task import LearningTask, plan_learning
 from generator.learnt import LearntDirections, LearntSource
 from generator.loading import FluxModel
 from generator.predictors import make_predictor
-from generator.recipe import ConceptRequest, LearningError, LearningProgress, LearningRecipe, SourcePicture
+from generator.recipe import (
+    ConceptRequest,
+    LearningError,
+    LearningProgress,
+    LearningRecipe,
+    NoiseLevelLoss,
+    SourcePicture,
+)
 
 logger = logging.getLogger(__name__)
 
 OnStep = Callable[[LearningProgress], None]
+OnPeek = Callable[[LearntDirections], None]
+PEEK_AT = (0.1, 0.25, 0.5, 0.75)
+"""Shares of all steps after which what is learnt so far is shown to whoever watches."""
 DEFAULT_RECIPE = LearningRecipe()
 _Option = TypeVar("_Option")
 
@@ -57,6 +67,7 @@ def learn_concepts(
     cache_dir: Path | None = None,
     checkpoint_path: Path | None = None,
     on_step: OnStep | None = None,
+    on_peek: OnPeek | None = None,
 ) -> LearntDirections:
     """Directions for the words of captions that name concepts, learnt from their pictures.
 
@@ -78,6 +89,8 @@ def learn_concepts(
         checkpoint_path: File to go on from when it exists, and that is written every so many steps, at the end, and
             when the run is interrupted. It stays; delete it once the result is kept.
         on_step: Called after every step. Whatever it raises interrupts the run.
+        on_peek: Called with what is learnt so far, its losses not measured, after `PEEK_AT` of the steps; may draw with
+            the model, which changes nothing of what is learnt.
 
     Raises:
         ConceptNotMentioned, AmbiguousMention, CollidingConcepts, InvalidConcept: The captions do not name each concept
@@ -109,7 +122,12 @@ def learn_concepts(
     with frozen(transformer, gradient_checkpointing=recipe.gradient_checkpointing):
         material = Material.prepare(model, task, pictures, isolation_prompts, cache_dir=cache_dir)
         keep = _Keeper(checkpoint_path, digest, every=recipe.checkpoint_every)
-        state = _run(learner, material, recipe, state, keep=keep, on_step=on_step)
+
+        def peek(now: LearningState) -> None:
+            if on_peek is not None:
+                on_peek(_learnt(model, task, sources, learner, material, now, is_whole=False))
+
+        state = _run(learner, material, recipe, state, keep=keep, on_step=on_step, peek=peek)
         return _learnt(model, task, sources, learner, material, state)
 
 
@@ -120,21 +138,28 @@ def _learnt(
     learner: Learner,
     material: Material,
     state: LearningState,
+    *,
+    is_whole: bool = True,
 ) -> LearntDirections:
-    """What leaves: directions under each source's own caption, each concept's from the first source that names it."""
+    """What leaves: directions under each source's own caption, each concept's from the first source that names it.
+
+    Its losses are measured only where learning is whole.
+    """
     learnt_sources: list[LearntSource] = []
     directions: list[Tensor] = []
     for source, prepared in zip(sources, material.sources, strict=True):
         directions.append(learner.predictor.directions(state.learnt(), prepared.captions[0].words))
-        losses = measure_losses(
-            learner.transformer,
-            prepared.captions[0],
-            prepared.latents[0],
-            directions[-1],
-            concept_rows=task.concept_rows,
-            batch_size=task.recipe.batch_size,
-            seed=task.recipe.seed,
-        )
+        losses: tuple[NoiseLevelLoss, ...] = ()
+        if is_whole:
+            losses = measure_losses(
+                learner.transformer,
+                prepared.captions[0],
+                prepared.latents[0],
+                directions[-1],
+                concept_rows=task.concept_rows,
+                batch_size=task.recipe.batch_size,
+                seed=task.recipe.seed,
+            )
         learnt_sources.append(
             LearntSource(picture=source.picture.convert("RGB"), caption=source.caption, losses=losses)
         )
@@ -175,8 +200,10 @@ def _run(
     *,
     keep: _Keeper,
     on_step: OnStep | None,
+    peek: Callable[[LearningState], None],
 ) -> LearningState:
     """All steps that are left; when one is interrupted, the state before it is written down."""
+    peeks = {math.ceil(share * recipe.num_steps) for share in PEEK_AT}
     first_step, started = state.step, time.perf_counter()
     try:
         while state.step < recipe.num_steps:
@@ -196,6 +223,8 @@ def _run(
                         seconds_left=seconds_a_step * (recipe.num_steps - state.step),
                     )
                 )
+            if state.step in peeks:
+                peek(state)
     finally:
         keep.write(state)
     return state

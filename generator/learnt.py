@@ -102,11 +102,8 @@ def save_concepts(
     prompts = preview_prompts or {}
     with tempfile.TemporaryDirectory() as folder:
         work_dir = Path(folder)
-        sources = {concept.id: work_dir / f"{concept.id}-source.png" for concept in learnt.concepts}
-        for concept_id, source in sources.items():
-            learnt.source(concept_id).picture.save(source)
-        staging = ConceptBank(work_dir / "bank")
-        concepts = tuple(_stage(staging, learnt, request, sources[request.id], work_dir) for request in learnt.concepts)
+        staging, sources = _staged(learnt, work_dir)
+        concepts = tuple(staging.get(request.id) for request in learnt.concepts)
         renderer = make_renderer(staging)
         previews: dict[str, Path] = {}
         for concept in concepts:
@@ -121,6 +118,33 @@ def save_concepts(
     return concepts
 
 
+def draw_preview(
+    learnt: LearntDirections, concept_id: str, *, make_renderer: MakeRenderer, seed: int = 0
+) -> Image.Image:
+    """The picture of a concept's caption drawn with it alone, as `save_concepts` makes its preview; keeps nothing.
+
+    Args:
+        learnt: What `learn_concepts` returned, or shows on the way.
+        concept_id: One of its concepts.
+        make_renderer: On the model that the directions were learnt on.
+        seed: The picture's seed.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        staging, _ = _staged(learnt, Path(folder))
+        concept = staging.get(concept_id)
+        return make_renderer(staging).render(bind_concepts(concept.caption, [concept]), seed=seed)
+
+
+def _staged(learnt: LearntDirections, work_dir: Path) -> tuple[ConceptBank, Mapping[str, Path]]:
+    """All concepts in a bank of their own, where a renderer finds them, and the files of their source pictures."""
+    sources = {concept.id: work_dir / f"{concept.id}-source.png" for concept in learnt.concepts}
+    staging = ConceptBank(work_dir / "bank")
+    for request in learnt.concepts:
+        learnt.source(request.id).picture.save(sources[request.id])
+        _stage(staging, learnt, request, sources[request.id], work_dir)
+    return staging, sources
+
+
 def _check_free(bank: ConceptBank, learnt: LearntDirections, *, replace: bool) -> None:
     taken = {concept.id for concept in bank.list()} & {concept.id for concept in learnt.concepts}
     if taken and not replace:
@@ -132,8 +156,8 @@ def _check_free(bank: ConceptBank, learnt: LearntDirections, *, replace: bool) -
 
 def _stage(
     staging: ConceptBank, learnt: LearntDirections, request: ConceptRequest, source: Path, work_dir: Path
-) -> Concept:
-    """The concept in a bank of its own, where a renderer finds it; the source stands in for the preview."""
+) -> None:
+    """Put a concept into a bank of its own; the source stands in for the preview."""
     direction = work_dir / f"{request.id}.safetensors"
     save_direction(learnt.directions[request.id], direction)
     record: dict[str, JsonValue] = {
@@ -152,4 +176,3 @@ def _stage(
         recipe=record,
     )
     staging.add(concept, source=source, direction=direction, preview=source)
-    return concept

@@ -40,6 +40,14 @@ class Rules:
         new = [text for text in dict.fromkeys(texts) if text and text not in self._verdicts]
         self._verdicts.update(zip(new, self.gate.reasons(new), strict=True))
 
+    def is_for_children(self, text: str) -> bool:
+        """Whether a text may be shown.
+
+        Raises:
+            ModerationUnavailable: There is no verdict.
+        """
+        return not self._unsafe("it", text)
+
     def outline(self, outline: Outline | None) -> list[str]:
         """What is wrong with an outline."""
         if outline is None:

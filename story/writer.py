@@ -16,7 +16,7 @@ from story.rules import Rules
 from story.safety import SafetyGate
 from story.schema import Story, StoryRequest, WrittenStory
 from story.storyteller import Storyteller
-from story.writing import OnStage, Writing
+from story.writing import OnStage, OnWords, Writing
 
 _STAGES = 4
 _CHARACTERS_PER_PAGE = 650
@@ -58,6 +58,7 @@ class LanguageModelWriter:
         budget_usd: What one story may cost at most.
         drafts: Where what is written is kept as it arrives; None keeps nothing.
         on_stage: Told how far each stage is.
+        on_words: Told the title and pages' words as they are written; some may come out otherwise in the end.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class LanguageModelWriter:
         budget_usd: float | None = None,
         drafts: DraftFolder | None = None,
         on_stage: OnStage | None = None,
+        on_words: OnWords | None = None,
     ) -> None:
         self.model = model
         self.name = name
@@ -86,6 +88,7 @@ class LanguageModelWriter:
         self.budget_usd = budget_usd
         self.drafts = drafts
         self.on_stage = on_stage
+        self.on_words = on_words
 
     def estimate(self, request: StoryRequest) -> Estimate:
         """What a story will take when nothing has to be asked twice."""
@@ -137,6 +140,7 @@ class LanguageModelWriter:
             storyteller=self.storyteller,
             folder=self.drafts,
             on_stage=self.on_stage,
+            on_words=self.on_words,
         )
         story = writing.story()
         warnings = (*writing.warnings, *_absent(story, request))

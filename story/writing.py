@@ -39,6 +39,8 @@ _THINKING_TOKENS = 4000
 """Some models think before they answer, and what they think counts."""
 
 OnStage = Callable[[str, int, int], None]
+OnWords = Callable[[int, str], None]
+"""Told a page's number and its words; the title's is that of the cover."""
 """Told the stage, how many of its pages are written, and how many there are."""
 
 
@@ -73,6 +75,7 @@ class Writing:
         storyteller: Storyteller,
         folder: DraftFolder | None,
         on_stage: OnStage | None,
+        on_words: OnWords | None,
     ) -> None:
         self.request = request
         self.draft = draft
@@ -82,6 +85,7 @@ class Writing:
         self.storyteller = storyteller
         self.folder = folder
         self.on_stage = on_stage
+        self.on_words = on_words
         self.warnings: list[str] = []
         self.pages = tuple(range(1, request.pages + 1))
 
@@ -264,6 +268,7 @@ class Writing:
             new = {number: item for number, item in items.items() if old.get(number) != item}
             if new:
                 self._keep(**{stage.field: new[COVER] if stage.field == "outline" else new})
+                self._show(new)
                 self._tell(stage)
 
         limit = _THINKING_TOKENS + 2 * stage.tokens_each * len(numbers)
@@ -358,6 +363,15 @@ class Writing:
         self.draft = self.draft.model_copy(update=merged)
         if self.folder is not None:
             self.folder.save(self.draft)
+
+    def _show(self, items: Mapping[int, Any]) -> None:
+        """Tell the title and pages' words as they arrive, and nothing that is not for children."""
+        if self.on_words is None:
+            return
+        for number, item in items.items():
+            words = item.title if isinstance(item, Outline) else item.text if isinstance(item, Text) else ""
+            if words and self.rules.is_for_children(words):
+                self.on_words(number, words)
 
     def _tell(self, stage: Stage) -> None:
         if self.on_stage is not None:

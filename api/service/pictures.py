@@ -127,7 +127,7 @@ class PictureWork:
         loaded = self._load()
         from generator.flux_renderer import FluxRenderer
         from generator.learning import learn_concepts
-        from generator.learnt import save_concepts
+        from generator.learnt import LearntDirections, draw_preview, save_concepts
 
         bank = bank_of(self._settings, task.owner)
         picture = Image.open(BytesIO(self._store.get(payload.picture))).convert("RGB")
@@ -137,9 +137,17 @@ class PictureWork:
         work_dir.mkdir(parents=True, exist_ok=True)
         checkpoint_path = work_dir / f"{task.job_id}.safetensors"
         report("learning", {"stage": "learning", "step": 0, "num_steps": recipe.num_steps})
+        make_renderer = partial(FluxRenderer, loaded.model)
+        shown: dict[str, str] = {}
 
         def on_step(progress: LearningProgress) -> None:
-            report("learning", _learning(progress))
+            report("learning", _learning(progress) | shown)
+
+        def on_peek(so_far: LearntDirections) -> None:
+            preview = draw_preview(so_far, payload.concepts[0].id, make_renderer=make_renderer, seed=recipe.seed)
+            content = BytesIO()
+            preview.save(content, format="PNG")
+            shown["preview"] = self._store.put(content.getvalue())
 
         learnt = learn_concepts(
             loaded.model,
@@ -151,13 +159,14 @@ class PictureWork:
             cache_dir=work_dir,
             checkpoint_path=checkpoint_path,
             on_step=on_step,
+            on_peek=on_peek,
         )
-        report("previews", {"stage": "previews"})
+        report("previews", {"stage": "previews"} | shown)
         # An earlier start of this task may have died between the last concept put into the bank and its report.
         kept = save_concepts(
             bank,
             learnt,
-            make_renderer=partial(FluxRenderer, loaded.model),
+            make_renderer=make_renderer,
             seed=recipe.seed,
             replace=payload.replace or task.starts > 1,
         )

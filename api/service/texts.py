@@ -78,12 +78,22 @@ class TextWork:
     def _told(self, request: StoryRequest, task: Task, info: ModelInfo, report: Report) -> tuple[WrittenStory, str]:
         """A new story; what a language model writes is kept until the task is done, so a crash loses none of it."""
 
+        words: dict[str, str] = {}
+
+        def on_words(page: int, text: str) -> None:
+            words[str(page)] = text
+
         def on_stage(stage: str, written: int, wanted: int) -> None:
-            report("writing", {"stage": "writing", "part": stage, "written": written, "wanted": wanted})
+            progress = {"stage": "writing", "part": stage, "written": written, "wanted": wanted, "words": dict(words)}
+            report("writing", progress)
 
         drafts = DraftFolder(self._settings.data_dir / _DRAFTS_DIRNAME / task.job_id)
         writer, name = make_writer(
-            self._settings.base, max_tokens=info.settings.max_sequence_length, drafts=drafts, on_stage=on_stage
+            self._settings.base,
+            max_tokens=info.settings.max_sequence_length,
+            drafts=drafts,
+            on_stage=on_stage,
+            on_words=on_words,
         )
         written = writer.write(request)
         drafts.clear()

@@ -37,7 +37,8 @@ const restoreDrafts = (place) => {
     if (draft === null || draft === field.value) continue;
     field.value = draft;
     field.closest("details")?.setAttribute("open", "");
-    if (field.dataset.draft === "send") field.dispatchEvent(new Event("change", { bubbles: true }));
+    if (field.dataset.draft !== "send") continue;
+    for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
   }
 };
 

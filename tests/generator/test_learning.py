@@ -1,6 +1,7 @@
 """Learning as a whole, on tiny random models."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from concepts.errors import (
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong
 from generator.flow import draw_sigmas
+from generator.flux_renderer import FluxRenderer
+from generator.learning import PEEK_AT
+from generator.learnt import LearntDirections, draw_preview
 from generator.loading import FluxModel, compute_fingerprint
 from generator.recipe import ConceptRequest, LearningError, LearningProgress
 from generator.tokens import find_token_spans
@@ -112,6 +116,17 @@ def test_a_seed_gives_one_result_and_another_seed_another(model: FluxModel):
     assert torch.equal(first.direction("fox"), again.direction("fox"))
     assert first.sources[0].losses == again.sources[0].losses
     assert not torch.equal(first.direction("fox"), other.direction("fox"))
+
+
+def test_drawing_what_is_learnt_so_far_changes_nothing(model: FluxModel):
+    drawn: list[bytes] = []
+
+    def peek(so_far: LearntDirections) -> None:
+        drawn.append(draw_preview(so_far, "rusty", make_renderer=partial(FluxRenderer, model), seed=3).tobytes())
+
+    watched = learn(model, on_peek=peek)
+    assert torch.equal(watched.direction("fox"), learn(model).direction("fox"))
+    assert len(set(drawn)) == len(drawn) == len(PEEK_AT), "each is of what is learnt by then"
 
 
 @pytest.mark.parametrize("interrupt_after", [2, 4, 6], ids=["in stage 1", "between the stages", "in stage 2"])

@@ -13,6 +13,7 @@ from story.safety import SafetyGate
 from story.schema import StoryRequest, WrittenStory
 from story.storyteller import Storyteller
 from story.writer import LanguageModelWriter
+from story.writing import OnWords
 from tests.story.brain import Brain, asked_numbers
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -85,6 +86,7 @@ def writer_with(
     drafts: DraftFolder | None = None,
     price: Price | None = None,
     budget_usd: float | None = None,
+    on_words: OnWords | None = None,
 ) -> LanguageModelWriter:
     """A writer over any model, with the small lexicon and a stand-in for the encoder's tokens."""
     return LanguageModelWriter(
@@ -98,6 +100,7 @@ def writer_with(
         price=price,
         budget_usd=budget_usd,
         drafts=drafts,
+        on_words=on_words,
     )
 
 

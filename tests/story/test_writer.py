@@ -302,6 +302,15 @@ def test_pages_are_kept_as_they_stream_in(tmp_path: Path) -> None:
     assert "\n3:\n" in model.history[0][-1].content and "\n2:\n" not in model.history[0][-1].content
 
 
+def test_words_are_told_as_they_come_and_none_that_is_not_for_children() -> None:
+    told: list[tuple[int, str]] = []
+    bad = with_page("texts", 2, text="Rusty killed the cat.")
+    model = ScriptedLanguageModel([SOUND, bad, SOUND, SOUND, SOUND])
+    writer_with(model, on_words=lambda page, words: told.append((page, words))).write(REQUEST)
+    assert [page for page, _ in told] == [0, 1, 3, 4, 2], "the title, the good pages, the mended one"
+    assert dict(told)[2] == BRAIN.text(2)["text"]
+
+
 def test_a_budget_stops_before_the_call_that_would_pass_it(tmp_path: Path) -> None:
     price = Price(input_usd=1.0, output_usd=2.0)
     drafts = DraftFolder(tmp_path)

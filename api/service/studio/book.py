@@ -136,6 +136,8 @@ async def follow_book(
         if view.book.state is not None and not has_story:
             has_story = True
             return [status, *(part(services, name, view) for name in ("head", "editions", "pages"))]
+        if view.book.state is None:
+            return [status, part(services, "pages", view)]
         if event is not None and event.type in ("step", "picture"):
             page = page_of(now, event.data)
             return [status, *_figures(services, view, only=page)]

@@ -61,6 +61,12 @@ class BookView:
     """Differs once the book was edited or work for it has begun or ended."""
 
     @property
+    def words(self) -> Mapping[int, str]:
+        """What is written so far of a story under way, by page; 0 is the title."""
+        written = self.open_jobs[0].progress.get("words", {}) if self.open_jobs else {}
+        return {int(number): written[number] for number in sorted(written, key=int)}
+
+    @property
     def title(self) -> str:
         return self.book.state.story.title if self.book.state is not None else self.book.idea or "A book"
 

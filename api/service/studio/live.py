@@ -7,7 +7,10 @@ from fastapi import APIRouter, Response
 from sqlalchemy import select
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from api.service.errors import NotFound
+from api.service.files import answer_artifact
 from api.service.jobs import ENDED, Event, Job
+from api.service.payloads import Artifact
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.studio.rendering import StudioRoute, render
 from api.service.tables import scenes
@@ -42,6 +45,17 @@ async def follow_learning(job_id: str, services: ServicesDep, principal: Princip
         return [render(services, "learning_state", job=now)]
 
     return EventSourceResponse(stream_parts(services, job, parts), ping=_PING_S)
+
+
+@router.get("/live/learning/{job_id}/pictures/{sha256}")
+def learning_picture(job_id: str, sha256: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """The picture that is learnt from, or the latest that was drawn with what is learnt so far."""
+    job = services.jobs.get(principal.owner, job_id)
+    if job.kind != "concept" or sha256 not in (job.request["learn"]["picture"], job.progress.get("preview")):
+        raise NotFound(f"Learning shows no picture {sha256!r} now. Its page names those that it shows.")
+    content = services.store.get(sha256)
+    artifact = Artifact(sha256=sha256, bytes=len(content), media_type="image/png", filename=f"{sha256[:12]}.png")
+    return answer_artifact(services.store, artifact)
 
 
 @router.get("/live/scene/{job_id}")

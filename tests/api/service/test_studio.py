@@ -92,7 +92,7 @@ def check_axe(page: Page) -> None:
 
 def test_words_become_concepts_by_keyboard_alone(page: Page) -> None:
     page.goto("/bank")
-    page.locator("body").press("Tab")
+    page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     page.locator("#learn > summary").press("Enter")
     page.locator("#caption").fill("a fox wearing a scarf")
