@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid5
 
+from PIL import Image
+
 import api
 from api.binding import BenchmarkStory, BookRecord, bind_book, lay_out
 from api.book_folder import keep_belongings, replaced_book
 from api.book_lock import LOCK_FILENAME, BookLock, LockedModel, LockedPicture, check_lock, make_lock, picture_file
 from concepts.bank import ConceptBank
 from generator.images import PictureMetadata, save_picture
-from generator.renderer import Renderer
+from generator.renderer import PictureOrder, Renderer
 from generator.settings import RenderSettings
 from story.design import Design
 from story.draft import REPLIES_FILENAME, write_replies
@@ -29,7 +31,7 @@ _NAMESPACE = UUID("6f3f6a52-6a5e-4b7e-9d38-4b0b1f1d0a5b")
 
 @dataclass(frozen=True, kw_only=True)
 class DrawingProgress:
-    """How far drawing is, told after every denoising step."""
+    """How far drawing is; pictures that are drawn together count as if they were drawn one after the other."""
 
     picture: int
     """The picture under way, from 0 for the cover."""
@@ -173,10 +175,21 @@ def redraw_storybook(
 def _draw_all(folder: Path, lock: BookLock, *, studio: Studio, on_drawing: OnDrawing | None) -> float:
     """Draw every picture of the lock into an empty folder; returns the seconds it took."""
     started = time.perf_counter()
-    for index, picture in enumerate(lock.pictures):
+    orders = [
+        PictureOrder(bound=picture.bound, seed=picture.seed, strengths=picture.strengths_of(lock.strengths))
+        for picture in lock.pictures
+    ]
+
+    def report(picture: int, step: int, num_steps: int) -> None:
+        if on_drawing is not None:
+            num_pictures = len(lock.pictures)
+            on_drawing(DrawingProgress(picture=picture, num_pictures=num_pictures, step=step, num_steps=num_steps))
+
+    images = studio.renderer.render_all(orders, settings=lock.settings, on_step=report)
+    for index, (picture, image) in enumerate(zip(lock.pictures, images, strict=True)):
         path = folder / picture_file(index)
         path.parent.mkdir(exist_ok=True)
-        draw_locked(picture, lock, studio, path, on_step=on_step_of(on_drawing, index, len(lock.pictures)))
+        _save(image, picture, lock, path)
     return time.perf_counter() - started
 
 
@@ -217,11 +230,16 @@ def draw_locked(
     image = studio.renderer.render(
         picture.bound, seed=picture.seed, settings=lock.settings, strengths=strengths, on_step=on_step
     )
+    _save(image, picture, lock, path)
+
+
+def _save(image: Image.Image, picture: LockedPicture, lock: BookLock, path: Path) -> None:
+    """A picture of a lock as a file that says how it was drawn."""
     metadata = PictureMetadata(
         prompt=picture.prompt,
         seed=picture.seed,
         concepts=picture.concepts,
-        strengths=strengths,
+        strengths=picture.strengths_of(lock.strengths),
         settings=lock.settings,
         model=lock.model.name,
         fingerprint=lock.model.fingerprint,

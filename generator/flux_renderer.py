@@ -1,7 +1,7 @@
 """Draws bound prompts with a Flux model and the directions of a concept bank.
 
-One picture is one call of diffusers' own `FluxPipeline` with token offsets attached to its transformer. Knows nothing
-of stories or of how directions are learnt.
+Pictures are drawn by diffusers' own `FluxPipeline` with token offsets attached to its transformer, one or several in a
+call. Knows nothing of stories or of how directions are learnt.
 """
 
 import math
@@ -25,18 +25,22 @@ from generator.key_similarity import KeySimilarity
 from generator.loading import FluxModel
 from generator.modulation import attach_to_all
 from generator.modulation_table import attach_table
-from generator.renderer import OnStep
+from generator.renderer import OnPictureStep, OnStep, PictureOrder
 from generator.settings import RenderSettings
 from generator.slides import Slide, find_target
 from generator.text_directions import text_direction
 from generator.tokens import TokenSpan, find_token_spans
 
+PICTURES_AT_ONCE = 8
+IMAGE_TOKENS_AT_ONCE = 4096
+"""Several pictures go through the transformer together up to these numbers: eight of Pocket's, one of 1024×1024 pixels,
+where a GPU is busy with one and several only take memory (docs/speed.md)."""
 PROBED_SIGMA = 0.95
 """Noise level at which keys are compared: high, where a picture's subjects are decided."""
 
 
 class FluxRenderer:
-    """A `Renderer` for one model and one bank; holds no state of its own, draws one picture at a time."""
+    """A `Renderer` for one model and one bank; holds no state of its own, serves one caller at a time."""
 
     def __init__(self, model: FluxModel, bank: ConceptBank, *, num_rows: int = 0) -> None:
         """Draw with rows for at least `num_rows` tokens of concepts, used or not, in every picture.
@@ -79,17 +83,54 @@ class FluxRenderer:
         self._check_size(settings)
         bindings = self._bind(bound, settings, strengths or {})
         of_slides, for_all = self._bind_slides(slides, bound, settings)
-        with self._attached([*bindings, *of_slides], for_all, settings):
-            return self.model.pipeline(
-                prompt=bound.prompt,
-                num_inference_steps=settings.num_inference_steps,
-                guidance_scale=settings.guidance_scale,
-                height=settings.height,
-                width=settings.width,
-                max_sequence_length=settings.max_sequence_length,
-                generator=torch.Generator("cpu").manual_seed(seed),
-                **_step_callback(on_step, settings.num_inference_steps),
-            ).images[0]
+        with self._attached([[*bindings, *of_slides]], settings, for_all=for_all):
+            (image,) = self._draw([bound.prompt], [seed], settings, on_step)
+        return image
+
+    def render_all(
+        self,
+        orders: Sequence[PictureOrder],
+        *,
+        settings: RenderSettings | None = None,
+        on_step: OnPictureStep | None = None,
+    ) -> Iterator[Image.Image]:
+        """The pictures of several prompts, as in `Renderer`; so many at once as the settings' size allows.
+
+        Errors as in `render`, all of them before anything is drawn.
+        """
+        settings = settings or self.model.defaults
+        self._check_size(settings)
+        bindings = [self._bind(order.bound, settings, order.strengths) for order in orders]
+        for batch in self._batches(len(orders), settings):
+            prompts = [orders[index].bound.prompt for index in batch]
+            seeds = [orders[index].seed for index in batch]
+            with self._attached([bindings[index] for index in batch], settings):
+                images = self._draw(prompts, seeds, settings, _one_after_the_other(on_step, batch))
+            yield from images
+
+    def _batches(self, num_pictures: int, settings: RenderSettings) -> list[range]:
+        """Pictures that are drawn together, in parts of like size."""
+        pixels_a_token = self.model.pipeline.vae_scale_factor * 2
+        num_tokens = (settings.height // pixels_a_token) * (settings.width // pixels_a_token)
+        at_once = max(1, min(PICTURES_AT_ONCE, IMAGE_TOKENS_AT_ONCE // num_tokens))
+        num_batches = math.ceil(num_pictures / at_once)
+        starts = [num_pictures * index // num_batches for index in range(num_batches)]
+        return [range(start, stop) for start, stop in zip(starts, [*starts[1:], num_pictures], strict=True)]
+
+    def _draw(
+        self, prompts: list[str], seeds: Sequence[int], settings: RenderSettings, on_step: OnStep | None
+    ) -> list[Image.Image]:
+        """One call of the pipeline."""
+        return self.model.pipeline(
+            prompt=prompts,
+            num_inference_steps=settings.num_inference_steps,
+            guidance_scale=settings.guidance_scale,
+            height=settings.height,
+            width=settings.width,
+            max_sequence_length=settings.max_sequence_length,
+            generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+            **_step_callback(on_step, settings.num_inference_steps),
+        ).images
 
     @torch.no_grad()
     def key_similarities(
@@ -120,13 +161,17 @@ class FluxRenderer:
 
     @contextmanager
     def _attached(
-        self, bindings: Sequence[DirectionBinding], for_all: torch.Tensor, settings: RenderSettings
+        self,
+        prompts: Sequence[Sequence[DirectionBinding]],
+        settings: RenderSettings,
+        *,
+        for_all: torch.Tensor | None = None,
     ) -> Iterator[None]:
-        """All directions on the transformer for as long as the context lasts; `for_all` is `(1, dim)`."""
+        """The directions of several prompts on the transformer while the context lasts; `for_all` is `(1, dim)`."""
         pipeline = self.model.pipeline
-        rows = self._rows([bindings], settings)
+        rows = self._rows(prompts, settings)
         with ExitStack() as stack:
-            if for_all.any():
+            if for_all is not None and for_all.any():
                 stack.enter_context(attach_to_all(pipeline.transformer, for_all))
             if rows.positions.shape[1]:
                 attached = attach_table(pipeline.transformer, rows, schedule=lambda: pipeline.scheduler.timesteps)
@@ -233,6 +278,18 @@ def _check_strengths(bound: BoundPrompt, strengths: Mapping[str, float]) -> None
                 f"Strength {strength!r} for {concept_id!r} is not usable: a strength is a finite number for a concept "
                 f"of the prompt, which has {', '.join(sorted(mentioned)) or 'none'}."
             )
+
+
+def _one_after_the_other(on_step: OnPictureStep | None, pictures: range) -> OnStep | None:
+    """The steps of pictures that are drawn together, told as if they were drawn one after the other."""
+    if on_step is None:
+        return None
+
+    def report(step: int, num_steps: int) -> None:
+        picture, done = divmod(step * len(pictures) - 1, num_steps)
+        on_step(pictures[picture], done + 1, num_steps)
+
+    return report
 
 
 def _step_callback(on_step: OnStep | None, num_steps: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the rest of the program knows of drawing: two methods. Without torch, so that text work never loads it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from PIL import Image
@@ -14,8 +15,26 @@ OnStep = Callable[[int, int], None]
 """Called with the number of denoising steps done, from 1, and the number of all of them."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PictureOrder:
+    """One picture of several that are wanted."""
+
+    bound: BoundPrompt
+    seed: int
+    strengths: Mapping[str, float] = field(default_factory=dict)
+    """As in `Renderer.render`."""
+
+
+OnPictureStep = Callable[[int, int, int], None]
+"""Called with a picture, counted from 0, the number of its denoising steps done, and the number of all its steps.
+
+Pictures that are drawn together count as if they were drawn one after the other, so nothing is ever told backwards, and
+every picture's last step is told before the picture is given.
+"""
+
+
 class Renderer(Protocol):
-    """Draws bound prompts; made once for a model and used for many pictures, one at a time."""
+    """Draws bound prompts; made once for a model and used for many pictures, by one caller at a time."""
 
     def render(
         self,
@@ -32,6 +51,20 @@ class Renderer(Protocol):
         Without settings, those that suit the model. `strengths` are factors on the directions of the prompt's
         concepts, by id, 1 where none is given; `slides` are text-driven directions that come on top. What `on_step`
         raises ends the picture and comes through.
+        """
+        ...
+
+    def render_all(
+        self,
+        orders: Sequence[PictureOrder],
+        *,
+        settings: RenderSettings | None = None,
+        on_step: OnPictureStep | None = None,
+    ) -> Iterator[Image.Image]:
+        """The pictures of several prompts, RGB, in their order, each given as soon as it is drawn.
+
+        May draw some of them together, which is faster; each is then what `render` gives, to the rounding of numbers.
+        Equal arguments give equal pictures on one machine. What `on_step` raises ends the drawing and comes through.
         """
         ...
 

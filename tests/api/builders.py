@@ -2,8 +2,9 @@
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -13,7 +14,7 @@ from api.storybook import Studio
 from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt
 from generator.key_similarity import KeySimilarity
-from generator.renderer import OnStep
+from generator.renderer import OnPictureStep, OnStep, PictureOrder
 from generator.settings import RenderSettings
 from generator.slides import Slide
 from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
@@ -69,6 +70,19 @@ class PlainRenderer:
                 on_step(step + 1, size.num_inference_steps)
         digest = hashlib.sha256(f"{seed} {bound.prompt}".encode()).digest()
         return Image.new("RGB", (size.width, size.height), (digest[0], digest[1], digest[2]))
+
+    def render_all(
+        self,
+        orders: Sequence[PictureOrder],
+        *,
+        settings: RenderSettings | None = None,
+        on_step: OnPictureStep | None = None,
+    ) -> Iterator[Image.Image]:
+        for index, order in enumerate(orders):
+            report = None if on_step is None else partial(on_step, index)
+            yield self.render(
+                order.bound, seed=order.seed, settings=settings, strengths=order.strengths, on_step=report
+            )
 
     def key_similarities(
         self, bound: BoundPrompt, *, strengths: Mapping[str, float] | None = None

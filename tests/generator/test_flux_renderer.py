@@ -14,7 +14,7 @@ from concepts.schema import BoundPrompt, Concept, ConceptMention, ModelFamily
 from generator.directions import save_direction
 from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong
 from generator.flux_renderer import FluxRenderer
-from generator.renderer import Renderer
+from generator.renderer import PictureOrder, Renderer
 from tests.generator.tiny import DIM, NUM_BLOCKS, TINY_SETTINGS, tiny_model
 
 PROMPT = "a fox wearing a straw hat"
@@ -102,6 +102,56 @@ def test_concepts_change_the_picture_by_their_strength(renderer: FluxRenderer) -
     one = difference(renderer.render(bound, seed=3, strengths={"rusty": 0}), plain)
     assert without < 0.1 * shown, f"strength 0 changes the picture by {without}, strength 1 by {shown}"
     assert one != shown
+
+
+PROMPTS = (bind(PROMPT, rusty="fox"), BoundPrompt(prompt="snow"), bind(PROMPT, rusty="fox", straw="straw hat"))
+
+
+def orders(number: int) -> list[PictureOrder]:
+    """Of different prompts with different concepts, and one strength that is not 1."""
+    strengths = ({}, {}, {"straw": 0.5})
+    return [
+        PictureOrder(bound=PROMPTS[index % 3], seed=index, strengths=strengths[index % 3]) for index in range(number)
+    ]
+
+
+def test_law_7_pictures_drawn_together_are_those_drawn_alone_and_the_same_bytes_again(renderer: FluxRenderer) -> None:
+    together = list(renderer.render_all(orders(3)))
+    for order, image in zip(orders(3), together, strict=True):
+        alone = renderer.render(order.bound, seed=order.seed, strengths=order.strengths)
+        assert difference(image, alone) < 0.01
+    assert [image.tobytes() for image in renderer.render_all(orders(3))] == [image.tobytes() for image in together]
+
+
+@pytest.mark.parametrize(
+    ("number", "side", "batches"), [(9, 16, [4, 5]), (2, 512, [1, 1])], ids=["small-nine", "large-two"]
+)
+def test_so_many_pictures_are_drawn_together_as_their_size_allows(
+    renderer: FluxRenderer, number: int, side: int, batches: list[int]
+) -> None:
+    settings = replace(TINY_SETTINGS, num_inference_steps=1, height=side, width=side)
+    seen: list[int] = []
+    handle = renderer.model.pipeline.transformer.x_embedder.register_forward_pre_hook(
+        lambda _, args: seen.append(args[0].shape[0])
+    )
+    images = list(renderer.render_all(orders(number), settings=settings))
+    handle.remove()
+    assert seen == batches
+    assert [image.size for image in images] == [(side, side)] * number
+
+
+def test_pictures_drawn_together_are_told_of_as_if_one_came_after_the_other(renderer: FluxRenderer) -> None:
+    steps: list[tuple[int, int, int]] = []
+    list(renderer.render_all(orders(3), on_step=lambda *step: steps.append(step)))
+    assert steps == [(1, 1, 2), (2, 2, 2)]
+
+
+def test_what_cannot_be_drawn_is_known_before_anything_is(renderer: FluxRenderer) -> None:
+    steps: list[tuple[int, int, int]] = []
+    wrong = PictureOrder(bound=bind("a fox in the snow", foreign="snow"), seed=3)
+    with pytest.raises(WrongBaseModel):
+        next(renderer.render_all([*orders(9), wrong], on_step=lambda *step: steps.append(step)))
+    assert not steps
 
 
 def test_the_global_random_state_is_neither_used_nor_changed(renderer: FluxRenderer) -> None:
