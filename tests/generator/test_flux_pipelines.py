@@ -1,0 +1,133 @@
+"""diffusers' Flux pipelines with a table attached and no concepts are what they are without one.
+
+The ways of calling are those that diffusers' own tests of its Flux pipelines try; those tests themselves are not in its
+packages. Every adaptive norm is replaced by a table here, so each way must find its timesteps and prompts in one.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from diffusers import FluxImg2ImgPipeline, FluxInpaintPipeline, FluxPipeline
+from torch import Tensor
+
+from generator.directions import TokenRows
+from generator.modulation_table import attach_table
+from tests.generator.tiny import DIM, POOLED_DIM, TEXT_DIM, tiny_pipeline
+
+TEXT_LEN = 8
+NOTHING = TokenRows(torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 1, 0, DIM), TEXT_LEN)
+Call = Callable[[FluxPipeline], Any]
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> FluxPipeline:
+    return tiny_pipeline()
+
+
+def noise(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def draw(pipeline: Any, **changes: Any) -> Tensor:
+    arguments = {
+        "prompt": "a fox waves",
+        "num_inference_steps": 3,
+        "guidance_scale": 5.0,
+        "height": 16,
+        "width": 16,
+        "max_sequence_length": TEXT_LEN,
+        "generator": torch.Generator().manual_seed(0),
+        "output_type": "pt",
+    }
+    return pipeline(**{**arguments, **changes}).images
+
+
+def embeds(*, negative: bool = False) -> dict[str, Tensor]:
+    prefix, seed = ("negative_", 3) if negative else ("", 1)
+    return {
+        f"{prefix}prompt_embeds": noise(1, TEXT_LEN, TEXT_DIM, seed=seed),
+        f"{prefix}pooled_prompt_embeds": noise(1, POOLED_DIM, seed=seed + 1),
+    }
+
+
+def louder_latents(pipeline: Any, step: int, timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    del pipeline, step, timestep
+    return {"latents": 1.5 * tensors["latents"]}
+
+
+def img2img(pipeline: FluxPipeline) -> Tensor:
+    other = FluxImg2ImgPipeline(**pipeline.components)
+    other.set_progress_bar_config(disable=True)
+    return draw(other, image=noise(1, 3, 16, 16).clamp(0, 1), strength=0.7)
+
+
+def inpaint(pipeline: FluxPipeline) -> Tensor:
+    other = FluxInpaintPipeline(**pipeline.components)
+    other.set_progress_bar_config(disable=True)
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., 8:] = 1
+    return draw(other, image=noise(1, 3, 16, 16).clamp(0, 1), mask_image=mask, strength=0.7)
+
+
+CALLS: dict[str, Call] = {
+    "one prompt": draw,
+    "another prompt for T5": lambda pipeline: draw(pipeline, prompt_2="a straw hat"),
+    "another size": lambda pipeline: draw(pipeline, height=24, width=40),
+    "a size that is rounded": lambda pipeline: draw(pipeline, height=29, width=18),
+    "several prompts": lambda pipeline: draw(pipeline, prompt=["a fox", "snow"]),
+    "several pictures a prompt": lambda pipeline: draw(pipeline, num_images_per_prompt=2),
+    "a negative prompt": lambda pipeline: draw(pipeline, negative_prompt="snow", true_cfg_scale=2.0),
+    "embeddings": lambda pipeline: draw(pipeline, prompt=None, **embeds()),
+    "negative embeddings": lambda pipeline: draw(
+        pipeline, prompt=None, **embeds(), **embeds(negative=True), true_cfg_scale=2.0
+    ),
+    "other sigmas": lambda pipeline: draw(pipeline, sigmas=[0.9, 0.5, 0.2]),
+    "given latents": lambda pipeline: draw(pipeline, latents=noise(1, 4, 4)),
+    "latents changed between steps": lambda pipeline: draw(pipeline, callback_on_step_end=louder_latents),
+    "from a picture": img2img,
+    "inside a mask": inpaint,
+}
+
+
+def test_no_concepts_change_nothing_however_a_pipeline_is_called(pipeline: FluxPipeline) -> None:
+    plain = {name: call(pipeline) for name, call in CALLS.items()}
+    with attach_table(pipeline.transformer, NOTHING, schedule=lambda: pipeline.scheduler.timesteps):
+        attached = {name: call(pipeline) for name, call in CALLS.items()}
+    for name in CALLS:
+        torch.testing.assert_close(
+            attached[name], plain[name], atol=1e-5, rtol=1e-5, msg=lambda text, n=name: f"{n}: {text}"
+        )
+    distinct = {name: images for name, images in plain.items() if images.shape == plain["one prompt"].shape}
+    for name, images in distinct.items():
+        if name != "one prompt":
+            assert (images - plain["one prompt"]).abs().max() > 1e-6, f"{name} must show in the picture"
+
+
+def test_prompts_in_a_batch_are_those_alone(pipeline: FluxPipeline) -> None:
+    seeds = (4, 5)
+    with attach_table(pipeline.transformer, NOTHING, schedule=lambda: pipeline.scheduler.timesteps):
+        together = draw(
+            pipeline, prompt=["a fox", "snow"], generator=[torch.Generator().manual_seed(seed) for seed in seeds]
+        )
+        alone = [
+            draw(pipeline, prompt=prompt, generator=torch.Generator().manual_seed(seed))
+            for prompt, seed in zip(("a fox", "snow"), seeds, strict=True)
+        ]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
+def test_what_a_pipeline_refuses_it_still_refuses(pipeline: FluxPipeline) -> None:
+    with attach_table(pipeline.transformer, NOTHING, schedule=lambda: pipeline.scheduler.timesteps):
+        with pytest.raises(ValueError, match="must have the same shape"):
+            draw(
+                pipeline,
+                prompt=None,
+                **embeds(),
+                negative_prompt_embeds=noise(1, 5, TEXT_DIM),
+                negative_pooled_prompt_embeds=noise(1, POOLED_DIM),
+                true_cfg_scale=2.0,
+            )
+        with pytest.raises(ValueError, match="prompt"):
+            draw(pipeline, prompt=None)
