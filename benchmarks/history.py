@@ -10,6 +10,7 @@ checks a history that `benchmarks.kill_test` wrote. The laws:
 4. Every scene of a book is drawn once: neither lost nor done twice.
 5. A cancellation that was acknowledged holds.
 6. Every file that the service lists has the hash that it lists.
+7. A request that is repeated under its key makes one job: jobs that are listed are those that were acknowledged.
 """
 
 import json
@@ -45,10 +46,25 @@ def read_history(path: Path) -> list[dict[str, Any]]:
 
 def check_history(lines: Iterable[Mapping[str, Any]]) -> list[str]:
     """What breaks a law, in words; empty when all hold."""
-    jobs = _by_job(lines)
-    faults: list[str] = []
-    for job_id, job in jobs.items():
+    lines = list(lines)
+    faults = _faults_of_keys(lines)
+    for job_id, job in _by_job(lines).items():
         faults += [f"{job_id}: {fault}" for fault in _faults_of(job)]
+    return faults
+
+
+def _faults_of_keys(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    made: dict[str, set[str]] = {}
+    for line in lines:
+        if line["what"] == "acknowledged":
+            made.setdefault(line["key"], set()).add(line["job"])
+    faults = [f"law 7: {key} made {', '.join(sorted(ids))}" for key, ids in made.items() if len(ids) > 1]
+    known = sorted(job for ids in made.values() for job in ids)
+    for line in lines:
+        if line["what"] == "listed" and sorted(line["jobs"]) != known:
+            odd = Counter(line["jobs"])
+            odd.subtract(known)
+            faults.append(f"law 7: listed too often or too rarely: { {id_: n for id_, n in odd.items() if n} }")
     return faults
 
 

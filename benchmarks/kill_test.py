@@ -1,18 +1,22 @@
 """Kills the service at random moments while it makes books, then checks that nothing acknowledged was lost.
 
     python -m benchmarks.kill_test --books 40 --kills 200
-    python -m benchmarks.kill_test --database postgresql://…
+    python -m benchmarks.kill_test --database postgresql://… --flat
 
-A real `fableverse serve` with the shipped model is started in a process of its own. Books are asked for, some called
-off. Meanwhile SIGKILL hits the server, its drawing worker or its text worker, and SIGSTOP now and then the drawing
-worker, which then hangs. What clients see goes into a history, and `benchmarks/history.py` checks it. Prints a table;
-the last line is JSON.
+A real `fableverse serve` with the shipped model is started in a process of its own; with `--flat` its drawing worker
+has no model (`benchmarks/flat_worker.py`), so that it is back at work at once. Clients keep a few books going,
+ask for each under an `Idempotency-Key` until they are answered, and call some off. Meanwhile SIGKILL hits the server,
+its drawing worker or its text worker, and SIGSTOP now and then the drawing worker, which then hangs. Most hits wait
+until their victim has something in hand, since processes that start again take most of the time and have nothing to
+lose. What clients see goes into a history, and `benchmarks/history.py` checks it. Prints a table; the last line is
+JSON.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import platform
 import random
 import signal
 import socket
@@ -22,23 +26,41 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import httpx
 import psutil
+from sqlalchemy.exc import DBAPIError
 
+from api.service.database import Database
+from api.service.settings import ServiceSettings
+from api.service.tasks import TaskQueue, WorkerRow
 from api.settings import SAMPLE_BANK_DIR
 from benchmarks.history import ENDED, check_history
 from concepts.bank import seed_bank
 
-FABLEVERSE = Path(sys.executable).with_name("fableverse")
-IDEAS = ("a fox who cannot sleep", "a rabbit by the sea", "a lost lantern", "a bear who counts stars")
-PAGES = 4
-CANCEL_SHARE = 0.1
-VICTIMS = {"server": 0.4, "draw": 0.4, "text": 0.15, "hang": 0.05}
-FINISH_S = 1800
+Blow = Literal["server", "draw", "text", "hang"]
+
+FABLEVERSE: Final = Path(sys.executable).with_name("fableverse")
+IDEAS: Final = ("a fox who cannot sleep", "a rabbit by the sea", "a lost lantern", "a bear who counts stars")
+PAGES: Final = 4
+OPEN_BOOKS: Final = 4
+"""So many are going at a time."""
+CANCEL_SHARE: Final = 0.1
+REPEAT_SHARE: Final = 0.3
+"""Of the requests, those that are sent again although they were answered."""
+BLOWS: Final[Mapping[Blow, float]] = {"server": 0.3, "draw": 0.45, "text": 0.2, "hang": 0.05}
+AT_WORK_SHARE: Final = 0.8
+"""Of the hits, those that wait until their victim has something in hand."""
+LONGEST_DELAY_S: Final[Mapping[Blow, float]] = {"server": 6, "draw": 6, "text": 0.5, "hang": 3}
+"""From then, or from the last hit, to the hit. Long enough that a picture gets done between two hits now and then: a
+task that ten workers died of is given up, and rightly."""
+FLAT_STEP_S: Final = 0.3
+WAIT_FOR_WORK_S: Final = 90
+FINISH_S: Final = 1800
 
 
 class History:
@@ -61,80 +83,136 @@ class History:
 class Victim:
     """The service, started again whenever it was killed."""
 
-    def __init__(self, folder: Path, *, database: str | None, rng: random.Random) -> None:
+    def __init__(self, folder: Path, *, database: str | None, flat: bool) -> None:
         self._folder = folder
-        self._rng = rng
+        self._hung: list[psutil.Process] = []
+        self._settings = ServiceSettings(data_dir=folder / "data", database_url=database)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         seed_bank(folder / "bank", SAMPLE_BANK_DIR)
         options = ["--database", database] if database else []
-        self._command = [str(FABLEVERSE), "serve", "--port", str(self.port), "--data", str(folder / "data"),
+        serve = [sys.executable, "-m", "benchmarks.flat_service"] if flat else [str(FABLEVERSE), "serve"]
+        self._command = [*serve, "--port", str(self.port), "--data", str(folder / "data"),
                          "--bank", str(folder / "bank"), *options]  # fmt: skip
-        self.start()
+        self._start()
+        self._wait()
+        self._tasks = TaskQueue(Database.open(self._settings.database))
 
-    def start(self) -> None:
-        """Start the service."""
+    def _wait(self) -> None:
+        """Wait for the first answer."""
+        while True:
+            try:
+                httpx.get(f"http://127.0.0.1:{self.port}/livez").raise_for_status()
+                return
+            except httpx.HTTPError:
+                time.sleep(0.2)
+
+    def _start(self) -> None:
+        env = {**os.environ, "FLAT_STEP_S": str(FLAT_STEP_S)}
         with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self._folder)
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=env)
 
-    def hit(self) -> str | None:
-        """Kill or stop somebody; returns who it was, or None when that process is not there at the moment."""
-        (who,) = self._rng.choices(list(VICTIMS), weights=list(VICTIMS.values()))
-        if who == "server":
+    def is_at_work(self, blow: Blow) -> bool:
+        """Whether whoever a blow would hit has something in hand."""
+        rows = self._workers()
+        return any(row.task_id is not None for row in rows if blow == "server" or row.role == _role(blow))
+
+    def strike(self, blow: Blow) -> bool:
+        """Kill or stop somebody; False when that process is not there at the moment."""
+        if blow == "server":
             self._process.kill()
             self._process.wait()
-            self.start()
-            return who
-        role = "draw" if who == "hang" else who
+            self._start()
+            return True
         for child in psutil.Process(self._process.pid).children():
             try:
-                if "api.service.worker" in child.cmdline() and role in child.cmdline():
-                    child.send_signal(signal.SIGSTOP if who == "hang" else signal.SIGKILL)
-                    return who
+                if _role(blow) in child.cmdline():
+                    child.send_signal(signal.SIGSTOP if blow == "hang" else signal.SIGKILL)
+                    self._hung += [child] if blow == "hang" else []
+                    return True
             except psutil.Error:
                 continue
-        return None
+        return False
 
     def stop(self) -> None:
         """Stop the service as a person would."""
         self._process.terminate()
         self._process.wait(timeout=60)
+        for process in self._hung:
+            if process.is_running():
+                process.kill()
+
+    def _workers(self) -> Sequence[WorkerRow]:
+        """The workers of the service that runs now, as they last reported."""
+        here = {child.pid for child in psutil.Process(self._process.pid).children()}
+        try:
+            return [row for row in self._tasks.workers() if row.pid in here]
+        except DBAPIError:
+            return []
+
+
+def _role(blow: Blow) -> str:
+    return "draw" if blow == "hang" else blow
 
 
 class Clients:
     """Ask for books and look after them, again and again where nobody answers."""
 
-    def __init__(self, port: int, history: History, *, books: int, cancel_share: float, rng: random.Random) -> None:
+    def __init__(self, port: int, history: History, *, books: int, rng: random.Random) -> None:
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
         self._history = history
         self._books = books
-        self._cancel_share = cancel_share
         self._rng = rng
         self.jobs: list[str] = []
-        self.ended: set[str] = set()
+        self._open: set[str] = set()
 
-    def submit_all(self, *, within_s: float) -> None:
-        """Ask for the books, spread over a time; some are called off later."""
-        for number in range(self._books):
-            body = {"idea": IDEAS[number % len(IDEAS)], "pages": PAGES, "seed": number}
-            job = self._insist(lambda body=body: self._http.post("/v1/books", json=body))
-            self._history.add("acknowledged", job=job["id"], pictures=PAGES + 1)
-            self.jobs.append(job["id"])
-            if self._rng.random() < self._cancel_share:
-                canceled = self._insist(lambda id_=job["id"]: self._http.post(f"/v1/jobs/{id_}/cancel"))
-                self._history.add("canceled", job=job["id"], state=canceled["status"])
-            time.sleep(self._rng.uniform(0, 2 * within_s / self._books))
+    def run(self, enough: threading.Event) -> None:
+        """Keep books going until so many are asked for and it is enough; returns when all have ended."""
+        doomed: str | None = None
+        while True:
+            if len(self._open) < OPEN_BOOKS and (len(self.jobs) < self._books or not enough.is_set()):
+                if doomed is not None:
+                    self._cancel(doomed)
+                job = self._ask_for_book(len(self.jobs))
+                doomed = job if self._rng.random() < CANCEL_SHARE else None
+            self._look(self.jobs if self._rng.random() < 0.05 else sorted(self._open))
+            if not self._open and len(self.jobs) >= self._books and enough.is_set():
+                return
+            time.sleep(1)
 
-    def look(self) -> None:
-        """See how every job stands."""
-        for job_id in list(self.jobs):
+    def _ask_for_book(self, number: int) -> str:
+        """Ask until there is an answer, then now and then once more."""
+        body = {"idea": IDEAS[number % len(IDEAS)], "pages": PAGES, "seed": number}
+        key = f"book-{number}"
+
+        def ask() -> str:
+            headers = {"Idempotency-Key": key}
+            job = self._insist(lambda: self._http.post("/v1/books", json=body, headers=headers))
+            self._history.add("acknowledged", job=job["id"], key=key, pictures=PAGES + 1)
+            return job["id"]
+
+        job_id = ask()
+        self.jobs.append(job_id)
+        self._open.add(job_id)
+        if self._rng.random() < REPEAT_SHARE:
+            ask()
+        return job_id
+
+    def _cancel(self, job_id: str) -> None:
+        canceled = self._insist(lambda: self._http.post(f"/v1/jobs/{job_id}/cancel"))
+        self._history.add("canceled", job=job_id, state=canceled["status"])
+
+    def _look(self, job_ids: Sequence[str]) -> None:
+        """See how jobs stand."""
+        for job_id in job_ids:
             state = self._insist(lambda id_=job_id: self._http.get(f"/v1/jobs/{id_}"))["status"]
             self._history.add("seen", job=job_id, state=state)
             if state in ENDED:
-                self.ended.add(job_id)
+                self._open.discard(job_id)
 
     def gather(self) -> None:
-        """At the end, take every event and every file into the history."""
+        """At the end, take every job that there is, its events and files into the history."""
+        self._history.add("listed", jobs=self._listed())
         for job_id in self.jobs:
             job = self._insist(lambda id_=job_id: self._http.get(f"/v1/jobs/{id_}"))
             self._history.add("seen", job=job_id, state=job["status"])
@@ -145,6 +223,16 @@ class Clients:
                 for name, file in book["files"].items()
             ]
             self._history.add("files", job=job_id, files=files)
+
+    def _listed(self) -> Sequence[str]:
+        found: list[str] = []
+        place: dict[str, str] = {}
+        while True:
+            part = self._insist(lambda place=place: self._http.get("/v1/jobs", params={"limit": "100", **place}))
+            found += [job["id"] for job in part["data"]]
+            if not part["has_more"]:
+                return found
+            place = {"after": part["next"]}
 
     def _hash(self, place: str) -> str:
         return hashlib.sha256(self._http.get(place).content).hexdigest()
@@ -175,69 +263,81 @@ class Clients:
         raise TimeoutError("the service does not come back")
 
 
+class Attacker:
+    """Hits the service, and tells what it hit."""
+
+    def __init__(self, victim: Victim, history: History, *, rng: random.Random, is_over: Callable[[], bool]) -> None:
+        self._victim = victim
+        self._history = history
+        self._rng = rng
+        self._is_over = is_over
+        self.hits: Counter[Blow] = Counter()
+        self.at_work: Counter[Blow] = Counter()
+
+    @property
+    def kills(self) -> int:
+        """Hits by SIGKILL."""
+        return self.hits.total() - self.hits["hang"]
+
+    def next(self) -> None:
+        """One hit at a random moment, unless all is over before there is an occasion."""
+        (blow,) = self._rng.choices(list(BLOWS), weights=list(BLOWS.values()))
+        if self._rng.random() < AT_WORK_SHARE:
+            deadline = time.monotonic() + WAIT_FOR_WORK_S
+            while not self._victim.is_at_work(blow) and time.monotonic() < deadline and not self._is_over():
+                time.sleep(0.05)
+        time.sleep(self._rng.uniform(0, LONGEST_DELAY_S[blow]))
+        at_work = self._victim.is_at_work(blow)
+        if not self._is_over() and self._victim.strike(blow):
+            self.hits[blow] += 1
+            self.at_work[blow] += at_work
+            self._history.add("hit", who=blow, at_work=at_work)
+
+
 def run(
-    folder: Path,
-    *,
-    books: int,
-    kills: int,
-    longest_gap_s: float,
-    database: str | None = None,
-    seed: int = 0,
-    cancel_share: float = CANCEL_SHARE,
-    longest_s: float = float("inf"),
-) -> dict[str, Any]:
+    folder: Path, *, books: int, kills: int, database: str | None, flat: bool, seed: int, longest_s: float
+) -> Mapping[str, Any]:
     """Make books under fire; returns the figures, `faults` among them."""
-    rng = random.Random(seed)
-    history = History(folder / "history.jsonl")
-    victim = Victim(folder, database=database, rng=rng)
     started = time.monotonic()
-    clients = Clients(victim.port, history, books=books, cancel_share=cancel_share, rng=random.Random(seed + 1))
-    submitting = threading.Thread(
-        target=clients.submit_all, kwargs={"within_s": min(kills * longest_gap_s / 3, longest_s / 2)}, daemon=True
-    )
-    submitting.start()
-    hits: Counter[str] = Counter()
-    while hits.total() < kills and time.monotonic() - started < longest_s:
-        time.sleep(rng.uniform(0, longest_gap_s))
-        if who := victim.hit():
-            hits[who] += 1
-            history.add("hit", who=who)
-            if hits.total() % 10 == 0:
-                clients.look()
-    submitting.join()
-    deadline = time.monotonic() + FINISH_S
-    while len(clients.ended) < books and time.monotonic() < deadline:
-        clients.look()
-        time.sleep(1)
+    history = History(folder / "history.jsonl")
+    victim = Victim(folder, database=database, flat=flat)
+    clients = Clients(victim.port, history, books=books, rng=random.Random(seed + 1))
+    enough = threading.Event()
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        looked_after: Future[None] = threads.submit(clients.run, enough)
+        attacker = Attacker(victim, history, rng=random.Random(seed), is_over=looked_after.done)
+        while attacker.kills < kills and time.monotonic() - started < longest_s and not looked_after.done():
+            attacker.next()
+        enough.set()
+        looked_after.result()
     clients.gather()
     victim.stop()
-    faults = check_history(history.lines)
     events = [event for line in history.lines if line["what"] == "events" for event in line["events"]]
+    last = {line["job"]: line["state"] for line in history.lines if line["what"] == "seen"}
     return {
-        "books": books,
-        "kills": hits.total(),
-        "hits": dict(hits),
+        "books": len(clients.jobs),
+        "kills": attacker.kills,
+        "hits": dict(attacker.hits),
+        "at_work": dict(attacker.at_work),
         "scenes": sum(event["type"] == "picture" for event in events),
         "taken_over": sum(event["type"] == "taken_over" for event in events),
-        "states": dict(Counter(line["state"] for line in _last_seen(history.lines))),
+        "files": sum(len(line["files"]) for line in history.lines if line["what"] == "files"),
+        "states": dict(Counter(last.values())),
         "seconds": round(time.monotonic() - started),
-        "faults": faults,
+        "faults": check_history(history.lines),
     }
 
 
-def _last_seen(lines: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    return list({line["job"]: line for line in lines if line["what"] == "seen"}.values())
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kill_test", description=__doc__.splitlines()[0])
-    parser.add_argument("--books", type=int, default=40)
-    parser.add_argument("--kills", type=int, default=200)
+    """Run it as the command line says; the exit code is 1 when a law is broken."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kill_test", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--books", type=int, default=40, help="books at least (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=200, help="SIGKILLs at least (default: %(default)s)")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="kill no more after so many")
-    parser.add_argument("--longest-gap", type=float, default=10.0, help="most seconds from one kill to the next")
     parser.add_argument("--database", help="a PostgreSQL URL (default: SQLite in a temporary folder)")
+    parser.add_argument("--flat", action="store_true", help="pictures of one colour, without the picture model")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="the folder for history and data (default: a temporary one)")
+    parser.add_argument("--keep", type=Path, help="an empty folder for history and data (default: a temporary one)")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
@@ -246,12 +346,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             folder,
             books=options.books,
             kills=options.kills,
-            longest_gap_s=options.longest_gap,
             longest_s=60 * options.minutes,
             database=options.database,
+            flat=options.flat,
             seed=options.seed,
         )
-    figures = {"database": "postgresql" if options.database else "sqlite", "cores": os.cpu_count(), **figures}
+    where = {
+        "database": "postgresql" if options.database else "sqlite",
+        "pictures": "flat" if options.flat else "drawn",
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+    figures = {**where, **figures}
     for name, value in figures.items():
         print(f"{name:12} {value}")
     print(json.dumps(figures))

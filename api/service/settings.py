@@ -41,6 +41,8 @@ class ServiceSettings:
     """Processes with the picture model loaded."""
     text_workers: int = 1
     """Processes that write stories and bind books."""
+    worker_module: str = "api.service.worker"
+    """What is run as a worker."""
     idle_unload_s: float | None = None
     """Seconds without work after which the picture model is unloaded; None keeps it."""
     stall_s: float = 120.0

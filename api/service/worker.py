@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from sqlalchemy.exc import DBAPIError
@@ -31,7 +31,9 @@ logger = logging.getLogger(__name__)
 BEAT_EVERY_S: Final = 1.0
 _LOOK_EVERY_S: Final = 0.1
 _LOOK_AFTER_FAULT_S: Final = 1.0
-_WORK: Mapping[Role, type[TextWork] | type[PictureWork]] = {"text": TextWork, "draw": PictureWork}
+
+Works = Mapping[Role, Callable[[ServiceSettings, Database, ContentStore], Work]]
+"""What makes the work of each role."""
 
 
 class Worker:
@@ -115,7 +117,7 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def main() -> None:
+def run(works: Works) -> None:
     """Works until standard input closes."""
     role, worker_id = cast(Role, sys.argv[1]), sys.argv[2]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends its workers itself
@@ -126,9 +128,9 @@ def main() -> None:
     )
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     database = Database.open(settings.database)
-    work = _WORK[role](settings, database, ContentStore.open(settings.store))
+    work = works[role](settings, database, ContentStore.open(settings.store))
     Worker(worker_id, role, work, TaskQueue(database), idle_unload_s=settings.idle_unload_s).run()
 
 
 if __name__ == "__main__":
-    main()
+    run({"text": TextWork, "draw": PictureWork})

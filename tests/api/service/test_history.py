@@ -10,11 +10,12 @@ def event(number: int, type_: str, **data: int) -> dict[str, object]:
 
 
 GOOD = [
-    {"what": "acknowledged", "job": "j", "pictures": 1},
+    {"what": "acknowledged", "job": "j", "key": "k", "pictures": 1},
     {"what": "seen", "job": "j", "state": "running"},
     {"what": "seen", "job": "j", "state": "succeeded"},
     {"what": "events", "job": "j", "events": [event(1, "picture", picture=0), event(2, "succeeded")]},
     {"what": "files", "job": "j", "files": [{"name": "html", "listed": "a", "downloaded": "a"}]},
+    {"what": "listed", "jobs": ["j"]},
 ]
 
 
@@ -34,6 +35,10 @@ def test_a_good_history_has_no_faults() -> None:
                                                          event(3, "succeeded")]}),
         (5, 1, {"what": "canceled", "job": "j", "state": "canceled"}),
         (6, 4, {"what": "files", "job": "j", "files": [{"name": "html", "listed": "a", "downloaded": "b"}]}),
+        (7, 2, {"what": "acknowledged", "job": "other", "key": "k", "pictures": 1}),
+        (7, 5, {"what": "listed", "jobs": ["j", "another"]}),
+        (7, 5, {"what": "listed", "jobs": ["j", "j"]}),
+        (7, 5, {"what": "listed", "jobs": []}),
     ],
 )  # fmt: skip
 def test_a_broken_law_is_found(law: int, place: int, line: dict[str, object]) -> None:
