@@ -3,16 +3,16 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from api.service.errors import UnusableDatabase
 from api.service.tables import SCHEMA_VERSION, meta, metadata
 
-_BUSY_TIMEOUT_MS = 30_000
+PATIENCE_S: Final = 30.0
 _BEGIN = "sqlite_begin"
 
 
@@ -23,24 +23,32 @@ class Database:
         self.engine = engine
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str, *, patience_s: float = PATIENCE_S) -> Self:
         """The database of a URL, its tables made where there are none.
+
+        Args:
+            url: As SQLAlchemy writes it.
+            patience_s: How long a transaction waits for another one. In PostgreSQL, also how long one may stand idle
+                before its locks are taken away: a process that hangs in the middle of one must not hold up the rest.
 
         Raises:
             UnusableDatabase: Its tables are those of another version of Fableverse.
         """
-        engine = _engine_of(make_url(url))
-        database = cls(engine)
-        with database.write() as connection:
-            metadata.create_all(connection)
-            found = connection.execute(select(meta.c.value).where(meta.c.key == "schema")).scalar_one_or_none()
-            if found is None:
-                connection.execute(insert(meta).values(key="schema", value=SCHEMA_VERSION))
-            elif found != SCHEMA_VERSION:
-                raise UnusableDatabase(
-                    f"The database has tables of version {found!r}, and this Fableverse reads version "
-                    f"{SCHEMA_VERSION}. Use the Fableverse that made it, or another data folder."
-                )
+        database = cls(_engine_of(make_url(url), patience_s))
+        # Whoever hangs in a transaction may be ended only by who has opened the database, so nothing is written here
+        # that is there already.
+        if not inspect(database.engine).has_table(meta.name):
+            with database.write() as connection:
+                metadata.create_all(connection)
+                if _version(connection) is None:
+                    connection.execute(insert(meta).values(key="schema", value=SCHEMA_VERSION))
+        with database.read() as connection:
+            found = _version(connection)
+        if found != SCHEMA_VERSION:
+            raise UnusableDatabase(
+                f"The database has tables of version {found!r}, and this Fableverse reads version "
+                f"{SCHEMA_VERSION}. Use the Fableverse that made it, or another data folder."
+            )
         return database
 
     @contextmanager
@@ -60,11 +68,24 @@ class Database:
         self.engine.dispose()
 
 
-def _engine_of(url: URL) -> Engine:
+def _version(connection: Connection) -> Any:
+    return connection.execute(select(meta.c.value).where(meta.c.key == "schema")).scalar_one_or_none()
+
+
+def _engine_of(url: URL, patience_s: float) -> Engine:
     if url.get_backend_name() != "sqlite":
+        patience_ms = int(1000 * patience_s)
+        # Who waits for a lock outlasts who stands idle with it.
+        timeouts = {"idle_in_transaction_session_timeout": patience_ms, "lock_timeout": 2 * patience_ms}
+        options = " ".join(f"-c {name}={value}" for name, value in timeouts.items())
         # A connection that a restarted server has dropped is found out and replaced before it is used.
-        return create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000}, pool_size=20)
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            connect_args={"options": options, "tcp_user_timeout": patience_ms},
+            pool_pre_ping=True,
+            pool_size=10,
+        )
+    engine = create_engine(url, connect_args={"timeout": patience_s}, pool_size=20)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -73,7 +94,7 @@ def _engine_of(url: URL) -> Engine:
 def _set_up_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     # Python's own transactions start too late for readers and too weakly for writers; `_begin_sqlite` starts ours.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_TIMEOUT_MS}"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 SILENCE_S: Final = 30.0
 """A worker that has not counted on for so long is taken for dead; one that has died is noticed at once."""
+ENLISTING_S: Final = 180.0
+"""How long a worker may take from its start until it reports for the first time."""
 LOADING_S: Final = 1800.0
 """How long a worker may take until it is ready: a model may have to be downloaded."""
 _LOOK_EVERY_S: Final = 0.25
@@ -71,9 +73,12 @@ class Supervisor:
 
     def start(self) -> None:
         """Give up workers of an earlier life on this machine that are gone, then start new ones."""
-        for row in self._tasks.workers():
-            if row.host == socket.gethostname() and _process_of(row) is None:
-                self._tasks.give_up(row.id, died=False)
+        try:
+            for row in self._tasks.workers():
+                if row.host == socket.gethostname() and _process_of(row) is None:
+                    self._tasks.give_up(row.id, died=False)
+        except DBAPIError:
+            logger.exception("the database does not answer; workers that are gone are given up once they are silent")
         self._thread.start()
 
     def close(self) -> None:
@@ -118,7 +123,7 @@ class Supervisor:
             place.process = self._start_worker(place.role, place.worker_id)
 
     def _start_worker(self, role: Role, worker_id: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "api.service.worker", role, worker_id]
+        command = [sys.executable, "-m", self._settings.worker_module, role, worker_id]
         process = subprocess.Popen(command, stdin=subprocess.PIPE)
         assert process.stdin is not None
         process.stdin.write(self._settings.to_json().encode() + b"\n")
@@ -128,6 +133,12 @@ class Supervisor:
     def _look(self) -> None:
         """End workers that hang, and give up those of others that have fallen silent."""
         now, rows = time.monotonic(), self._tasks.workers()
+        reported = {row.id for row in rows}
+        for place in self._places:
+            is_late = now - place.started > ENLISTING_S and place.worker_id not in reported
+            if place.process is not None and is_late:
+                logger.warning("a %s worker does not report and is ended", place.role)
+                place.process.kill()
         own = {place.worker_id: place for place in self._places}
         self._seen = {row.id: self._moved(row, now) for row in rows}
         for row in rows:

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from api.service.database import Database
 from api.service.errors import NotFound, TaskCanceled, WrongState
 from api.service.ids import new_id
 from api.service.jobs import Jobs
-from api.service.tables import metadata
+from api.service.tables import metadata, tasks
 from api.service.tasks import MAX_STARTS, NewTask, Task, TaskQueue, task_id
 
 pytest_plugins = ["tests.postgres"]
@@ -102,6 +105,29 @@ def test_whoever_lost_a_task_is_refused(database: Database, jobs: Jobs, queue: T
     assert queue.ends([held.id])[held.id].result == {"sha": "x"}
     assert [event.type for event in jobs.events("ann", job_id, after=0)] == ["queued", "taken_over", "picture"]
     assert queue.beat(first) is False and queue.beat(second) is True
+
+
+def test_whoever_hangs_in_a_transaction_does_not_hold_up_the_rest(postgres_url: str) -> None:
+    with closing(Database.open(postgres_url, patience_s=0.5)) as hanging, closing(Database.open(postgres_url)) as other:
+        queue = TaskQueue(other)
+        add_job(other, "ann")
+        worker = a_worker(queue)
+        task = claim(queue, worker)
+        with pytest.raises(DBAPIError), hanging.write() as connection:  # its connection is gone when it wakes up
+            connection.execute(select(tasks).where(tasks.c.id == task.id).with_for_update())
+            assert queue.give_up(worker, died=True) == [task.id]
+            connection.execute(select(tasks))
+        with other.write() as connection:
+            metadata.drop_all(connection)
+
+
+def test_a_database_is_opened_though_somebody_hangs_in_a_transaction(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'test.sqlite'}"
+    with closing(Database.open(url)) as hanging, hanging.write():
+        with closing(Database.open(url, patience_s=0.1)) as other:
+            assert TaskQueue(other).workers() == []
+            with pytest.raises(DBAPIError, match="locked"):
+                TaskQueue(other).let_go("worker_0")
 
 
 def test_a_task_that_kills_its_workers_is_given_up(database: Database, queue: TaskQueue) -> None:
