@@ -22,6 +22,8 @@ from story.book import STORY_FILENAME
 from story.schema import Scene, Story, StoryRequest
 
 LOCK_FILENAME = "book.lock"
+NUM_SEEDS = 2**32
+"""After the last seed comes the first."""
 _LIBRARIES = ("torch", "diffusers", "transformers")
 
 
@@ -106,7 +108,10 @@ def make_lock(
     Raises:
         ConceptError: A scene's concept is not in the bank or its prompt does not name it once.
     """
-    pictures = [locked_picture(scene, bank=bank, seed=request.seed + index) for index, scene in enumerate(story.scenes)]
+    pictures = [
+        locked_picture(scene, bank=bank, seed=(request.seed + index) % NUM_SEEDS)
+        for index, scene in enumerate(story.scenes)
+    ]
     on_stage = [concept_id for picture in pictures for concept_id in picture.concepts]
     chosen = [card.id for card in request.cast if card.id in on_stage]
     return BookLock(

@@ -146,9 +146,7 @@ class ConceptBank:
     def _known_place(self, concept_id: str) -> Path:
         place = self._place(check_concept_id(concept_id))
         if not place.is_dir():
-            raise UnknownConcept(
-                f"There is no concept {concept_id!r} in {str(self.folder)!r}: {self._advice(concept_id)}"
-            )
+            raise UnknownConcept(f"The bank has no concept {concept_id!r}: {self._advice(concept_id)}")
         return place
 
     def _advice(self, concept_id: str) -> str:
@@ -162,7 +160,7 @@ class ConceptBank:
         place = self._place(concept_id)
         if (place.exists() or place.is_symlink()) and not replace:
             raise ConceptExists(
-                f"The bank {str(self.folder)!r} already has a concept {concept_id!r}, and ids are unique. "
+                f"The bank already has a concept {concept_id!r}, and ids are unique. "
                 "Choose another id, or replace it on purpose."
             )
 

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
 
 from concepts.errors import InvalidConcept
 
@@ -17,7 +17,7 @@ ModelFamily = Literal["flux1", "flux2", "sd3", "qwen-image"]
 
 MAX_ID_LENGTH = 40
 MAX_WORD_LENGTH = 40
-_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _WORD = re.compile(r"[^\W_]+(?:[ '’-][^\W_]+)*")
 
 
@@ -52,7 +52,11 @@ def check_word(word: str) -> str:
     return composed
 
 
-ConceptId = Annotated[str, AfterValidator(check_concept_id)]
+ConceptId = Annotated[
+    str,
+    AfterValidator(check_concept_id),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SLUG.pattern}$", "maxLength": MAX_ID_LENGTH}),
+]
 ConceptWord = Annotated[str, AfterValidator(check_word)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from story.errors import BookError
+from story.schema import WholeNumber
 from story.templates import Templates
 
 PrintSize = Literal["square", "a4"]
@@ -19,11 +20,11 @@ class Design(BaseModel):
     """A file of `templates/book/layouts/`."""
     theme: str = "paper"
     """A file of `templates/book/themes/`."""
-    panels: int = Field(default=4, ge=2, le=6)
+    panels: WholeNumber = Field(default=4, ge=2, le=6)
     """Most pictures on a page of a comic."""
-    dyslexia: bool = False
+    dyslexia: bool = Field(default=False, strict=True)
     """Plain letters, wider spacing, nothing justified or italic."""
-    large_print: bool = False
+    large_print: bool = Field(default=False, strict=True)
     """Letters at least half as large again."""
     print_size: PrintSize = "square"
     """Of `book-print.pdf`: 8.5 × 8.5 inches, or A4."""

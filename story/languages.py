@@ -35,7 +35,8 @@ _MIN_SHARE = 0.7
 _MIN_WORDS = 6
 """Shorter texts, such as titles, are judged by their script alone."""
 
-_TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+TAG_PATTERN = r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*"
+_TAG = re.compile(TAG_PATTERN)
 _RTL_LANGUAGES = frozenset("ar arc ckb dv fa he iw ji ps sd syr ug ur yi".split())
 _RTL_SCRIPTS = frozenset("adlm arab hebr mand nkoo rohg syrc thaa".split())
 

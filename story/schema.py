@@ -5,16 +5,34 @@ Knows nothing of language models, pictures or HTML. All models are frozen and re
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from concepts.schema import ConceptCard
-from story.languages import Direction, check_language, direction_of
+from story.languages import TAG_PATTERN, Direction, check_language, direction_of
 
 MIN_PAGES, MAX_PAGES = 4, 16
 MIN_AGE, MAX_AGE = 3, 10
 
-LanguageTag = Annotated[str, AfterValidator(check_language)]
+
+def as_whole(value: object) -> object:
+    """7 for 7.0, which JSON does not tell apart; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+LanguageTag = Annotated[
+    str, AfterValidator(check_language), WithJsonSchema({"type": "string", "pattern": f"^{TAG_PATTERN}$"})
+]
 """BCP 47."""
+WholeNumber = Annotated[int, Field(strict=True), BeforeValidator(as_whole)]
+"""What JSON Schema calls an integer: 7 or 7.0, and neither "7" nor true."""
 
 
 class Scene(BaseModel):

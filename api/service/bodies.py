@@ -83,5 +83,5 @@ def _fault(body: bytes) -> Problem | None:
     except ValueError:
         return Problem(400, "The body is no valid JSON. Correct it.", kind="invalid-json")
     if _NUL_IN_JSON.search(body):
-        return Problem(422, "The body has a NUL character. Leave it out.", kind="invalid-request")
+        return Problem(422, "The body has a NUL character. Leave it out.", kind="nul-character")
     return None

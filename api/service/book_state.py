@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.book_lock import BookLock, LockedPicture
+from api.book_lock import NUM_SEEDS, BookLock, LockedPicture
 from api.commands.edit import PageChanges, changed, check_edited
 from api.rerender import edited_lock
 from api.service.errors import InvalidInput, NotFound, WrongState
@@ -16,7 +16,6 @@ from story.schema import Story
 COVER = "cover"
 MAX_PROMPT_LENGTH = 2000
 _SEED_STEP = 1_000_003
-_SEEDS = 2**32
 
 
 class _Frozen(BaseModel):
@@ -63,7 +62,7 @@ class PageEdit(_Frozen):
     prompt: str | None = Field(default=None, max_length=MAX_PROMPT_LENGTH)
     """Its concepts are those whose words it has."""
     alt: str | None = Field(default=None, max_length=1000)
-    is_locked: bool | None = None
+    is_locked: bool | None = Field(default=None, strict=True)
     seed: Seed | None = None
     """Takes the candidate of that seed."""
 
@@ -126,7 +125,7 @@ def new_seeds(picture: LockedPicture, count: int, *, drawn: Mapping[str, str]) -
     found: list[LockedPicture] = []
     number = 0
     while len(found) < count:
-        candidate = picture.model_copy(update={"seed": (picture.seed + _SEED_STEP * number) % _SEEDS})
+        candidate = picture.model_copy(update={"seed": (picture.seed + _SEED_STEP * number) % NUM_SEEDS})
         if key_of(candidate) not in drawn:
             found.append(candidate)
         number += 1

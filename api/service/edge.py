@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from api.service.authentication import Authentication
 from api.service.bodies import StrictBodies
 from api.service.database import Database
+from api.service.description import describe
 from api.service.headers import SecurityHeaders
 from api.service.hosts import HostGuard
 from api.service.idempotency import AnswerMemory, Idempotency
@@ -13,7 +14,7 @@ from api.service.keys import KeyStore
 from api.service.limits import Limits, RequestLimits
 from api.service.logs import RequestLog
 from api.service.metrics import Metrics
-from api.service.problems import describe_problems, install_problems
+from api.service.problems import install_problems
 from api.service.rates import RequestRates
 from api.service.settings import ServiceSettings
 
@@ -28,7 +29,7 @@ def install_edge(app: FastAPI, settings: ServiceSettings) -> None:
     app.state.metrics = metrics
     metrics.collect_from(lambda: count_jobs(database()))
     install_problems(app)
-    describe_problems(app, with_keys=settings.needs_keys)
+    describe(app, with_keys=settings.needs_keys)
     # Starlette puts the one added last outside.
     app.add_middleware(Idempotency, memory=lambda: AnswerMemory(database()))
     app.add_middleware(StrictBodies)

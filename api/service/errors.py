@@ -18,7 +18,7 @@ from http import HTTPStatus
 from typing import Any
 
 from api.errors import LockMismatch, OutputError, ServiceError, UsageError
-from concepts.errors import ConceptError, ConceptExists, UnknownConcept
+from concepts.errors import ConceptError, ConceptExists, DamagedConcept, UnknownConcept
 from generator.errors import GeneratorError, InvalidSettings, InvalidSlide
 from story.errors import BookError, InvalidRequest, StoryError
 
@@ -81,6 +81,7 @@ _STATUSES: Mapping[type[BaseException], HTTPStatus] = {
     UnknownConcept: HTTPStatus.NOT_FOUND,
     WrongState: HTTPStatus.CONFLICT,
     ConceptExists: HTTPStatus.CONFLICT,
+    DamagedConcept: HTTPStatus.INTERNAL_SERVER_ERROR,
     LockMismatch: HTTPStatus.CONFLICT,
     EditConflict: HTTPStatus.PRECONDITION_FAILED,
     MissingPrecondition: HTTPStatus.PRECONDITION_REQUIRED,

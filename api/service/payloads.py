@@ -3,7 +3,7 @@
 import hashlib
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from api.book_lock import BookLock, LockedModel, LockedPicture
 from concepts.schema import BoundPrompt, ConceptId
@@ -11,7 +11,7 @@ from generator.recipe import ConceptRequest
 from generator.settings import RenderSettings
 from generator.slides import Slide
 from story.design import Design
-from story.schema import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES, LanguageTag, Story
+from story.schema import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES, LanguageTag, Story, WholeNumber, as_whole
 
 MAX_SEED = 2**32 - 1
 MAX_IDEA_LENGTH = 2000
@@ -19,8 +19,12 @@ MAX_CAST = 8
 
 Format = Literal["html", "epub", "epub-reflow", "pdf", "print-pdf"]
 """The keys of `story.editions.formats.EDITIONS`, which the server does without because making editions is heavy."""
-Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
-Strengths = dict[ConceptId, Annotated[float, Field(allow_inf_nan=False, ge=-8, le=8)]]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED, strict=True), BeforeValidator(as_whole)]
+Strengths = Annotated[
+    dict[ConceptId, Annotated[float, Field(allow_inf_nan=False, ge=-8, le=8, strict=True)]],
+    # pydantic's own schema allows anything under other names.
+    Field(json_schema_extra={"additionalProperties": False}),
+]
 
 
 class _Frozen(BaseModel):
@@ -42,9 +46,9 @@ class StoryWish(_Frozen):
     """What it is about, in any words."""
     cast: tuple[ConceptId, ...] = Field(default=(), max_length=MAX_CAST)
     """Concepts of the bank, the hero first; empty lets the writer choose."""
-    pages: int = Field(default=8, ge=MIN_PAGES, le=MAX_PAGES)
+    pages: WholeNumber = Field(default=8, ge=MIN_PAGES, le=MAX_PAGES)
     """Pages beside the cover."""
-    age: int = Field(default=5, ge=MIN_AGE, le=MAX_AGE)
+    age: WholeNumber = Field(default=5, ge=MIN_AGE, le=MAX_AGE)
     """Of the child, in years."""
     language: LanguageTag = "en"
     second_language: LanguageTag | None = None

@@ -11,11 +11,11 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api.errors import as_output_error
 from api.service.errors import status_of
@@ -25,29 +25,7 @@ logger = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
-
-SCHEMA: dict[str, Any] = {
-    "title": "Problem",
-    "description": "What went wrong, as RFC 9457 writes it.",
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "description": "Names the kind of problem; about:blank says no more than status."},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What was wrong, the rule, and what to do."},
-        "request_id": {"type": "string", "description": "Finds this request in the server's log."},
-        "errors": {
-            "type": "array",
-            "description": "Of an invalid request, every place that is wrong.",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "detail"],
-                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
-            },
-        },
-    },
-}
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Problem(Exception):
@@ -96,13 +74,15 @@ def problem_of(error: FableverseError) -> Problem:
 
 
 def install_problems(app: FastAPI) -> None:
-    """Makes every failure of the app's routes a problem, and says so in its OpenAPI document."""
+    """Makes every failure of the app's routes a problem."""
 
     async def on_problem(_: Request, error: Problem) -> JSONResponse:
         return respond(error)
 
-    async def on_http_exception(_: Request, error: HTTPException) -> JSONResponse:
-        return respond(Problem(error.status_code, _detail_of(error), headers=error.headers))
+    async def on_http_exception(request: Request, error: HTTPException) -> JSONResponse:
+        # Starlette lists the methods of one route, and an address may have several.
+        headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+        return respond(Problem(error.status_code, _detail_of(error), headers=headers))
 
     async def on_invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
         errors = [{"pointer": _pointer_of(fault["loc"]), "detail": str(fault["msg"])} for fault in error.errors()]
@@ -148,37 +128,13 @@ def unexpected_problem() -> Problem:
     return Problem(500, "The service failed in a way that nobody foresaw. Its log has more under the request's id.")
 
 
-def describe_problems(app: FastAPI, *, with_keys: bool) -> None:
-    """Documents the problem as an answer of every operation, and keys only where the app asks for them."""
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            described = get_openapi(
-                title=app.title,
-                version=app.version,
-                summary=app.summary,
-                description=app.description,
-                routes=app.routes,
-            )
-            schemas = described.setdefault("components", {}).setdefault("schemas", {})
-            schemas["Problem"] = SCHEMA
-            if not with_keys:
-                described["components"].pop("securitySchemes", None)
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
-            for operations in described["paths"].values():
-                for operation in operations.values():
-                    operation["responses"].pop("422", None)
-                    if not with_keys:
-                        operation.pop("security", None)
-                    operation["responses"]["default"] = {
-                        "description": "A problem",
-                        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-                    }
-            app.openapi_schema = described
-        return app.openapi_schema
-
-    app.openapi = openapi
+def _allowed(request: Request) -> str:
+    """The methods that the address of a request has, as the Allow header writes them."""
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    )
 
 
 def _detail_of(error: HTTPException) -> str:

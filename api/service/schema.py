@@ -1,16 +1,19 @@
 """Requests and answers of the HTTP API, apart from the models they are made into and of."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.service.jobs import Job, JobKind, JobState
 from api.service.payloads import BookLook, Seed, StoryWish, Strengths
-from story.schema import MAX_PAGES, Story
+from story.schema import MAX_PAGES, Story, WholeNumber, as_whole
 
 MAX_PROMPT_LENGTH = 2000
 MAX_PIXELS_A_SIDE = 2048
+# Bounds stand within the union with None, or pydantic leaves them out of the schema.
+Side = Annotated[int, Field(ge=16, le=MAX_PIXELS_A_SIDE, multiple_of=16, strict=True), BeforeValidator(as_whole)]
+Steps = Annotated[int, Field(ge=1, le=100, strict=True), BeforeValidator(as_whole)]
 
 
 class _Request(BaseModel):
@@ -27,10 +30,10 @@ class SceneRequest(_Request):
     """How strongly concepts show, by id, 1 as learnt."""
     slides: tuple[str, ...] = Field(default=(), max_length=8, examples=[["rusty: fluffy fur - smooth fur = 1.5"]])
     """Text-driven directions."""
-    width: int | None = Field(default=None, ge=16, le=MAX_PIXELS_A_SIDE)
-    """Pixels, a multiple of 16; by default what suits the model."""
-    height: int | None = Field(default=None, ge=16, le=MAX_PIXELS_A_SIDE)
-    num_inference_steps: int | None = Field(default=None, ge=1, le=100)
+    width: Side | None = None
+    """Pixels; by default what suits the model."""
+    height: Side | None = None
+    num_inference_steps: Steps | None = None
 
 
 class StoryRequestBody(StoryWish):
@@ -48,7 +51,7 @@ class BookRequest(StoryWish, BookLook):
 class PageEdit(_Request):
     """Other words for one page."""
 
-    page: int = Field(ge=0, le=MAX_PAGES)
+    page: WholeNumber = Field(ge=0, le=MAX_PAGES)
     """From 1; 0 is the cover."""
     text: str | None = Field(default=None, max_length=4000)
     prompt: str | None = Field(default=None, max_length=MAX_PROMPT_LENGTH)
@@ -61,7 +64,7 @@ class StoryEdit(_Request):
 
     title: str | None = Field(default=None, min_length=1, max_length=200)
     pages: tuple[PageEdit, ...] = Field(default=(), max_length=MAX_PAGES + 1)
-    order: tuple[int, ...] | None = None
+    order: tuple[WholeNumber, ...] | None = None
     """The pages in their new order, each once, counted from 1; after the edits."""
 
 
@@ -70,7 +73,7 @@ class DrawRequest(_Request):
 
     pages: tuple[str, ...] = Field(min_length=1, max_length=MAX_PAGES + 1, examples=[["p3"]])
     """Ids of pages."""
-    candidates: int = Field(default=1, ge=1, le=6)
+    candidates: WholeNumber = Field(default=1, ge=1, le=6)
     """How many of each."""
 
 
@@ -88,7 +91,7 @@ class ImagesRequest(BaseModel):
 
     prompt: str = Field(min_length=1, max_length=MAX_PROMPT_LENGTH)
     model: str | None = None
-    n: int = Field(default=1, ge=1, le=10)
+    n: WholeNumber = Field(default=1, ge=1, le=10)
     size: str | None = Field(default=None, pattern=r"^(auto|\d{2,4}x\d{2,4})$")
     response_format: Literal["b64_json", "url"] | None = None
     output_format: Literal["png"] | None = None

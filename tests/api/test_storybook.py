@@ -78,6 +78,12 @@ def test_each_picture_has_its_own_seed_and_its_concepts_bound(bank: ConceptBank,
     assert [(each.concept_id, each.start, each.stop) for each in mentions] == [("rusty", 2, 5)] * 5
 
 
+def test_after_the_last_seed_comes_the_first(bank: ConceptBank, tmp_path: Path) -> None:
+    renderer = PlainRenderer()
+    make(bank, tmp_path / "fox", renderer=renderer, seed=2**32 - 2)
+    assert [seed for _, seed in renderer.drawn] == [2**32 - 2, 2**32 - 1, 0, 1, 2]
+
+
 def test_a_picture_file_says_how_it_was_drawn(bank: ConceptBank, tmp_path: Path) -> None:
     book = make(bank, tmp_path / "fox")
     metadata = read_metadata(book.pictures[2])

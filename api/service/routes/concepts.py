@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Response, UploadFile
-from pydantic import ValidationError
+from pydantic import ValidationError, WithJsonSchema
 
 from api.commands.learn import parse_concept
 from api.service.banks import bank_of
@@ -20,7 +20,7 @@ from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_concepts
 from api.service.uploads import reencode
 from api.service.waiting import PreferHeader, answer_job
-from concepts.schema import Concept
+from concepts.schema import Concept, ConceptId
 
 router = APIRouter(prefix="/v1/concepts", tags=["concepts"])
 
@@ -35,7 +35,11 @@ async def learn_concepts(
     concept: Annotated[
         list[str], Form(min_length=1, max_length=8, description="ID=WORD:KIND, as in rusty=fox:character.")
     ],
-    steps: Annotated[int | None, Form(ge=2, le=5000)] = None,
+    steps: Annotated[
+        int | None,
+        Form(ge=2, le=5000),
+        WithJsonSchema({"type": "integer", "minimum": 2, "maximum": 5000}),  # a form has no null
+    ] = None,
     seed: Annotated[int, Form(ge=0, le=2**32 - 1)] = 0,
     replace: Annotated[bool, Form()] = False,
     prefer: PreferHeader = None,
@@ -58,25 +62,25 @@ def list_concepts(services: ServicesDep, principal: PrincipalDep) -> Listing:
 
 
 @router.get("/{concept_id}")
-def get_concept(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> ConceptAnswer:
+def get_concept(concept_id: ConceptId, services: ServicesDep, principal: PrincipalDep) -> ConceptAnswer:
     """A concept."""
     return _answer(bank_of(services.settings, principal.owner).get(concept_id))
 
 
 @router.get("/{concept_id}/preview", response_class=Response, responses={200: {"content": {"image/png": {}}}})
-def get_preview(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+def get_preview(concept_id: ConceptId, services: ServicesDep, principal: PrincipalDep) -> Response:
     """A picture drawn with the concept alone."""
     return _png(bank_of(services.settings, principal.owner).preview_path(concept_id))
 
 
 @router.get("/{concept_id}/source", response_class=Response, responses={200: {"content": {"image/png": {}}}})
-def get_source(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+def get_source(concept_id: ConceptId, services: ServicesDep, principal: PrincipalDep) -> Response:
     """The picture it was learnt from."""
     return _png(bank_of(services.settings, principal.owner).source_path(concept_id))
 
 
 @router.get("/{concept_id}/download", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
-def download_concept(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+def download_concept(concept_id: ConceptId, services: ServicesDep, principal: PrincipalDep) -> Response:
     """The concept's folder as a ZIP file, which `fableverse bank add` takes once it is unpacked."""
     folder = bank_of(services.settings, principal.owner).preview_path(concept_id).parent
     content = io.BytesIO()
@@ -88,7 +92,7 @@ def download_concept(concept_id: str, services: ServicesDep, principal: Principa
 
 
 @router.delete("/{concept_id}", status_code=204)
-def delete_concept(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> None:
+def delete_concept(concept_id: ConceptId, services: ServicesDep, principal: PrincipalDep) -> None:
     """Deletes a concept and its files; pictures drawn with it stay."""
     bank_of(services.settings, principal.owner).remove(concept_id)
 

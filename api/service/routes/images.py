@@ -5,10 +5,11 @@ import base64
 import time
 
 from fastapi import APIRouter, Request
+from pydantic import ValidationError
 
-from api.service.errors import InvalidInput, NotReady, task_failed
+from api.service.errors import InvalidInput, NotFound, NotReady, task_failed
 from api.service.payloads import MAX_SEED, Drawn
-from api.service.schema import ImageData, ImagesAnswer, ImagesRequest, SceneRequest
+from api.service.schema import MAX_PIXELS_A_SIDE, ImageData, ImagesAnswer, ImagesRequest, SceneRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_scene
 from api.service.waiting import wait_for
@@ -25,12 +26,19 @@ async def generate_images(
     """Draws images and answers once they are there; concepts are named by their handles, as in "a @rusty"."""
     served = services.settings.base.model
     if request.model not in (None, served):
-        raise InvalidInput(f"The model {request.model!r} is not served here. Use {served!r}, or leave it out.")
+        raise NotFound(f"The model {request.model!r} is not served here. Use {served!r}, or leave it out.")
     width, height = _size(request.size)
-    wanted = [
-        SceneRequest(prompt=request.prompt, seed=(request.seed + index) % (MAX_SEED + 1), width=width, height=height)
-        for index in range(request.n)
-    ]
+    try:
+        wanted = [
+            SceneRequest(
+                prompt=request.prompt, seed=(request.seed + index) % (MAX_SEED + 1), width=width, height=height
+            )
+            for index in range(request.n)
+        ]
+    except ValidationError as error:
+        raise InvalidInput(
+            f"The size {request.size!r} cannot be drawn: both numbers are multiples of 16, up to {MAX_PIXELS_A_SIDE}."
+        ) from error
     jobs = [await asyncio.to_thread(submit_scene, services, principal.owner, each) for each in wanted]
     ended = await asyncio.gather(*(wait_for(services, job, seconds=_WAIT_S) for job in jobs))
     for job in ended:

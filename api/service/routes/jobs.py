@@ -17,9 +17,7 @@ from api.service.waiting import PreferHeader, answer_job
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-LastEventHeader = Annotated[
-    int | None, Header(ge=0, le=2**31 - 1, description="Number of the last event that was seen.")
-]
+LastEventHeader = Annotated[int, Header(ge=0, le=2**31 - 1, description="Number of the last event that was seen.")]
 
 _PING_S = 15
 
@@ -84,16 +82,15 @@ async def follow_job(
     job_id: str,
     services: ServicesDep,
     principal: PrincipalDep,
-    last_event_id: LastEventHeader = None,
+    last_event_id: LastEventHeader = 0,
 ) -> Response:
     """What happens to a job, as server-sent events; their ids come from the database, so that none is missed."""
-    after = last_event_id or 0
     job = await asyncio.to_thread(services.jobs.get, principal.owner, job_id)
-    if job.state in ENDED and after >= job.last_event:
+    if job.state in ENDED and last_event_id >= job.last_event:
         return Response(status_code=204)
 
     async def stream() -> AsyncIterator[ServerSentEvent]:
-        async for event in services.hub.follow(principal.owner, job_id, after=after):
+        async for event in services.hub.follow(principal.owner, job_id, after=last_event_id):
             yield _sent(event)
 
     return EventSourceResponse(stream(), ping=_PING_S)

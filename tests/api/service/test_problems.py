@@ -3,29 +3,33 @@
 import io
 import json
 import logging
+import re
 import sqlite3
 from collections.abc import Iterator
+from typing import Annotated
 
 import pytest
 import structlog
-from fastapi import FastAPI
+from fastapi import FastAPI, Header
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 
 from api.errors import OutputError
 from api.service.bodies import StrictBodies
+from api.service.description import describe
 from api.service.headers import SecurityHeaders
 from api.service.logs import RequestLog, configure_logs
 from api.service.metrics import Metrics
-from api.service.problems import MEDIA_TYPE, Problem, describe_problems, install_problems
-from concepts.errors import ConceptExists, UnknownConcept
+from api.service.problems import MEDIA_TYPE, Problem, install_problems
+from concepts.errors import ConceptExists, DamagedConcept, UnknownConcept
 from generator.errors import DamagedModel
 
 ERRORS: dict[str, tuple[Exception, int]] = {
     "problem": (Problem(428, "Say which version.", kind="no-version"), 428),
     "unknown": (UnknownConcept("There is no 'rusti'."), 404),
     "exists": (ConceptExists("'rusty' exists."), 409),
+    "damaged": (DamagedConcept("/secret/folder lacks a file."), 500),
     "model": (DamagedModel("/secret/folder lacks a file."), 500),
     "output": (OutputError("the disk is full."), 507),
     "disk": (OSError(28, "No space left", "/secret/folder"), 507),
@@ -67,8 +71,12 @@ def client(log: io.StringIO) -> TestClient:
     def wish(body: Wish) -> Wish:
         return body
 
+    @app.patch("/wish")
+    def other_wish(if_match: Annotated[str | None, Header()] = None) -> str | None:
+        return if_match
+
     install_problems(app)
-    describe_problems(app, with_keys=False)
+    describe(app, with_keys=False)
     app.add_middleware(StrictBodies)
     app.add_middleware(RequestLog, metrics=Metrics())
     app.add_middleware(SecurityHeaders)
@@ -107,7 +115,7 @@ def test_kinds_are_named(client: TestClient) -> None:
 def test_what_the_framework_refuses_is_a_problem(client: TestClient, method: str, path: str, status: int) -> None:
     response = client.request(method, path)
     assert (response.status_code, response.headers["content-type"]) == (status, MEDIA_TYPE)
-    assert (status == 405) == (response.headers.get("allow") == "POST")
+    assert (status == 405) == (response.headers.get("allow") == "POST, PATCH")
 
 
 @pytest.mark.parametrize(
@@ -141,3 +149,8 @@ def test_the_description_has_problems_for_every_operation(client: TestClient) ->
     assert operations and all(MEDIA_TYPE in operation["responses"]["default"]["content"] for operation in operations)
     assert not any("422" in operation["responses"] for operation in operations)
     assert "HTTPValidationError" not in schema["components"]["schemas"]
+
+
+def test_the_description_asks_for_the_precondition_that_an_edit_needs(client: TestClient) -> None:
+    (header,) = client.get("/openapi.json").json()["paths"]["/wish"]["patch"]["parameters"]
+    assert header["required"] and re.search(header["schema"]["pattern"], '"7"')

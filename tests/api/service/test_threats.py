@@ -150,6 +150,18 @@ def test_no_id_is_a_path_or_a_query(clients: dict[str, httpx.Client], place: str
     assert "root:" not in answer.text and "SQLite" not in answer.text
 
 
+def test_a_concept_that_is_not_there_gives_no_folder_away(clients: dict[str, httpx.Client], data_dir: Path) -> None:
+    mum = clients["mum"]
+    answers = (
+        mum.get("/v1/concepts/nobody"),
+        mum.post("/v1/scenes", json={"prompt": "a @nobody"}),
+        mum.post("/v1/stories", json={"idea": "a fox", "cast": ["nobody"]}),
+    )
+    for answer in answers:
+        assert_refused(answer, 404, 422)
+        assert "nobody" in answer.text and str(data_dir.parent) not in answer.text
+
+
 @pytest.mark.parametrize("after", ["' OR 1=1 --", "am9iXzE=", "=" * 199, "../..", "\u202e"])
 def test_no_cursor_is_a_query(clients: dict[str, httpx.Client], after: str) -> None:
     assert_refused(clients["mum"].get("/v1/jobs", params={"after": after}), 422)
