@@ -44,9 +44,10 @@ format: $(VENV)/.installed-dev  ## Format the code and sort its imports.
 	$(VENV)/bin/ruff check --fix-only --quiet .
 	$(VENV)/bin/ruff format .
 
-bench: $(VENV)/.installed-dev  ## Measure a book, single pictures beside a plain FluxPipeline, whether heroes recur, methods compared.
+bench: $(VENV)/.installed-dev  ## Measure a book, concepts and pages beside a plain FluxPipeline, whether heroes recur, methods compared.
 	$(VENV)/bin/python -m benchmarks.bench_book $(ARGS)
-	$(VENV)/bin/python -m benchmarks.bench_render
+	$(VENV)/bin/python -m benchmarks.bench_modulation
+	$(VENV)/bin/python -m benchmarks.bench_pages
 	$(VENV)/bin/python -m benchmarks.bench_recurrence
 	$(VENV)/bin/fableverse bench concepts --quick
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from api.book_lock import BookLock, read_lock
-from benchmarks.bench_render import draw_plain
+from benchmarks.bench_modulation import draw_plain
 from generator.loading import load_model
 
 FABLEVERSE = Path(sys.executable).with_name("fableverse")

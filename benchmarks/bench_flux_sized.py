@@ -2,12 +2,15 @@
 
     python -m benchmarks.bench_flux_sized                  19 double and 38 single blocks, width 3072, 1024×1024 pixels
     python -m benchmarks.bench_flux_sized --small          one block of each kind and small pictures: does it run?
+    python -m benchmarks.bench_flux_sized --compile        with its blocks compiled
+    python -m benchmarks.bench_flux_sized --norms-away     with its adaptive norms in the computer's memory
 
 Text encoders and autoencoder are toys, so the figures are those of the transformer, where drawing spends its time. Size
-alone matters to speed, not what the weights are. Output as in `bench_render`.
+alone matters to speed, not what the weights are. Output as in `bench_modulation`.
 """
 
 import argparse
+import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,22 +18,27 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, FluxPipeline, FluxTransformer2DModel
+from torch._dynamo.utils import counters
 
-from benchmarks.bench_render import PROMPTS, measure, random_bank, report
-from concepts.binding import bind_concepts
-from generator.flux_renderer import FluxRenderer
+from benchmarks.bench_modulation import DENSE, PLAIN, kinds_of, measure, peak_memory_mb, report
 from generator.loading import FluxModel, compute_fingerprint
+from generator.modulation import count_blocks
+from generator.modulation_table import move_adaptive_norms
 from generator.settings import RenderSettings
 from tests.generator.tiny import POOLED_DIM, TEXT_DIM, tiny_pipeline
 
 LATENT_CHANNELS = 16
+NUM_ROWS = 96
+"""Rows of a table where blocks are compiled: more than any picture here needs, so that nothing is compiled again."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_flux_sized", description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="one block of each kind, to see that it runs")
-    parser.add_argument("--repeat", type=int, default=2, help="pictures per prompt and kind (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=4, help="pictures of each kind (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=10, help="denoising steps (default: %(default)s)")
+    parser.add_argument("--compile", action="store_true", help="compile the transformer's blocks")
+    parser.add_argument("--norms-away", action="store_true", help="keep the adaptive norms off the GPU")
     options = parser.parse_args(argv)
     side = 64 if options.small else 1024
     settings = RenderSettings(
@@ -38,11 +46,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     model = random_flux(settings, num_layers=1 if options.small else 19, num_single_layers=1 if options.small else 38)
     with tempfile.TemporaryDirectory() as folder:
-        bank = random_bank(model, Path(folder))
-        bound = [bind_concepts(prompt, bank.list()) for prompt in PROMPTS]
-        timings = measure(FluxRenderer(model, bank), bound, settings, repeat=options.repeat)
-    report(model, settings, timings)
+        kinds = kinds_of(model, settings, Path(folder), num_rows=NUM_ROWS if options.compile else 1)
+        transformer = model.pipeline.transformer
+        if options.norms_away:
+            move_adaptive_norms(transformer, "cpu")
+            del kinds[PLAIN], kinds[DENSE]
+        if options.compile:
+            transformer.compile_repeated_blocks(fullgraph=True)
+        timings = measure(kinds, rounds=options.rounds)
+        peaks_mb = {kind: peak_memory_mb(model.pipeline.device, draw) for kind, draw in kinds.items()}
+    report(model, settings, timings, peaks_mb)
+    if options.compile:
+        print(f"\nblocks were compiled {counters['stats']['unique_graphs']} times")
+    name, first = next(iter(timings.items()))
+    tera_a_step = flops_a_step(transformer, settings) / 1e12
+    seconds_a_step = statistics.median(first.wall_s) / settings.num_inference_steps
+    print(f"{tera_a_step:.1f} TFLOP a step, {tera_a_step / seconds_a_step:.0f} TFLOP/s ({name})")
     return 0
+
+
+def flops_a_step(transformer: FluxTransformer2DModel, settings: RenderSettings) -> float:
+    """Multiplications and additions of one pass: the blocks' linear layers and their attention."""
+    num_tokens = settings.max_sequence_length + (settings.height // 16) * (settings.width // 16)
+    return count_blocks(transformer) * (
+        24 * transformer.inner_dim**2 * num_tokens + 4 * transformer.inner_dim * num_tokens**2
+    )
 
 
 def random_flux(settings: RenderSettings, *, num_layers: int, num_single_layers: int) -> FluxModel:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from generator.errors import ModulationError
 from generator.families import family_of
-from generator.families.hooks import ActiveTokens
+from generator.families.hooks import ActiveTokens, StandIn
 from generator.passes import Pass, is_watched, watch_passes
 
 HOOK_NAME = "fableverse_modulation"
@@ -70,7 +70,8 @@ def attach(transformer: nn.Module, token_offsets: Tensor, *, rows: Tensor | None
 def attach_to_all(transformer: nn.Module, offset: Tensor) -> Iterator[None]:
     """Add an offset to `temb` itself, so that every text and image token, and the last norm, is modulated by it.
 
-    Goes together with `attach`, in either order. Inactive in diffusers' "uncond" cache context.
+    Goes together with `attach`, in either order, and with a table that is attached after it. Inactive in diffusers'
+    "uncond" cache context.
 
     Args:
         transformer: As for `attach`.
@@ -83,7 +84,7 @@ def attach_to_all(transformer: nn.Module, offset: Tensor) -> Iterator[None]:
 
     Source: TokenVerse (arXiv:2501.12224), the space M.
     """
-    family = family_of(transformer)
+    embedder = transformer.get_submodule(family_of(transformer).embedder)
     dim = dim_of(transformer)
     if offset.ndim != 2 or offset.shape[0] < 1 or offset.shape[1] != dim or not offset.is_floating_point():
         raise ModulationError(
@@ -91,6 +92,8 @@ def attach_to_all(transformer: nn.Module, offset: Tensor) -> Iterator[None]:
             f"needs floating point numbers of shape (batch, {dim})."
         )
     check_free(transformer, HOOK_NAME_FOR_ALL)
+    if isinstance(embedder, StandIn):
+        raise ModulationError("temb is in a table already. Attach the offset for all tokens first, then the table.")
     is_active = True
 
     def on_pass(running: Pass) -> None:
@@ -105,12 +108,14 @@ def attach_to_all(transformer: nn.Module, offset: Tensor) -> Iterator[None]:
 
     def shift(embedder: nn.Module, args: tuple[Tensor, ...], temb: Tensor) -> Tensor | None:
         del embedder, args
-        return temb + offset.to(device=temb.device, dtype=temb.dtype) if is_active else None
+        if not is_active:
+            return None
+        of_items = offset.to(device=temb.device, dtype=temb.dtype)
+        return (temb.unflatten(0, (-1, len(of_items))) + of_items).flatten(0, 1)
 
     with ExitStack() as stack:
         stack.enter_context(watch_passes(transformer, HOOK_NAME_FOR_ALL, on_pass))
-        handle = transformer.get_submodule(family.embedder).register_forward_hook(shift)
-        stack.callback(handle.remove)
+        stack.callback(embedder.register_forward_hook(shift).remove)
         yield
 
 

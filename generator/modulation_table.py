@@ -23,7 +23,7 @@ from generator.directions import TokenRows
 from generator.errors import ModulationError, UnsupportedModel
 from generator.families import FAMILIES, family_of
 from generator.families.family import TabledNorms
-from generator.families.hooks import ActiveTokens
+from generator.families.hooks import ActiveTokens, StandIn
 from generator.modulation import HOOK_NAME, check_free, check_text, count_blocks, dim_of
 from generator.passes import Pass, watch_passes
 
@@ -50,11 +50,12 @@ def attach_table(transformer: nn.Module, rows: TokenRows, *, schedule: Schedule)
         ModulationError: The rows do not fit the transformer, or it already has offsets attached; from the forward
             pass: they do not fit the batch or the text length, or the timestep is none of the schedule's.
     """
-    tabled, family = _tabled(transformer), family_of(transformer)
+    family = family_of(transformer)
+    _tabled(transformer)
     _check_rows(transformer, rows)
     check_free(transformer, HOOK_NAME)
     tokens = ActiveTokens(rows.positions)
-    table = ModulationTable(transformer, tabled, rows, schedule, tokens)
+    table = ModulationTable(transformer, rows, schedule, tokens)
 
     def on_pass(running: Pass) -> None:
         tokens.is_active = not running.is_negative
@@ -97,37 +98,23 @@ class _OfTokens:
         return self.current_BKW
 
 
-class _StandIn(nn.Module):
-    """In the place of an adaptive norm's linear layer: what that would make of temb in the step that runs."""
-
-    current_BW: Tensor
-
-    def __init__(self, layer: nn.Module, tokens: ActiveTokens) -> None:
-        super().__init__()
-        self.layer = (layer,)  # in a tuple, so that its weights are not among the transformer's
-        self.tokens = tokens
-
-    def forward(self, activated_temb: Tensor) -> Tensor:
-        return self.current_BW if self.tokens.is_active else self.layer[0](activated_temb)
-
-
 class ModulationTable:
     """The modulations of all steps, and those of the step that runs in tensors that keep their place.
 
     Compiled blocks and CUDA graphs read from where they read at first, so a step is copied there.
     """
 
-    def __init__(
-        self, transformer: nn.Module, tabled: TabledNorms, rows: TokenRows, schedule: Schedule, tokens: ActiveTokens
-    ) -> None:
-        self.transformer = transformer
+    def __init__(self, transformer: nn.Module, rows: TokenRows, schedule: Schedule, tokens: ActiveTokens) -> None:
+        tabled, embedder = _tabled(transformer), family_of(transformer).embedder
         self.temb = tabled.temb
         self.rows = rows
         self.schedule = schedule
         of_text = tabled.of_text(transformer)
         self.norms = [*of_text, *tabled.of_image(transformer)]
         self.layers: list[nn.Module] = [norm.linear for norm in self.norms]
-        self.stand_ins = [_StandIn(layer, tokens) for layer in self.layers]
+        self.embedder = transformer.get_submodule(embedder)
+        self.places = [*((norm, "linear") for norm in self.norms), (transformer, embedder)]
+        self.stand_ins = [StandIn(module, tokens) for module in (*self.layers, self.embedder)]
         self.of_tokens = [_OfTokens() for _ in of_text]
         self.pooled: Tensor | None = None
         self.guidance: Tensor | None = None
@@ -144,14 +131,14 @@ class ModulationTable:
 
     @contextmanager
     def standing_in(self) -> Iterator[None]:
-        """The layers are replaced for as long as the context lasts."""
+        """The layers, and the embedder whose temb only they need, are replaced for as long as the context lasts."""
         try:
-            for norm, stand_in in zip(self.norms, self.stand_ins, strict=True):
-                norm.linear = stand_in
+            for (parent, name), stand_in in zip(self.places, self.stand_ins, strict=True):
+                setattr(parent, name, stand_in)
             yield
         finally:
-            for norm, layer in zip(self.norms, self.layers, strict=True):
-                norm.linear = layer
+            for (parent, name), module in zip(self.places, (*self.layers, self.embedder), strict=True):
+                setattr(parent, name, module)
 
     def check_layers(self, device: torch.device) -> None:
         """Refuse a pass that needs the layers themselves where they are on another device."""
@@ -184,15 +171,23 @@ class ModulationTable:
         batch, device, dtype = text.shape[0], text.device, text.dtype
         given_N = self.schedule().to(device=device, dtype=timestep.dtype) / 1000
         self.step_of = {value: step for step, value in enumerate(given_N.tolist())}
-        call = partial(_call_on, device)
-        temb_NBD = torch.stack([self.temb(self.transformer, call, given.expand(batch), arguments) for given in given_N])
+        call, num_steps, num_text = partial(_call_on, device), len(given_N), len(self.of_tokens)
+        of_steps = {
+            name: value.repeat(num_steps, *(1 for _ in value.shape[1:]))
+            for name, value in arguments.items()
+            if name in ("pooled_projections", "guidance") and value is not None
+        }
+        temb = self.temb(partial(call, self.embedder), given_N.repeat_interleave(batch), {**arguments, **of_steps})
+        temb_NBD = temb.unflatten(0, (num_steps, batch))
         offsets_LBKD = self.rows.offsets.to(device=device, dtype=dtype).expand(batch, -1, -1, -1).transpose(0, 1)
-        num_steps, num_text, num_rows = len(given_N), len(self.of_tokens), offsets_LBKD.shape[2]
-        ends = [*accumulate((layer.out_features for layer in self.layers), initial=0)]
+        num_rows = offsets_LBKD.shape[2]
+        widths = [*(layer.out_features for layer in self.layers), temb_NBD.shape[2]]
+        ends = [*accumulate(widths, initial=0)]
         slices = [slice(start, stop) for start, stop in zip(ends, ends[1:], strict=False)]
         table_NBW = torch.empty(num_steps, batch, ends[-1], device=device, dtype=dtype)
         table_NBKW = torch.empty(num_steps, batch, num_rows, ends[num_text], device=device, dtype=dtype)
-        for index, (norm, layer, columns) in enumerate(zip(self.norms, self.layers, slices, strict=True)):
+        table_NBW[..., slices[-1]] = temb_NBD
+        for index, (norm, layer, columns) in enumerate(zip(self.norms, self.layers, slices, strict=False)):
             table_NBW[..., columns] = call(layer, norm.silu(temb_NBD))
             if index < num_text:
                 own_NBKD = temb_NBD[:, :, None] + offsets_LBKD[index if offsets_LBKD.shape[0] > 1 else 0]
@@ -210,7 +205,7 @@ class ModulationTable:
             return
         self.current_BW, self.current_BKW = (torch.empty_like(want) for want in wanted)
         for stand_in, columns in zip(self.stand_ins, slices, strict=True):
-            stand_in.current_BW = self.current_BW[:, columns]
+            stand_in.current = self.current_BW[:, columns]
         for of_tokens, columns in zip(self.of_tokens, slices, strict=False):
             of_tokens.current_BKW = self.current_BKW[:, :, columns]
 

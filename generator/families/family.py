@@ -19,9 +19,9 @@ class TabledNorms:
     Each norm has a `linear` layer that makes its modulation of `silu(temb)`.
     """
 
-    temb: Callable[[nn.Module, Callable[..., Tensor], Tensor, Mapping[str, Any]], Tensor]
-    """temb `(B, D)` of the transformer for timesteps `(B,)` as it is given them and the other arguments of a pass; its
-    modules are called by `call(module, *inputs)`."""
+    temb: Callable[[Callable[..., Tensor], Tensor, Mapping[str, Any]], Tensor]
+    """temb `(B, D)` by the transformer's embedder, for timesteps `(B,)` as the transformer is given them and the other
+    arguments of a pass."""
     of_text: Callable[[nn.Module], list[nn.Module]]
     """Those that modulate text tokens, one a block and in the order of blocks."""
     of_image: Callable[[nn.Module], list[nn.Module]]

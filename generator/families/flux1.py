@@ -63,14 +63,12 @@ def _register(
     return handles
 
 
-def _temb(
-    transformer: nn.Module, call: Callable[..., Tensor], timestep: Tensor, arguments: Mapping[str, Any]
-) -> Tensor:
+def _temb(embed: Callable[..., Tensor], timestep: Tensor, arguments: Mapping[str, Any]) -> Tensor:
     """As `FluxTransformer2DModel.forward` makes it, which is given both numbers a thousandth of what it embeds."""
     dtype = arguments["hidden_states"].dtype
     pooled, guidance = arguments["pooled_projections"], arguments.get("guidance")
     conditions = [timestep] if guidance is None else [timestep, guidance]
-    return call(transformer.time_text_embed, *(condition.to(dtype) * 1000 for condition in conditions), pooled)
+    return embed(*(condition.to(dtype) * 1000 for condition in conditions), pooled)
 
 
 def _text_norms(transformer: nn.Module) -> list[nn.Module]:

@@ -28,6 +28,7 @@ class ActiveTokens:
     def __init__(self, positions: Tensor) -> None:
         """Positions are `(1, K)` for all items of a batch, or `(B, K)`."""
         self.positions_BK = positions
+        self.is_for_all = positions.shape[0] == 1
         self.is_active = True
         self.one = torch.ones(1, 1)
 
@@ -37,20 +38,38 @@ class ActiveTokens:
             self.positions_BK = self.positions_BK.to(text.device)
         if (self.one.device, self.one.dtype) != (text.device, text.dtype):
             self.one = self.one.to(device=text.device, dtype=text.dtype)
-        self.index_BK1 = self.positions_BK.expand(text.shape[0], -1)[:, :, None]
+        self.positions_K = self.positions_BK[0]
 
     def select(self, hidden: Tensor) -> Tensor:
         """The active tokens' rows of a text sequence, or of one that begins with the text, `(B, K, ·)`."""
-        return hidden.gather(1, self.index_BK1.expand(-1, -1, hidden.shape[2]))
+        if self.is_for_all:
+            return hidden.index_select(1, self.positions_K)
+        return hidden.gather(1, self.positions_BK[:, :, None].expand(-1, -1, hidden.shape[2]))
 
     def write(self, hidden: Tensor, rows_BKD: Tensor) -> Tensor:
         """Write the active tokens' rows into `hidden`, which a block has just made and nobody else holds."""
-        return hidden.scatter_(1, self.index_BK1.expand(-1, -1, hidden.shape[2]), rows_BKD)
+        if self.is_for_all:
+            return hidden.index_copy_(1, self.positions_K, rows_BKD)
+        return hidden.scatter_(1, self.positions_BK[:, :, None].expand(-1, -1, hidden.shape[2]), rows_BKD)
 
     def gate(self, hidden: Tensor, base_gate_BD: Tensor, gate_BKD: Tensor) -> Tensor:
         """`hidden` times its gate: the base gate for every token but the active ones."""
         gated = hidden * base_gate_BD[:, None]
         return self.write(gated, self.select(hidden) * gate_BKD)
+
+
+class StandIn(nn.Module):
+    """In the place of a module whose output is known beforehand for the step that runs."""
+
+    current: Tensor
+
+    def __init__(self, module: nn.Module, tokens: ActiveTokens) -> None:
+        super().__init__()
+        self.module = (module,)  # in a tuple, so that its weights are not among the transformer's
+        self.tokens = tokens
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.current if self.tokens.is_active else self.module[0](*inputs)
 
 
 class DoubleStream:

@@ -127,6 +127,22 @@ def test_an_offset_for_all_tokens_is_in_the_table() -> None:
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_offsets_for_all_tokens_of_each_item_are_in_the_table_if_attached_before_it() -> None:
+    transformer, inputs, rows = tiny_transformer(), inputs_at(1, batch=2), rows_at(*TWO_PROMPTS)
+    offset = torch.randn(2, DIM, generator=torch.Generator().manual_seed(5))
+    with attach_to_all(transformer, offset):
+        ours = run(transformer, inputs, rows)
+        with torch.no_grad(), attach(transformer, dense(rows)):
+            expected = transformer(**inputs)[0]
+    torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
+    with (
+        attach_table(transformer, rows, schedule=lambda: SCHEDULE),
+        pytest.raises(ModulationError, match="first, then the table"),
+        attach_to_all(transformer, offset),
+    ):
+        pass
+
+
 def test_a_table_is_in_the_dtype_of_the_pass_and_close_in_bfloat16() -> None:
     transformer, rows = tiny_transformer().to(torch.bfloat16), rows_at((1, 2))
     inputs = {
@@ -194,10 +210,10 @@ def test_a_table_saves_a_quarter_of_the_resident_bytes() -> None:
         axes_dims_rope=(4, 4, 8),
     )
     rows = TokenRows(torch.tensor([[1, 2]]), torch.ones(1, 1, 2, 128), TEXT_LEN)
-    before = nbytes(transformer)
+    before, embedder = nbytes(transformer), transformer.time_text_embed  # which stays where it is
     with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE) as table:
         transformer(**inputs_at(0))
-        after = nbytes(transformer) + table.nbytes
+        after = nbytes(transformer) + nbytes(embedder) + table.nbytes
     assert nbytes(transformer) == before
     assert after < 0.75 * before, f"{after} of {before} bytes are resident"
 
