@@ -31,10 +31,10 @@ from generator.slides import Slide, find_target
 from generator.text_directions import text_direction
 from generator.tokens import TokenSpan, find_token_spans
 
-PICTURES_AT_ONCE = 8
+PICTURES_AT_ONCE = 4
 IMAGE_TOKENS_AT_ONCE = 4096
-"""Several pictures go through the transformer together up to these numbers: eight of Pocket's, one of 1024×1024 pixels,
-where a GPU is busy with one and several only take memory (docs/speed.md)."""
+"""Several pictures go through the transformer together up to these numbers: four of Pocket's, as more are no faster
+(docs/LOG.md), and one of 1024×1024 pixels, where a GPU is busy with one and several only take memory."""
 PROBED_SIGMA = 0.95
 """Noise level at which keys are compared: high, where a picture's subjects are decided."""
 
