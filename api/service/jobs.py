@@ -18,7 +18,7 @@ from api.service.outbox import put_into_outbox
 from api.service.owned import owned_row
 from api.service.tables import events, jobs, tasks
 
-JobKind = Literal["scene", "book", "story", "concept", "pages"]
+JobKind = Literal["scene", "book", "story", "concept", "pages", "caption"]
 JobState = Literal["queued", "running", "succeeded", "failed", "canceled"]
 OPEN: Final = ("queued", "running")
 ENDED: Final = ("succeeded", "failed", "canceled")
@@ -36,7 +36,7 @@ class Job:
     owner: str
     kind: JobKind
     subject: str
-    """Id of the book, scene, story or concept that it makes."""
+    """Id of the book, scene, story or concept that it makes; a caption has none, so that of its picture."""
     state: JobState
     attempt: int
     """Counts from 1; a retry is another attempt."""

@@ -171,6 +171,19 @@ class PagesPayload(_Frozen):
     binding: Binding | None = None
 
 
+class DescribePayload(_Frozen):
+    """Asks for a caption of a picture."""
+
+    picture: str
+    """Hash of the picture, a PNG."""
+
+
+class Described(_Frozen):
+    """A caption to learn by; None where nothing was recognized."""
+
+    caption: str | None
+
+
 class LearnPayload(_Frozen):
     """Asks for concepts of one picture."""
 

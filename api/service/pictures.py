@@ -17,7 +17,7 @@ from api.errors import LockMismatch
 from api.service.banks import bank_of
 from api.service.database import Database
 from api.service.model_info import tell_model
-from api.service.payloads import Drawn, DrawPayload, LearnPayload, Learnt, ModelInfo
+from api.service.payloads import Described, DescribePayload, Drawn, DrawPayload, LearnPayload, Learnt, ModelInfo
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.service.tasks import Task, TaskKind
@@ -51,8 +51,8 @@ class PictureWork:
 
     @property
     def handlers(self) -> Mapping[TaskKind, Handler]:
-        """Pictures and concepts."""
-        return {"draw": self._draw, "learn": self._learn}
+        """Pictures, concepts and captions."""
+        return {"draw": self._draw, "learn": self._learn, "describe": self._describe}
 
     def prepare(self) -> bool:
         """Load the model, and tell everybody which it is."""
@@ -172,6 +172,17 @@ class PictureWork:
         )
         checkpoint_path.unlink(missing_ok=True)
         return Done(result=Learnt(concepts=tuple(concept.id for concept in kept)).model_dump(mode="json"))
+
+    def _describe(self, task: Task, report: Report) -> Done:
+        """A caption by Pocket's probe, which knows Pocket's world; with another model there is none."""
+        payload = DescribePayload.model_validate(task.payload)
+        report("describing", {"stage": "describing"})
+        caption = None
+        if self._load().model.lexicon is not None:
+            from pocket.captioner import caption_of
+
+            caption = caption_of(Image.open(BytesIO(self._store.get(payload.picture))))
+        return Done(result=Described(caption=caption).model_dump(mode="json"))
 
 
 def _check_inputs(payload: DrawPayload, studio: "Studio") -> None:

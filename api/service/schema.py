@@ -124,7 +124,7 @@ class JobAnswer(_Answer):
     def of(cls, job: Job) -> Self:
         """What a job is told as."""
         place = f"/v1/jobs/{job.id}"
-        made = PLACES[job.kind].format(job.subject)
+        made = {job.kind: PLACES[job.kind].format(job.subject)} if job.kind in PLACES else {}
         return cls(
             id=job.id,
             kind=job.kind,
@@ -136,7 +136,7 @@ class JobAnswer(_Answer):
             created_at=at(job.created_at),
             started_at=at(job.started_at) if job.started_at is not None else None,
             completed_at=at(job.finished_at) if job.finished_at is not None else None,
-            links={"self": place, "events": f"{place}/events", "cancel": f"{place}/cancel", job.kind: made},
+            links={"self": place, "events": f"{place}/events", "cancel": f"{place}/cancel"} | made,
         )
 
 
@@ -147,7 +147,7 @@ PLACES: dict[JobKind, str] = {
     "concept": "/v1/concepts/{}",
     "pages": "/v1/books/{}/pages",
 }
-"""Where what a job makes is found."""
+"""Where what a job makes is found; a caption is in the job's result."""
 
 
 class SceneAnswer(_Answer):

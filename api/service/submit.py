@@ -20,6 +20,7 @@ from api.service.model_info import ask_model
 from api.service.payloads import (
     Binding,
     BookLook,
+    DescribePayload,
     DrawPayload,
     LearnPayload,
     PageDrawing,
@@ -222,6 +223,23 @@ def submit_concepts(services: Services, owner: str, payload: LearnPayload) -> Jo
         kind="concept",
         subject=wanted[0],
         request={"learn": payload.model_dump(mode="json")},
+        add_rows=lambda *_: None,
+    )
+
+
+def submit_caption(services: Services, owner: str, picture: str) -> Job:
+    """Take on a caption for a picture that is in the store.
+
+    Args:
+        picture: Its hash.
+    """
+    describe = DescribePayload(picture=picture).model_dump(mode="json")
+    return accept(
+        services,
+        owner=owner,
+        kind="caption",
+        subject=picture,
+        request={"describe": describe},
         add_rows=lambda *_: None,
     )
 

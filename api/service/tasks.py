@@ -18,9 +18,15 @@ from api.service.errors import TaskCanceled
 from api.service.jobs import ENDED, OPEN, Json, add_event
 from api.service.tables import jobs, tasks, workers
 
-TaskKind = Literal["write", "draw", "learn", "bind"]
+TaskKind = Literal["write", "draw", "learn", "bind", "describe"]
 Role = Literal["text", "draw"]
-ROLE_OF: Final[Mapping[TaskKind, Role]] = {"write": "text", "bind": "text", "draw": "draw", "learn": "draw"}
+ROLE_OF: Final[Mapping[TaskKind, Role]] = {
+    "write": "text",
+    "bind": "text",
+    "draw": "draw",
+    "learn": "draw",
+    "describe": "draw",
+}
 MAX_STARTS: Final = 10
 """A task that so many workers died of is given up: something in it kills them."""
 

@@ -18,7 +18,17 @@ from api.service.book_state import BookState
 from api.service.engine import Steps
 from api.service.errors import TaskCanceled, TaskFailed, task_failed
 from api.service.jobs import ENDED, Job, JobKind, Jobs
-from api.service.payloads import BindPayload, BookLook, Bound, Drawn, DrawPayload, Learnt, PagesPayload, Written
+from api.service.payloads import (
+    BindPayload,
+    BookLook,
+    Bound,
+    Described,
+    Drawn,
+    DrawPayload,
+    Learnt,
+    PagesPayload,
+    Written,
+)
 from api.service.tables import books, scenes, stories
 from api.service.tasks import NewTask, TaskEnd, TaskKind, TaskQueue, task_id
 
@@ -54,6 +64,7 @@ class JobWorkflows:
             "story": self._story,
             "book": self._book,
             "concept": self._concept,
+            "caption": self._caption,
             "pages": self._pages,
         }
 
@@ -110,6 +121,10 @@ class JobWorkflows:
     async def _concept(self, job: Job, steps: Steps) -> None:
         learnt = await self._do(job, steps, "learn", "learn", job.request["learn"], result=Learnt)
         self._jobs.succeed(job.id, {"concepts": list(learnt.concepts)}, also=lambda _: None)
+
+    async def _caption(self, job: Job, steps: Steps) -> None:
+        described = await self._do(job, steps, "describe", "describe", job.request["describe"], result=Described)
+        self._jobs.succeed(job.id, {"caption": described.caption}, also=lambda _: None)
 
     async def _pages(self, job: Job, steps: Steps) -> None:
         """Pictures for a book that was made, new editions of it, or both."""
@@ -200,7 +215,13 @@ class JobWorkflows:
         return result.model_validate(end.result)
 
 
-_STAGES: Mapping[TaskKind, str] = {"write": "writing", "draw": "drawing", "learn": "learning", "bind": "binding"}
+_STAGES: Mapping[TaskKind, str] = {
+    "write": "writing",
+    "draw": "drawing",
+    "learn": "learning",
+    "bind": "binding",
+    "describe": "describing",
+}
 
 
 def _drawing(lock: BookLock, picture: LockedPicture, *, index: int, of: int) -> DrawPayload:

@@ -9,18 +9,35 @@ const tell = (message) => {
   document.getElementById("notice").scrollIntoView({ block: "nearest" });
 };
 
-document.addEventListener("change", ({ target }) => {
-  const place = target.dataset.preview && document.getElementById(target.dataset.preview);
-  if (!place) return;
+const showChosen = (field) => {
+  const place = document.getElementById(field.dataset.preview);
   if (place.src) URL.revokeObjectURL(place.src);
-  const file = target.files[0];
+  const file = field.files[0];
   place.hidden = !file;
   if (file) place.src = URL.createObjectURL(file);
+};
+document.addEventListener("change", ({ target }) => {
+  if (target.dataset.preview) showChosen(target);
 });
 
+// A browser that goes back restores a slider, but not what is written beside it.
+const tellValue = (field) => {
+  document.getElementById(field.dataset.output).value = field.value;
+};
 document.addEventListener("input", ({ target }) => {
-  const output = target.dataset.output && document.getElementById(target.dataset.output);
-  if (output) output.value = target.value;
+  if (target.dataset.output) tellValue(target);
+});
+window.addEventListener("load", () => document.querySelectorAll("[data-output]").forEach(tellValue));
+
+// A button that offers words for a field.
+document.addEventListener("click", ({ target }) => {
+  const offer = target.closest("[data-fill]");
+  if (!offer) return;
+  const field = document.getElementById(offer.dataset.fill);
+  field.value = offer.value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.focus();
+  offer.parentElement.replaceChildren();
 });
 
 // Drafts: the words of a field that have not been sent yet. A field with data-draft="send" is sent again at once.
@@ -67,8 +84,8 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
     field.value = field.defaultValue = "";
     noteDraft(field);
   }
-  for (const field of elt.querySelectorAll("[data-preview]")) field.dispatchEvent(new Event("change", { bubbles: true }));
-  elt.querySelector("#words").replaceChildren();
+  elt.querySelectorAll("[data-preview]").forEach(showChosen);
+  for (const place of elt.querySelectorAll("#words, #suggestion")) place.replaceChildren();
 });
 
 // Another tab may have changed what this one shows: it is fetched once this one is looked at again, or turns out stale.
@@ -80,7 +97,9 @@ document.addEventListener("visibilitychange", () => {
 });
 document.addEventListener("stale", lookAgain);
 
-document.addEventListener("htmx:beforeRequest", ({ target }) => {
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const { target } = event;
+  if (target.type === "file" && !target.files.length) event.preventDefault();
   if (!target.matches("[data-again]")) document.getElementById("notice").replaceChildren();
 });
 

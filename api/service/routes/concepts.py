@@ -114,7 +114,7 @@ def learn_payload(
     """
     try:
         return LearnPayload(
-            picture=_kept_picture(services, content),
+            picture=keep_picture(services, content),
             caption=caption,
             concepts=tuple(parse_concept(text) for text in concepts),
             steps=steps,
@@ -125,8 +125,12 @@ def learn_payload(
         raise InvalidInput(f"Nothing can be learnt from that: {error}. Change that and try again.") from error
 
 
-def _kept_picture(services: Services, content: bytes) -> str:
-    """The hash of an uploaded picture, of which nothing but its pixels is kept."""
+def keep_picture(services: Services, content: bytes) -> str:
+    """The hash of an uploaded picture, of which nothing but its pixels is kept.
+
+    Raises:
+        UnreadablePicture: It is none, or too large.
+    """
     return services.store.put(reencode(content))
 
 

@@ -9,12 +9,12 @@ from fastapi.responses import HTMLResponse
 from api.service.banks import bank_of
 from api.service.errors import InvalidInput
 from api.service.jobs import OPEN, Job
-from api.service.routes.concepts import learn_payload
+from api.service.routes.concepts import keep_picture, learn_payload
 from api.service.schema import SceneRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render, render_page
 from api.service.studio.words import choices_of
-from api.service.submit import submit_concepts, submit_scene
+from api.service.submit import submit_caption, submit_concepts, submit_scene
 from concepts.schema import Concept, ConceptKind
 
 router = APIRouter(include_in_schema=False, route_class=StudioRoute)
@@ -55,6 +55,19 @@ def words(
     """The words of a caption to choose concepts from."""
     taken = bank_of(services.settings, principal.owner).ids()
     return html(render(services, "words", choices=choices_of(caption, chosen or (), taken), kinds=KINDS))
+
+
+@router.post("/bank/caption")
+async def suggest_caption(
+    services: ServicesDep, principal: PrincipalDep, picture: Annotated[UploadFile, File()]
+) -> HTMLResponse:
+    """Begin to find words for a picture that was chosen."""
+    content = await picture.read()
+
+    def submit() -> Job:
+        return submit_caption(services, principal.owner, keep_picture(services, content))
+
+    return html(render(services, "suggestion", job=await asyncio.to_thread(submit)))
 
 
 @router.post("/bank")

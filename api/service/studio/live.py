@@ -58,6 +58,17 @@ def learning_picture(job_id: str, sha256: str, services: ServicesDep, principal:
     return answer_artifact(services.store, artifact)
 
 
+@router.get("/live/caption/{job_id}")
+async def follow_caption(job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """What a picture may show, once it is known."""
+    job = await asyncio.to_thread(services.jobs.get, principal.owner, job_id)
+
+    def parts(now: Job, _: Event | None) -> Sequence[str]:
+        return [render(services, "suggestion_state", job=now)]
+
+    return EventSourceResponse(stream_parts(services, job, parts), ping=_PING_S)
+
+
 @router.get("/live/scene/{job_id}")
 async def follow_scene(job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
     """How a single picture comes into being."""

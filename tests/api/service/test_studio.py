@@ -1,7 +1,12 @@
 """The studio's pages in a real browser against a real server with keys, by keyboard, by day and by night."""
 
+import json
+import shutil
+import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,29 +16,66 @@ from playwright.sync_api import Browser, Page, expect
 from api.service.authentication import COOKIE
 from api.service.database import Database
 from api.service.keys import KeyStore
+from api.settings import SAMPLE_BANK_DIR
+from story.schema import StoryRequest
 from tests.api.service.running import RunningServer, running_server
+from tests.publications import complaints_of
+from tests.story.builders import BANK
+from tests.story.misbehaving_server import Behaviour, MisbehavingServer, misbehaving
 
 pytest_plugins = ["tests.browser"]
 
 PARTIAL = {"HX-Request": "true"}
+SLOW = 300_000
+"""Milliseconds for what the picture model does on a busy core."""
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
+HOSTILE_WORDS = '&lt;img src=x onerror=alert(1)&gt; {{ 7 * 7 }} "onload=alert(2) x=".'
 MakePage = Callable[[str | None], Page]
 """A page of a browser of its own, signed in as somebody or nobody."""
 
 
 @pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("studio")
+
+
+@pytest.fixture(scope="module")
+def keys(data_dir: Path) -> dict[str, str]:
     """A key for each of two people, and one that may only read."""
-    with closing(Database.open(f"sqlite:///{tmp_path_factory.getbasetemp() / 'studio.sqlite'}")) as database:
+    with closing(Database.open(f"sqlite:///{data_dir / 'fableverse.sqlite'}")) as database:
         store = KeyStore(database)
         made = {owner: store.create(owner, scopes=["read", "write"])[0] for owner in ("mum", "dad")}
         return made | {"reader": store.create("mum", scopes=["read"])[0]}
 
 
+class Teller:
+    """A language model whose answers can be held up, so that a story stays under way as long as a test wants."""
+
+    def __init__(self) -> None:
+        self.behaviour: Behaviour = "good"
+        self.may_go_on = threading.Event()
+        self.server: MisbehavingServer
+
+    def next_behaviour(self) -> Behaviour:
+        """Words come at once; what comes after them when it may."""
+        asked = self.server.requests[-1]["response_format"]["json_schema"]["name"]
+        if asked == "ScenesAnswer":
+            self.may_go_on.wait(120)
+        return self.behaviour
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Iterator[RunningServer]:
-    folder = tmp_path_factory.mktemp("studio")
-    options = ["--ask-keys", "--database", f"sqlite:///{tmp_path_factory.getbasetemp() / 'studio.sqlite'}"]
-    with running_server(folder, bank_dir=folder / "bank", options=options, path="/livez") as running:
+def teller() -> Iterator[Teller]:
+    teller = Teller()
+    with misbehaving(StoryRequest(idea="a fox", catalog=BANK, pages=4), teller.next_behaviour) as teller.server:
+        yield teller
+
+
+@pytest.fixture(scope="module")
+def server(data_dir: Path, keys: dict[str, str], teller: Teller, pocket_model_dir: Path) -> Iterator[RunningServer]:
+    del pocket_model_dir
+    options = ["--ask-keys", "--llm", "openai:teller", "--base-url", teller.server.address, "--moderation", "off"]
+    with running_server(data_dir, bank_dir=data_dir / "bank", options=options, path="/livez") as running:
         yield running
     log = running.log()
     assert "Traceback" not in log and '"request_failed"' not in log
@@ -63,13 +105,15 @@ def make_page(chromium: Browser, server: RunningServer, keys: dict[str, str], fa
     with ExitStack() as opened:
 
         def make(owner: str | None) -> Page:
-            context = chromium.new_context(base_url=server.url, viewport={"width": 1180, "height": 900})
+            size = {"width": 1180, "height": 900}
+            context = chromium.new_context(base_url=server.url, viewport=size, reduced_motion="reduce")
             opened.callback(context.close)
             context.set_default_timeout(60_000)
             if owner is not None:
                 context.add_cookies([{"name": COOKIE, "value": keys[owner], "url": server.url}])
             page = context.new_page()
             page.on("pageerror", lambda error: faults.append(str(error)))
+            page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
             page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
             return page
 
@@ -119,6 +163,150 @@ def test_what_is_typed_outlives_a_reload_until_it_is_sent(page: Page) -> None:
     page.locator("#caption").fill("")
     page.reload()
     expect(page.locator("#learn")).not_to_have_attribute("open", "")
+
+
+def test_a_picture_becomes_a_concept_and_an_idea_a_book(page: Page, teller: Teller, tmp_path: Path) -> None:
+    learn_rusty_again(page)
+    try_out(page)
+    make_a_book(page, teller)
+    edit_the_book(page)
+    take_it_away(page, tmp_path)
+
+
+def learn_rusty_again(page: Page) -> None:
+    """From its picture, watched, after it was deleted."""
+    page.goto("/bank/rusty")
+    page.get_by_text("Delete…").click()
+    page.get_by_role("button", name="Delete Rusty").click()
+    expect(page.get_by_role("link", name="Clover")).to_be_visible()
+    expect(page.get_by_role("link", name="Rusty")).to_have_count(0)
+    page.locator("#learn > summary").click()
+    page.locator("#picture").set_input_files(SAMPLE_BANK_DIR / "rusty" / "source.png")
+    page.get_by_role("button", name="Take it").click(timeout=SLOW)
+    expect(page.locator("#caption")).to_have_value("a fox wearing a scarf standing in the meadow in daylight")
+    page.locator(".chip", has_text="fox").click()
+    page.locator("#id-1-fox").fill("rusty")
+    page.locator("#learn .more > summary").click()
+    page.locator("#steps").fill("4")
+    page.get_by_role("button", name="Start learning").click()
+    expect(page.get_by_alt_text("Drawn with what is learnt so far")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("heading", name="Learnt rusty")).to_be_visible(timeout=SLOW)
+    expect(page.locator("#cards").get_by_role("link", name="Rusty")).to_be_visible()
+
+
+def try_out(page: Page) -> None:
+    """A picture at another strength, by keyboard."""
+    page.get_by_role("link", name="Look at rusty").click()
+    page.locator("#strength").press("ArrowRight")
+    expect(page.locator("#strength-value")).to_have_text("1.1")
+    page.get_by_role("button", name="Draw").press("Enter")
+    expect(page.locator("#tried img")).to_be_visible(timeout=SLOW)
+    expect(page.locator("#tried figcaption")).to_have_text("Strength 1.1, seed 0")
+    check_axe(page)
+
+
+def make_a_book(page: Page, teller: Teller) -> None:
+    """Its words are there while they are written, then its pages as they are drawn."""
+    teller.may_go_on.clear()
+    page.goto("/books/new")
+    page.locator("#idea").fill("a fox who walks on")
+    page.get_by_role("radio", name="Rusty").check()
+    page.locator("#pages").select_option("4")
+    page.get_by_role("checkbox", name="PDF for screens").uncheck()
+    page.get_by_role("button", name="Make the book").click()
+    expect(page.locator(".draft", has_text="Rusty took step 4.")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".draft", has_text="Rusty and the Sea")).to_be_visible()
+    check_axe(page)
+    teller.may_go_on.set()
+    expect(page.locator("#title")).to_have_value("Rusty and the Sea", timeout=SLOW)
+    assert page.locator("#page-p1 .word").all_text_contents() == ["fox, drawn as rusty", "cat, drawn as luna"]
+    expect(page.locator(".page .frame progress").first).to_be_visible(timeout=SLOW)
+    expect(page.locator(".page .frame img")).to_have_count(5, timeout=SLOW)
+    expect(page.get_by_role("link", name="Read the book")).to_be_visible(timeout=SLOW)
+    expect(page.locator("#told")).to_have_text("Done.")
+    check_axe(page)
+
+
+def edit_the_book(page: Page) -> None:
+    """Words in two tabs, another prompt and two candidates for it, a lock, another order, undone."""
+    other = page.context.new_page()
+    other.goto(page.url)
+    page.locator("#text-p2").fill(HOSTILE_WORDS)
+    page.locator("#text-p2").blur()
+    expect(page.get_by_role("button", name="Undo “Edit words”")).to_be_enabled()
+    other.locator("#text-p3").fill("Luna ran home.")
+    other.reload()
+    expect(other.locator("#text-p2")).to_have_value(HOSTILE_WORDS)
+    expect(other.locator("#text-p3")).to_have_value("Luna ran home.")
+    expect(other.get_by_role("button", name="Undo “Edit words”")).to_be_enabled()
+    other.close()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#text-p3")).to_have_value("Luna ran home.")
+    page.locator("#edit-p1 > summary").click()
+    page.locator("#prompt-p1").fill("a fox sitting and a cat standing in the forest")
+    page.locator("#save-p1").click()
+    expect(page.locator("#figure-p1")).to_contain_text("To be drawn")
+    page.locator("#candidates-p1").select_option("2")
+    page.locator("#draw-p1").click()
+    expect(page.locator("#figure-p1 .candidates button")).to_have_count(2, timeout=SLOW)
+    second = page.locator("#figure-p1 .candidates button").last
+    second.click()
+    expect(second).to_have_attribute("aria-pressed", "true")
+    page.locator("#lock-p1").click()
+    expect(page.locator("#page-p1 .tag")).to_have_text("Locked")
+    page.locator("#down-p1").press("Enter")
+    expect(page.locator(".page").nth(2)).to_have_id("page-p1")
+    expect(page.locator("#down-p1")).to_be_focused()
+    page.locator("#undo").click()
+    expect(page.locator(".page").nth(1)).to_have_id("page-p1")
+
+
+def take_it_away(page: Page, folder: Path) -> None:
+    """Bound again, read in the browser, where hostile words stay words, and downloaded as an EPUB that is in order."""
+    page.locator("#bind").click()
+    expect(page.locator(".stale")).to_have_count(0, timeout=SLOW)
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Read the book").click()
+    expect(opened.value.locator("body")).to_contain_text(HOSTILE_WORDS)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="EPUB, as laid out").click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    assert complaints_of(path) == []
+    with zipfile.ZipFile(path) as epub:
+        assert any(b"Luna ran home." in epub.read(name) for name in epub.namelist())
+
+
+@pytest.mark.parametrize("behaviour", ["hostile"])
+def test_hostile_words_stay_words_while_a_story_is_written(
+    page: Page, clients: dict[str, httpx.Client], teller: Teller, behaviour: Behaviour
+) -> None:
+    teller.behaviour = behaviour
+    teller.may_go_on.clear()
+    wish = {"idea": "a fox <img src=x onerror=alert(1)>", "pages": "4", "formats": "html"}
+    place = clients["mum"].post("/books", data=wish).headers["location"]
+    page.goto(place)
+    expect(page.locator(".draft").nth(1)).to_contain_text("<script>alert", timeout=SLOW)
+    page.goto("/")
+    expect(page.locator("#shelf")).to_contain_text("<img src=x onerror=alert(1)>")
+    clients["mum"].post(f"/v1/jobs/{clients['mum'].get('/v1/jobs').json()['data'][0]['id']}/cancel")
+    teller.may_go_on.set()
+    teller.behaviour = "good"
+
+
+def test_a_hostile_concept_stays_words(page: Page, clients: dict[str, httpx.Client], data_dir: Path) -> None:
+    clients["mum"].get("/bank")
+    folder = data_dir / "banks" / "mum" / "evil"
+    shutil.copytree(SAMPLE_BANK_DIR / "luna", folder)
+    record = json.loads((folder / "concept.json").read_text())
+    record |= {"id": "evil", "caption": f"a cat {HOSTILE}", "base_model_name": HOSTILE}
+    (folder / "concept.json").write_text(json.dumps(record))
+    page.goto("/bank/evil")
+    expect(page.locator("main")).to_contain_text(HOSTILE)
+    for place in ("/bank", "/books/new"):
+        page.goto(place)
+        expect(page.get_by_text("Evil")).not_to_have_count(0)
+    shutil.rmtree(folder)
 
 
 def test_signing_in_and_out(make_page: MakePage, keys: dict[str, str], faults: list[str]) -> None:

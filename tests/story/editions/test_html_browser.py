@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from story.design import Design
 from tests.story.book_samples import a_story, bind, make_book, paint, paint_all
+from tests.story.editions.test_html import HOSTILE
 from tests.story.tales import tale
 
 pytest_plugins = ("tests.browser",)
@@ -367,11 +368,18 @@ def test_print_gives_the_cover_each_page_and_the_last_page_a_sheet(page: Page, b
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1 + 3 + 1
 
 
-def test_a_hostile_title_is_a_title(page: Page, tmp_path: Path):
-    title = "<script>alert('boo')</script>"
-    page.goto(make_book(tmp_path, a_story(pages=1, title=title)).as_uri())
-    assert page.title() == title
-    expect(page.locator(".title")).to_have_text(title)
+def test_hostile_words_stay_words_and_run_nothing(page: Page, tmp_path: Path):
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    story = a_story(pages=1, title=HOSTILE)
+    hostile = story.pages[0].model_copy(
+        update={"text": HOSTILE, "scene": story.cover.model_copy(update={"alt": HOSTILE})}
+    )
+    page.goto(make_book(tmp_path, story.model_copy(update={"pages": (hostile,)})).as_uri())
+    assert page.title() == HOSTILE
+    expect(page.locator(".title")).to_have_text(HOSTILE)
+    expect(page.locator("#page-1")).to_contain_text("<img src=x onerror=alert(2)>")
+    assert dialogs == []
 
 
 def test_the_policy_stops_foreign_script_and_pictures(chromium: Browser, tmp_path: Path):
