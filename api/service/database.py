@@ -9,6 +9,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
 
+# Whoever opens the database first makes all of its tables, so all have to be known here.
+import api.service.book_tables
+import api.service.edge_tables  # noqa: F401
 from api.service.errors import UnusableDatabase
 from api.service.tables import SCHEMA_VERSION, meta, metadata
 

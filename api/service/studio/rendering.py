@@ -1,6 +1,7 @@
 """How the studio answers: pages and parts of pages from templates, and errors that a person can read where they are."""
 
 import functools
+import json
 from collections.abc import Callable, Coroutine
 from html import escape
 from pathlib import Path
@@ -10,6 +11,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.service.errors import EditConflict, status_of
 from api.service.hosts import SAFE_METHODS
@@ -97,8 +99,18 @@ class StudioRoute(APIRoute):
                 return _told(request, str(error), status_of(error).value)
             except RequestValidationError as error:
                 return _told(request, "; ".join(_in_words(each) for each in error.errors()), 422)
+            except (OSError, SQLAlchemyError) as error:
+                return _told(request, *await _foreseen(request, error))
 
         return answer
+
+
+async def _foreseen(request: Request, error: Exception) -> tuple[str, int]:
+    """Message and status that programs are given for a disk or database that fails."""
+    handlers = request.app.exception_handlers
+    handler = next(handlers[cls] for cls in type(error).__mro__ if cls in handlers)
+    answer = await handler(request, error)
+    return json.loads(answer.body)["detail"], answer.status_code
 
 
 def _in_words(error: dict[str, Any]) -> str:

@@ -1,6 +1,9 @@
 """Keys open what they are for, as long as they are good; the database never has one that would open anything."""
 
 import json
+import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from api.errors import UsageError
 from api.service.database import Database
 from api.service.edge_tables import api_keys
 from api.service.keys import KeyStore
+from api.service.tables import metadata
 
 
 class Clock:
@@ -92,6 +96,15 @@ def test_use_is_noted_once_a_minute(keys: KeyStore, clock: Clock) -> None:
 def test_an_owner_is_never_a_path(keys: KeyStore, owner: str) -> None:
     with pytest.raises(UsageError, match="owner"):
         keys.create(owner, scopes=["read"])
+
+
+def test_a_database_that_is_made_for_the_first_key_has_every_table(tmp_path: Path) -> None:
+    program = "import sys; from api.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "keys", "create", "mum", "--data", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    with closing(sqlite3.connect(tmp_path / "fableverse.sqlite")) as database:
+        made = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert made == set(metadata.tables)
 
 
 def test_the_command_makes_lists_and_revokes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,11 +11,16 @@ from pathlib import Path
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from fastapi import APIRouter, FastAPI
+from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy.exc import OperationalError
 
 from api.service.authentication import COOKIE
 from api.service.database import Database
 from api.service.keys import KeyStore
+from api.service.problems import install_problems
+from api.service.studio.rendering import StudioRoute
 from api.settings import SAMPLE_BANK_DIR
 from story.schema import StoryRequest
 from tests.api.service.running import RunningServer, running_server
@@ -371,6 +376,21 @@ def test_nobody_sees_or_changes_what_is_anothers(clients: dict[str, httpx.Client
     assert "mum&#39;s idea" in mum.get("/").text and "mum&#39;s idea" not in dad.get("/").text
     assert dad.post("/bank/rusty/delete").headers["location"] == "/bank"
     assert dad.get("/bank/rusty").status_code == 404 and mum.get("/bank/rusty").status_code == 200
+
+
+def test_a_database_that_fails_is_told_on_the_page() -> None:
+    router = APIRouter(route_class=StudioRoute)
+
+    @router.get("/")
+    def fails() -> None:
+        raise OperationalError("SELECT 1", {}, Exception("gone"))
+
+    app = FastAPI()
+    app.state.services = None
+    app.include_router(router)
+    install_problems(app)
+    answer = TestClient(app).get("/", headers=PARTIAL)
+    assert (answer.status_code, answer.text) == (503, "<p>The database cannot be used now. Try again.</p>")
 
 
 def test_a_key_that_may_only_read_is_told_so_on_the_page(clients: dict[str, httpx.Client]) -> None:
