@@ -37,8 +37,9 @@ def attach_table(transformer: nn.Module, rows: TokenRows, *, schedule: Schedule)
 
     The table is computed in the first pass, and again in one that is given another tensor as pooled text or guidance
     than before, or is at a timestep that the schedule did not have then. It is in the dtype of the pass, and carries no
-    gradients. Choose adapters (LoRA) before. Blocks that were compiled under one table are not compiled again under
-    another one whose rows have the same shape.
+    gradients. Choose adapters (LoRA) before, and save the model after: the layers that stand aside are not in it
+    meanwhile. Blocks that were compiled under one table are not compiled again under another one whose rows have the
+    same shape.
 
     Args:
         transformer: Of a family whose norms can be tabled; its weights, code and state are left as they were.
