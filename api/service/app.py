@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 import api
 from api.service.edge import install_edge
+from api.service.idempotency import AnswerMemory
 from api.service.routes import books, concepts, docs, health, images, jobs, metrics, pages, scenes, stories, webhooks
 from api.service.services import rules_of, running_services
 from api.service.settings import ServiceSettings
@@ -22,6 +23,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running_services(settings) as services:
             app.state.services = services
+            await asyncio.to_thread(AnswerMemory(services.database).release_all)
             courier = Courier(services.database, rules=rules_of(settings), metrics=app.state.metrics)
             delivering = asyncio.create_task(courier.run())
             try:

@@ -126,6 +126,18 @@ class AnswerMemory:
                 .values(claimed_until=self._clock())
             )
 
+    def release_all(self) -> None:
+        """Gives up every request that is not answered: those of a process that was the service before this one.
+
+        Should one be answered after all, nothing is made twice, as its seed stays.
+        """
+        with self._database.write() as connection:
+            connection.execute(
+                update(remembered_answers)
+                .where(remembered_answers.c.status.is_(None))
+                .values(claimed_until=self._clock())
+            )
+
 
 class Idempotency:
     """ASGI middleware for every POST with the header. Goes inside `Authentication`."""

@@ -50,9 +50,9 @@ class Job:
     finished_at: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Event:
-    """One thing that happened to a job."""
+    """One thing that happened to a job; equal to nothing but itself."""
 
     job_id: str
     number: int

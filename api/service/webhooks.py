@@ -8,10 +8,12 @@ import asyncio
 import base64
 import random
 import secrets
+import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -148,13 +150,25 @@ class Courier:
     async def deliver_due(self) -> int:
         """Makes one attempt at each event that is due, some at a time, and gives their number."""
         due = await run_in_threadpool(self._lease)
+        if not due:
+            return 0
+        tls = await run_in_threadpool(lambda: self._tls)
         # Neither proxies nor anything else of the environment: a proxy would resolve names anew.
-        async with httpx.AsyncClient(trust_env=False, timeout=self._rules.timeout_s) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=self._rules.timeout_s, verify=tls) as client:
             await asyncio.gather(*(self._attempt(row, client) for row in due))
         return len(due)
 
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Read once, and not on the event loop: reading certificates takes long enough for every request to feel it."""
+        return httpx.create_ssl_context(trust_env=False)
+
     def _lease(self) -> list[Row[Any]]:
         now = self._clock()
+        waiting = select(webhook_outbox.c.id).where(webhook_outbox.c.due_at <= now).limit(1)
+        with self._database.read() as connection:  # an idle courier must not take turns at writing
+            if connection.execute(waiting).first() is None:
+                return []
         with self._database.write() as connection:
             rows = connection.execute(
                 select(webhook_outbox, webhooks.c.url, webhooks.c.secret)

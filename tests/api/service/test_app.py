@@ -1,11 +1,13 @@
 """The bare server: it answers, says whether it is well, and explains itself without another server."""
 
 import re
+import socket
 from pathlib import Path
 
 import httpx
 import pytest
 
+from api.commands.serve import listen
 from api.service.database import Database
 from api.service.errors import UnusableDatabase
 from api.service.tables import meta
@@ -36,6 +38,13 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
         with pytest.raises(AssertionError, match=f"127.0.0.1:{port} cannot be listened to"):
             with running_server(tmp_path / "two", bank_dir=bank.folder, options=["--port", port], path="/livez"):
                 pass
+
+
+def test_an_answer_is_sent_at_once() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:

@@ -127,15 +127,21 @@ def test_a_request_that_failed_can_be_sent_again_and_makes_the_same_thing(client
     assert first == second
 
 
+@pytest.mark.parametrize("how", ["the service starts again", "much time passes"])
 def test_a_request_lost_with_its_process_is_answered_anew_with_the_same_ids(
-    client: httpx.Client, making: Making, clock: Clock
+    client: httpx.Client, making: Making, clock: Clock, tmp_path: Path, how: str
 ) -> None:
     making.may_end.clear()
     lost = threading.Thread(target=post, args=(client,))
     lost.start()
     while not making.ids:
         time.sleep(0.01)
-    clock.now += 3600  # as if the process that took it on were gone
+    # As if the process that took it on were gone.
+    if how == "much time passes":
+        clock.now += 3600
+    else:
+        with closing(Database.open(f"sqlite:///{tmp_path / 'memory.sqlite'}")) as database:
+            AnswerMemory(database, clock=clock).release_all()
     assert post(client).status_code == 202
     making.may_end.set()
     lost.join()

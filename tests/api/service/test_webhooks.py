@@ -110,6 +110,12 @@ def test_an_event_is_delivered_once_signed_to_those_who_listen(database: Databas
     assert rows_of(database) == [("delivered", 1, False)]
 
 
+def test_an_idle_courier_takes_no_turn_at_writing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'idle.sqlite'}"
+    with closing(Database.open(url)) as busy, closing(Database.open(url, patience_s=0.1)) as database, busy.write():
+        assert asyncio.run(courier_of(database, Clock()).deliver_due()) == 0
+
+
 def test_a_receiver_that_is_down_is_tried_again_after_longer_and_longer_and_then_given_up(database: Database) -> None:
     clock = Clock()
     with receiving() as receiver:
