@@ -40,7 +40,7 @@ class Database:
         database = cls(_engine_of(make_url(url), patience_s))
         # Whoever hangs in a transaction may be ended only by who has opened the database, so nothing is written here
         # that is there already.
-        if not inspect(database.engine).has_table(meta.name):
+        if metadata.tables.keys() - set(inspect(database.engine).get_table_names()):
             with database.write() as connection:
                 metadata.create_all(connection)
                 if _version(connection) is None:

@@ -229,14 +229,23 @@ class Jobs:
         """End an open job well; one that has ended is left as it is."""
         self._end(job_id, "succeeded", dict(result), also=also, result=dict(result), progress={"stage": "done"})
 
-    def fail(self, job_id: str, error: Json) -> None:
-        """End an open job badly; one that has ended is left as it is."""
-        self._end(job_id, "failed", {"error": dict(error)}, also=lambda _: None, error=dict(error))
+    def fail(self, job_id: str, error: Json, *, attempt: int | None = None) -> None:
+        """End an open job badly; one that has ended, or is another attempt by now, is left as it is."""
+        self._end(job_id, "failed", {"error": dict(error)}, attempt=attempt, also=lambda _: None, error=dict(error))
 
-    def _end(self, job_id: str, state: JobState, data: dict[str, Any], *, also: Also, **changes: Any) -> None:
+    def _end(
+        self,
+        job_id: str,
+        state: JobState,
+        data: dict[str, Any],
+        *,
+        also: Also,
+        attempt: int | None = None,
+        **changes: Any,
+    ) -> None:
         with self._database.write() as connection:
             job = _job(connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).one())
-            if job.state not in OPEN:
+            if job.state not in OPEN or attempt not in (None, job.attempt):
                 return
             also(connection)
             connection.execute(

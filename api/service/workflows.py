@@ -76,7 +76,7 @@ class JobWorkflows:
         try:
             await self._of_kind[job.kind](job, steps)
         except TaskFailed as failure:
-            self._jobs.fail(job_id, {"type": failure.kind, "message": str(failure)})
+            self._jobs.fail(job_id, {"type": failure.kind, "message": str(failure)}, attempt=job.attempt)
         except TaskCanceled:
             return
         except self._interruptions:
@@ -84,7 +84,7 @@ class JobWorkflows:
         except Exception as error:  # trying again would end the same way, so the job has to say so
             logger.exception("job %s failed unexpectedly", job_id)
             message = f"Something went wrong ({type(error).__name__}). The log of the service has it."
-            self._jobs.fail(job_id, {"type": "Unexpected", "message": message})
+            self._jobs.fail(job_id, {"type": "Unexpected", "message": message}, attempt=job.attempt)
 
     async def _scene(self, job: Job, steps: Steps) -> None:
         drawn = await self._do(job, steps, "draw", "draw", job.request["draw"], result=Drawn)
@@ -207,11 +207,11 @@ class JobWorkflows:
             return (await self._watch.wait(id_)).state
 
         await steps.run(key, step)
-        end = self._tasks.ends([id_])[id_]
+        end = self._tasks.ends([id_]).get(id_)
+        if end is None or end.state == "canceled":  # None once another attempt has begun the task anew
+            raise TaskCanceled("The job was canceled.")
         if end.state == "failed":
             raise task_failed(end.error)
-        if end.state == "canceled":
-            raise TaskCanceled("The job was canceled.")
         return result.model_validate(end.result)
 
 

@@ -11,15 +11,16 @@ import pytest
 
 from api.service.database import Database
 from api.service.dispatch import Dispatcher
-from api.service.engine import Attempt
+from api.service.engine import Attempt, Step
 from api.service.errors import InvalidInput
 from api.service.ids import new_id
 from api.service.jobs import Event, Jobs
 from api.service.settings import ServiceSettings
-from api.service.tasks import NewTask, Task, TaskKind, TaskQueue, task_id
+from api.service.tasks import NewTask, Task, TaskEnd, TaskKind, TaskQueue, task_id
 from api.service.watch import EventHub, TaskWatch
 from api.service.work import Done, Handler, Report
 from api.service.worker import Worker
+from api.service.workflows import JobWorkflows
 from api.settings import Settings
 
 
@@ -156,6 +157,42 @@ def test_jobs_that_nobody_does_are_begun_and_those_that_went_astray_are_begun_an
         dispatcher.close()
     assert engine.started == [Attempt(lost, 1), Attempt(astray, 2), Attempt(over, 2), Attempt(going, 1)]
     assert jobs.get("ann", astray).attempt == 2
+
+
+class PlainSteps:
+    """Runs each step."""
+
+    async def run(self, name: str, step: Step) -> str:
+        del name
+        return await step()
+
+
+class LateWatch:
+    """Tells of a canceled task once the job was tried again and the next attempt has begun that task anew."""
+
+    def __init__(self, jobs: Jobs, queue: TaskQueue) -> None:
+        self._jobs = jobs
+        self._queue = queue
+
+    async def wait(self, id_: str) -> TaskEnd:
+        job_id, _, key = id_.partition(".")
+        self._jobs.cancel("ann", job_id)
+        self._jobs.retry("ann", job_id)
+        self._queue.add(job_id, "ann", [NewTask(key=key, kind="draw", payload={})])
+        return TaskEnd(state="canceled", result=None, error=None)
+
+
+def test_an_attempt_that_was_canceled_does_not_fail_the_next_one(database: Database) -> None:
+    jobs, queue = Jobs(database), TaskQueue(database)
+    with database.write() as connection:
+        request = {"draw": {}}
+        job_id = jobs.add(connection, owner="ann", kind="scene", subject=new_id("scene"), request=request)
+    workflows = JobWorkflows(jobs, queue, LateWatch(jobs, queue), interruptions=())
+    asyncio.run(workflows(job_id, PlainSteps()))
+    job = jobs.get("ann", job_id)
+    assert (job.state, job.attempt, job.error) == ("queued", 2, None)
+    jobs.fail(job_id, {"message": "late"}, attempt=1)
+    assert jobs.get("ann", job_id).state == "queued"
 
 
 def test_everybody_who_follows_a_job_sees_every_event_in_order(database: Database) -> None:
