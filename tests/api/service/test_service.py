@@ -14,11 +14,13 @@ import openai
 import psutil
 import pytest
 from PIL import Image
+from standardwebhooks.webhooks import Webhook
 
 from api.settings import SAMPLE_BANK_DIR
 from concepts.bank import seed_bank
 from tests.api.builders import noise_picture
 from tests.api.service.running import RunningServer, running_server
+from tests.api.service.test_webhooks import receiving
 
 WAIT = {"Prefer": "wait=120"}
 
@@ -28,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, pocket_model_dir: Path) -> 
     del pocket_model_dir
     folder = tmp_path_factory.mktemp("service")
     seed_bank(folder / "bank", SAMPLE_BANK_DIR)
-    with running_server(folder / "data", bank_dir=folder / "bank") as running:
+    with running_server(folder / "data", bank_dir=folder / "bank", options=["--private-webhooks"]) as running:
         yield running
     assert "Traceback" not in running.log()
 
@@ -111,6 +113,21 @@ def test_a_scene_that_cannot_be_drawn_is_refused_before_it_is_a_job(
     assert message in answer.json()["detail"]
 
 
+def test_a_webhook_is_told_that_a_scene_is_drawn(client: httpx.Client) -> None:
+    with receiving() as receiver:
+        hook = client.post("/v1/webhooks", json={"url": receiver.url, "events": ["job.succeeded"]}).json()
+        job = client.post("/v1/scenes", json={"prompt": "a @rusty waving", "seed": 3}, headers=WAIT).json()
+        deadline = time.monotonic() + 60
+        while not receiver.got:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        ((headers, body),) = receiver.got
+        client.delete(f"/v1/webhooks/{hook['id']}")
+    told = Webhook(hook["secret"]).verify(body, headers)
+    assert told["type"] == "job.succeeded"
+    assert told["data"] == {"job": job["id"], "kind": "scene", "status": "succeeded", "scene": job["result"]["scene"]}
+
+
 def test_a_book_comes_out_in_every_edition_asked_for(client: httpx.Client) -> None:
     wish = {"idea": "a fox who cannot sleep", "cast": ["rusty"], "pages": 4, "formats": ["html", "epub-reflow"]}
     job = client.post("/v1/books", json=wish, headers=WAIT).json()
@@ -165,7 +182,7 @@ def test_a_canceled_job_stops_and_can_be_tried_again(client: httpx.Client) -> No
     events = events_of(client, job["id"])
     assert events[-1]["type"] == "canceled" and len(events) < 60
     again = client.post(f"/v1/jobs/{job['id']}/retry", headers=WAIT).json()
-    assert (again["status"], again["attempt"]) == ("succeeded", 2)
+    assert (again["status"], again["attempt"]) == ("succeeded", 2), again
     assert client.post(f"/v1/jobs/{job['id']}/retry").status_code == 409
 
 
