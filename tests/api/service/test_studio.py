@@ -192,7 +192,7 @@ def learn_rusty_again(page: Page) -> None:
     page.locator(".chip", has_text="fox").click()
     page.locator("#id-1-fox").fill("rusty")
     page.locator("#learn .more > summary").click()
-    page.locator("#steps").fill("4")
+    page.locator("#steps").fill("2")
     page.get_by_role("button", name="Start learning").click()
     expect(page.get_by_alt_text("Drawn with what is learnt so far")).to_be_visible(timeout=SLOW)
     expect(page.get_by_role("heading", name="Learnt rusty")).to_be_visible(timeout=SLOW)
