@@ -1,9 +1,10 @@
 """Learns directions for the concepts of pictures on a frozen Flux model, by the recipe of TokenVerse.
 
 Every word of a caption has a direction while learning; only those of concept words leave. Stage 1 learns one
-direction per token for all blocks at high noise, stage 2 adds offsets per block at low noise, and on half of the steps
-the concept isolation loss asks that a second picture in the same frame stays as it is. Several pictures may show one
-concept, or different ones, which joint learning sets side by side. Knows nothing of banks.
+direction per token for all blocks, stage 2 adds offsets per block, each at the noise levels that the recipe gives it,
+and on a share of the steps the concept isolation loss asks that a second picture in the same frame stays as it is.
+Several pictures may show one concept, or different ones, which joint learning sets side by side. Knows nothing of
+banks.
 
 Source: TokenVerse (arXiv:2501.12224).
 """
@@ -293,7 +294,6 @@ class _Draw:
         """Noise and noise levels for a picture, or for the two-part picture that it is the left part of."""
         _, channels, height, width = latents.shape
         noise = torch.randn(batch_size, channels, height, width * width_factor, generator=self.generator)
-        share, split = self.recipe.preferred_share, self.recipe.noise_split
-        high_share = share if self.stage == 1 else 1 - share
-        sigmas = draw_sigmas(self.generator, batch_size, split=split, high_share=high_share)
+        of_stage = {1: self.recipe.stage1_high_noise_share, 2: self.recipe.stage2_high_noise_share}
+        sigmas = draw_sigmas(self.generator, batch_size, split=self.recipe.noise_split, high_share=of_stage[self.stage])
         return NoisyBatch(latents, noise.to(latents.device), sigmas.to(latents.device))

@@ -48,10 +48,10 @@ class LearningRecipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stage1_steps: int = Field(default=180, ge=0)
-    """Steps that learn one direction per caption token, shared by all blocks, mostly at high noise (paper: 800)."""
-    stage2_steps: int = Field(default=60, ge=0)
-    """Steps that learn offsets per block as well, mostly at low noise (paper: 600)."""
+    stage1_steps: int = Field(default=40, ge=0)
+    """Steps that learn one direction per caption token, shared by all blocks (paper: 800)."""
+    stage2_steps: int = Field(default=200, ge=0)
+    """Steps that learn offsets per block as well (paper: 600)."""
     directions: Literal["table", "concept_mod"] = "table"
     """What is learnt: a table with a direction for each token, or the paper's Concept-Mod, a network that makes them
     out of the text encoder's output."""
@@ -63,8 +63,11 @@ class LearningRecipe(BaseModel):
     """Hidden units of each of Concept-Mod's two heads. The paper does not state it."""
     batch_size: int = Field(default=8, ge=1)
     """Noise draws of the picture per step."""
-    preferred_share: float = Field(default=0.92, ge=0, le=1)
-    """Share of the draws at the stage's own noise levels: above `noise_split` in stage 1, below it in stage 2."""
+    stage1_high_noise_share: float = Field(default=0.92, ge=0, le=1)
+    """Share of stage 1's draws at noise levels above `noise_split` (paper: 0.92)."""
+    stage2_high_noise_share: float = Field(default=0.7, ge=0, le=1)
+    """The same of stage 2's (paper: 0.08). Pocket's six blocks need offsets of their own at high noise too, where
+    colours and lights are settled (see docs/LOG.md)."""
     noise_split: float = Field(default=0.8, gt=0, lt=1)
     """Noise level (sigma) that parts high from low."""
     concepts_alone_fraction: float | None = Field(default=None, ge=0, le=1)

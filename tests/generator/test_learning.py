@@ -180,13 +180,14 @@ def test_isolation_happens_on_its_share_of_steps_and_changes_what_is_learnt(mode
     assert not torch.equal(isolated.direction("fox"), free.direction("fox"))
 
 
-def test_stage_1_learns_at_high_noise_and_stage_2_at_low():
+def test_each_stage_learns_at_its_share_of_high_noise():
     model = tiny_model()
     sigmas: list[float] = []
     model.pipeline.transformer.register_forward_pre_hook(
         lambda _, __, kwargs: sigmas.extend(kwargs["timestep"].tolist()), with_kwargs=True
     )
-    recipe = RECIPE.model_copy(update={"preferred_share": 1.0, "isolation_fraction": 0.0, "noise_split": 0.8})
+    shares = {"stage1_high_noise_share": 1.0, "stage2_high_noise_share": 0.0}
+    recipe = RECIPE.model_copy(update={**shares, "isolation_fraction": 0.0, "noise_split": 0.8})
     learn(model, recipe=recipe)
     stage1, stage2 = sigmas[:8], sigmas[8:16]
     assert all(0.8 <= sigma <= 1 for sigma in stage1), stage1
