@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from concepts.binding import find_word
 from concepts.schema import BoundPrompt, ConceptKind, ConceptMention
 from pocket.world import captions, drawing, schema
 from pocket.world.schema import Character, Look, Scene, Thing
@@ -114,17 +115,24 @@ def make_cases(
 def _pairs(
     sources: Sequence[BenchSource],
 ) -> list[tuple[tuple[BenchSource, ...], tuple[BenchConcept, ...]]]:
-    """Each picture with the next one that has a concept of another word; each picture in one pair where possible."""
+    """Each picture with the next one that has a concept of another word; each picture in one pair where possible.
+
+    No caption of a pair says the word of a concept that is the other picture's, or it would name that one too.
+    """
     left, pairs = list(sources), []
     while len(left) > 1:
         first = left.pop(0)
-        for second in left:
+        for second in (other for other in left if not (_names_of(first, other) or _names_of(other, first))):
             both = next(((a, b) for a in first.concepts for b in reversed(second.concepts) if _go_together(a, b)), None)
             if both is not None:
                 left.remove(second)
                 pairs.append(((first, second), both))
                 break
     return pairs
+
+
+def _names_of(source: BenchSource, other: BenchSource) -> bool:
+    return any(find_word(other.caption, concept.word) for concept in source.concepts)
 
 
 def _go_together(first: BenchConcept, second: BenchConcept) -> bool:

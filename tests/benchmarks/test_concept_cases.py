@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from benchmarks.concepts.cases import LIGHT_WORD, MATERIAL_WORD, POSE_WORD, TASKS, Case, make_cases, make_sources
+from concepts.binding import find_word
 from pocket.world import captions, schema
 
 SINGLE = make_sources(20, multi=False, seed=3)
@@ -83,3 +84,11 @@ def test_the_wanted_picture_shows_each_concept_as_its_source_does(case: Case) ->
 
 def test_the_words_of_pose_material_and_light_mean_nothing_to_the_model() -> None:
     assert {POSE_WORD, MATERIAL_WORD, LIGHT_WORD} <= set(captions.FILLER_WORDS)
+
+
+def test_no_caption_of_a_case_says_a_word_of_its_other_picture() -> None:
+    pairs = [case.sources for case in CASES if len(case.sources) == 2]
+    assert len(pairs) >= 14
+    for first, second in pairs:
+        assert not any(find_word(second.caption, concept.word) for concept in first.concepts)
+        assert not any(find_word(first.caption, concept.word) for concept in second.concepts)
