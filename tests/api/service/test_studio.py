@@ -240,7 +240,8 @@ def edit_the_book(page: Page) -> None:
     page.locator("#text-p2").blur()
     expect(page.get_by_role("button", name="Undo “Edit words”")).to_be_enabled()
     other.locator("#text-p3").fill("Luna ran home.")
-    other.reload()
+    with other.expect_response(lambda answer: answer.request.method == "POST" and answer.ok):
+        other.reload()
     expect(other.locator("#text-p2")).to_have_value(HOSTILE_WORDS)
     expect(other.locator("#text-p3")).to_have_value("Luna ran home.")
     expect(other.get_by_role("button", name="Undo “Edit words”")).to_be_enabled()
