@@ -20,8 +20,6 @@ from tests.generator.reference import forward_per_token
 from tests.generator.tiny import (
     DIM,
     NUM_BLOCKS,
-    POOLED_DIM,
-    TEXT_DIM,
     TINY_SETTINGS,
     tiny_inputs,
     tiny_pipeline,
@@ -198,17 +196,7 @@ def nbytes(transformer: torch.nn.Module) -> int:
 
 def test_a_table_saves_a_quarter_of_the_resident_bytes() -> None:
     """Measured on blocks of width 128; the wider they are, the less a table takes beside the weights."""
-    transformer = FluxTransformer2DModel(
-        in_channels=4,
-        num_layers=2,
-        num_single_layers=2,
-        attention_head_dim=16,
-        num_attention_heads=8,
-        joint_attention_dim=TEXT_DIM,
-        pooled_projection_dim=POOLED_DIM,
-        guidance_embeds=True,
-        axes_dims_rope=(4, 4, 8),
-    )
+    transformer = tiny_transformer(num_heads=8)
     rows = TokenRows(torch.tensor([[1, 2]]), torch.ones(1, 1, 2, 128), TEXT_LEN)
     before, embedder = nbytes(transformer), transformer.time_text_embed  # which stays where it is
     with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE) as table:

@@ -20,15 +20,15 @@ WORDS = ("a", "fox", "waves", "in", "the", "snow", "moonlight", "straw", "hat", 
 PIECES = ("un", "brella", "lan", "tern", *"abcdefghijklmnopqrstuvwxyz.,!")
 
 
-def tiny_transformer(*, guidance_embeds: bool = True, seed: int = 0) -> FluxTransformer2DModel:
-    """Two double-stream and two single-stream blocks of width 32, with random weights that let modulation show."""
+def tiny_transformer(*, guidance_embeds: bool = True, num_heads: int = 2, seed: int = 0) -> FluxTransformer2DModel:
+    """Two double-stream and two single-stream blocks of 16 columns a head, random weights that let modulation show."""
     torch.manual_seed(seed)
     transformer = FluxTransformer2DModel(
         in_channels=4,
         num_layers=2,
         num_single_layers=2,
         attention_head_dim=16,
-        num_attention_heads=2,
+        num_attention_heads=num_heads,
         joint_attention_dim=TEXT_DIM,
         pooled_projection_dim=POOLED_DIM,
         guidance_embeds=guidance_embeds,
