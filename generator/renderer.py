@@ -1,4 +1,4 @@
-"""What the rest of the program knows of drawing: two methods. Without torch, so that text work never loads it."""
+"""What the rest of the program knows of drawing. Without torch, so that text work never loads it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

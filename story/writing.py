@@ -39,9 +39,9 @@ _THINKING_TOKENS = 4000
 """Some models think before they answer, and what they think counts."""
 
 OnStage = Callable[[str, int, int], None]
+"""Told the stage, how many of its pages are written, and how many there are."""
 OnWords = Callable[[int, str], None]
 """Told a page's number and its words; the title's is that of the cover."""
-"""Told the stage, how many of its pages are written, and how many there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
