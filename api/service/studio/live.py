@@ -39,12 +39,7 @@ async def stream_parts(services: Services, job: Job, parts: Parts) -> AsyncItera
 @router.get("/live/learning/{job_id}")
 async def follow_learning(job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
     """How learning goes; at its end the new cards."""
-    job = await asyncio.to_thread(services.jobs.get, principal.owner, job_id)
-
-    def parts(now: Job, _: Event | None) -> Sequence[str]:
-        return [render(services, "learning_state", job=now)]
-
-    return EventSourceResponse(stream_parts(services, job, parts), ping=_PING_S)
+    return await _follow_state(services, principal.owner, job_id, "learning_state")
 
 
 @router.get("/live/learning/{job_id}/pictures/{sha256}")
@@ -61,12 +56,7 @@ def learning_picture(job_id: str, sha256: str, services: ServicesDep, principal:
 @router.get("/live/caption/{job_id}")
 async def follow_caption(job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
     """What a picture may show, once it is known."""
-    job = await asyncio.to_thread(services.jobs.get, principal.owner, job_id)
-
-    def parts(now: Job, _: Event | None) -> Sequence[str]:
-        return [render(services, "suggestion_state", job=now)]
-
-    return EventSourceResponse(stream_parts(services, job, parts), ping=_PING_S)
+    return await _follow_state(services, principal.owner, job_id, "suggestion_state")
 
 
 @router.get("/live/scene/{job_id}")
@@ -79,5 +69,15 @@ async def follow_scene(job_id: str, services: ServicesDep, principal: PrincipalD
         with services.database.read() as connection:
             scene = connection.execute(query).one()
         return [render(services, "scene_state", job=now, scene=scene.id, prompt=scene.prompt)]
+
+    return EventSourceResponse(stream_parts(services, job, parts), ping=_PING_S)
+
+
+async def _follow_state(services: Services, owner: str, job_id: str, template: str) -> Response:
+    """A job's state, by a template that needs nothing else."""
+    job = await asyncio.to_thread(services.jobs.get, owner, job_id)
+
+    def parts(now: Job, _: Event | None) -> Sequence[str]:
+        return [render(services, template, job=now)]
 
     return EventSourceResponse(stream_parts(services, job, parts), ping=_PING_S)
