@@ -168,10 +168,11 @@ def _peak_of_process(kind: str, model: str) -> float:
     return float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
-def environment(model: FluxModel) -> dict[str, str | int | float]:
+def print_environment(model: FluxModel) -> dict[str, str | int | float]:
+    """What is measured and on what, a line each; returns the same."""
     device = model.pipeline.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    return {
+    card = {
         "model": model.name,
         "device": f"{device.type} ({name})",
         "dtype": str(model.pipeline.transformer.dtype).removeprefix("torch."),
@@ -182,16 +183,24 @@ def environment(model: FluxModel) -> dict[str, str | int | float]:
         "torch": torch.__version__,
         "diffusers": diffusers.__version__,
     }
+    for key, value in card.items():
+        print(f"{key:14} {value}")
+    return card
+
+
+def print_table(header: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    """Rows as a table of Markdown, their values in the header's order."""
+    print("| " + " | ".join(header) + " |")
+    print("|" + "---|" * len(header))
+    for row in rows:
+        print("| " + " | ".join(str(value) for value in row.values()) + " |")
 
 
 def report(
     model: FluxModel, settings: RenderSettings, timings: Mapping[str, Timing], peaks_mb: Mapping[str, float]
 ) -> None:
-    card, first = environment(model), next(iter(timings.values()))
-    for key, value in card.items():
-        print(f"{key:14} {value}")
+    first, card = next(iter(timings.values())), print_environment(model)
     print(f"\n{len(first.wall_s)} rounds, {settings.width}×{settings.height}, {settings.num_inference_steps} steps\n")
-    print("| | median s | ratio | processor s | ratio | peak MB |\n|---|---|---|---|---|---|")
     rows = []
     for kind, timing in timings.items():
         row = {
@@ -202,8 +211,8 @@ def report(
             "processor_ratio": round(ratio(timing.processor_s, first.processor_s), 3),
             "peak_mb": round(peaks_mb[kind]),
         }
-        print("| " + " | ".join(str(value) for value in row.values()) + " |")
         rows.append(row)
+    print_table(("", "median s", "ratio", "processor s", "ratio", "peak MB"), rows)
     print(json.dumps({"benchmark": "modulation", "environment": card, "settings": asdict(settings), "rows": rows}))
 
 

@@ -19,7 +19,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.bench_modulation import Draw, draw_plain, environment, measure, random_bank, ratio
+from benchmarks.bench_modulation import (
+    Draw,
+    draw_plain,
+    measure,
+    print_environment,
+    print_table,
+    random_bank,
+    ratio,
+)
 from concepts.binding import bind_concepts
 from generator.flux_renderer import FluxRenderer
 from generator.loading import load_model
@@ -72,11 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             int(np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max())
             for one, other in zip(alone(0), together(0), strict=True)
         )
-    card = environment(model)
-    for key, value in card.items():
-        print(f"{key:14} {value}")
+    card = print_environment(model)
     print(f"\n{options.rounds} books of {len(PAGES)} pictures\n")
-    print("| | median s | times as fast | processor s | times as fast |\n|---|---|---|---|---|")
     rows = []
     for way, timing in timings.items():
         row = {
@@ -86,8 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "processor_s": round(statistics.median(timing.processor_s), 2),
             "processor_speedup": round(ratio(timings[PLAIN].processor_s, timing.processor_s), 2),
         }
-        print("| " + " | ".join(str(value) for value in row.values()) + " |")
         rows.append(row)
+    print_table(("", "median s", "times as fast", "processor s", "times as fast"), rows)
     memory_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
     print(f"\nlargest difference of a colour {distance} of 255, peak memory {memory_mb} MB")
     result = {"rows": rows, "largest_difference": distance, "peak_memory_mb": memory_mb}
