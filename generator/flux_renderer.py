@@ -7,6 +7,8 @@ call. Knows nothing of stories or of how directions are learnt.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,6 +37,8 @@ PICTURES_AT_ONCE = 4
 IMAGE_TOKENS_AT_ONCE = 4096
 """Several pictures go through the transformer together up to these numbers: four of Pocket's, as more are no faster
 (docs/LOG.md), and one of 1024×1024 pixels, where a GPU is busy with one and several only take memory."""
+DIRECTIONS_KEPT = 64
+"""At FLUX.1's size a word's direction is 0.7 MB."""
 PROBED_SIGMA = 0.95
 """Noise level at which keys are compared: high, where a picture's subjects are decided."""
 
@@ -263,11 +267,18 @@ class FluxRenderer:
         return DirectionBinding(
             concept_id=concept.id,
             words=concept.word,
-            direction=load_direction(self.bank.direction_path(concept.id)),
+            direction=_direction_of(concept.direction_sha256, self.bank.direction_path(concept.id)),
             start=span.start,
             stop=span.stop,
             strength=strength,
         )
+
+
+@lru_cache(maxsize=DIRECTIONS_KEPT)
+def _direction_of(sha256: str, path: Path) -> torch.Tensor:
+    """The direction in a file whose bytes have this hash; pages of a book name the same ones again and again."""
+    del sha256
+    return load_direction(path)
 
 
 def _check_strengths(bound: BoundPrompt, strengths: Mapping[str, float]) -> None:

@@ -5,19 +5,20 @@ the picture. `attach_table` does what `attach` does, but computes it all in the 
 While denoising, the adaptive norms' linear layers stand aside: 27 % of FLUX.1's weights, which `move_adaptive_norms`
 keeps off the device.
 
-Shape legend: `N` steps, `B` batch, `K` text tokens of an item that carry an offset, `L` blocks, `D` width of temb, `W`
-the modulations of several norms side by side.
+Shape legend: `N` steps, `B` batch, `K` text tokens of an item that carry an offset, `R` rows: that of all other tokens,
+then those of the `K`; `L` blocks, `D` width of temb, `W` width of what a norm makes of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import accumulate
+from itertools import zip_longest
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.functional import pad
 
 from generator.directions import TokenRows
 from generator.errors import ModulationError, UnsupportedModel
@@ -120,15 +121,13 @@ class ModulationTable:
         self.pooled: Tensor | None = None
         self.guidance: Tensor | None = None
         self.step_of: dict[float, int] = {}
-        self.table_NBW: Tensor | None = None
-        self.table_NBKW: Tensor | None = None
-        self.current_BW: Tensor | None = None
-        self.current_BKW: Tensor | None = None
+        self.columns_NBRW: list[Tensor] = []
+        self.current_BRW: list[Tensor] = []
 
     @property
     def nbytes(self) -> int:
         """What it takes of the device's memory; 0 before the first pass."""
-        return 0 if self.table_NBW is None else self.table_NBW.nbytes + self.table_NBKW.nbytes
+        return sum(column.nbytes for column in self.columns_NBRW)
 
     @contextmanager
     def standing_in(self) -> Iterator[None]:
@@ -163,8 +162,8 @@ class ModulationTable:
                 f"schedule's, which are {list(self.step_of)!r}. Give the schedule of the passes that are run."
             )
         step = self.step_of[running]
-        self.current_BW.copy_(self.table_NBW[step])
-        self.current_BKW.copy_(self.table_NBKW[step])
+        for current_BRW, column_NBRW in zip(self.current_BRW, self.columns_NBRW, strict=True):
+            current_BRW.copy_(column_NBRW[step])
 
     def _compute(self, arguments: Mapping[str, Any]) -> None:
         self._check_adapters(arguments)
@@ -172,43 +171,34 @@ class ModulationTable:
         batch, device, dtype = text.shape[0], text.device, text.dtype
         given_N = self.schedule().to(device=device, dtype=timestep.dtype) / 1000
         self.step_of = {value: step for step, value in enumerate(given_N.tolist())}
-        call, num_steps, num_text = partial(_call_on, device), len(given_N), len(self.of_tokens)
+        call, num_steps = partial(_call_on, device), len(given_N)
         of_steps = {
             name: value.repeat(num_steps, *(1 for _ in value.shape[1:]))
             for name, value in arguments.items()
             if name in ("pooled_projections", "guidance") and value is not None
         }
         temb = self.temb(partial(call, self.embedder), given_N.repeat_interleave(batch), {**arguments, **of_steps})
-        temb_NBD = temb.unflatten(0, (num_steps, batch))
-        offsets_LBKD = self.rows.offsets.to(device=device, dtype=dtype).expand(batch, -1, -1, -1).transpose(0, 1)
-        num_rows = offsets_LBKD.shape[2]
-        widths = [*(layer.out_features for layer in self.layers), temb_NBD.shape[2]]
-        ends = [*accumulate(widths, initial=0)]
-        slices = [slice(start, stop) for start, stop in zip(ends, ends[1:], strict=False)]
-        table_NBW = torch.empty(num_steps, batch, ends[-1], device=device, dtype=dtype)
-        table_NBKW = torch.empty(num_steps, batch, num_rows, ends[num_text], device=device, dtype=dtype)
-        table_NBW[..., slices[-1]] = temb_NBD
-        for index, (norm, layer, columns) in enumerate(zip(self.norms, self.layers, slices, strict=False)):
-            table_NBW[..., columns] = call(layer, norm.silu(temb_NBD))
-            if index < num_text:
-                own_NBKD = temb_NBD[:, :, None] + offsets_LBKD[index if offsets_LBKD.shape[0] > 1 else 0]
-                table_NBKW[..., columns] = call(layer, norm.silu(own_NBKD))
-        self.table_NBW, self.table_NBKW = table_NBW, table_NBKW
-        self._give_places(slices)
+        temb_NB1D = temb.unflatten(0, (num_steps, batch))[:, :, None]
+        offsets_BLKD = self.rows.offsets.to(device=device, dtype=dtype).expand(batch, -1, -1, -1)
+        offsets_LBRD = pad(offsets_BLKD, (0, 0, 1, 0)).transpose(0, 1)  # row 0 is that of all other tokens
+        of_blocks = [offsets_LBRD[index if len(offsets_LBRD) > 1 else 0] for index in range(len(self.of_tokens))]
+        self.columns_NBRW = [
+            call(layer, norm.silu(temb_NB1D if offsets_BRD is None else temb_NB1D + offsets_BRD))
+            for norm, layer, offsets_BRD in zip_longest(self.norms, self.layers, of_blocks)
+        ]
+        self.columns_NBRW.append(temb_NB1D)
+        self._give_places()
 
-    def _give_places(self, slices: list[slice]) -> None:
-        """Tensors for the step that runs, in which each stand-in has its columns; the old ones where they fit."""
-        wanted, places = (self.table_NBW[0], self.table_NBKW[0]), (self.current_BW, self.current_BKW)
-        if all(
-            place is not None and (place.shape, place.dtype, place.device) == (want.shape, want.dtype, want.device)
-            for place, want in zip(places, wanted, strict=True)
-        ):
+    def _give_places(self) -> None:
+        """A tensor for each column in the step that runs; the old ones where they fit."""
+        wanted = [column_NBRW[0] for column_NBRW in self.columns_NBRW]
+        if [_kind(place) for place in self.current_BRW] == [_kind(want) for want in wanted]:
             return
-        self.current_BW, self.current_BKW = (torch.empty_like(want) for want in wanted)
-        for stand_in, columns in zip(self.stand_ins, slices, strict=True):
-            stand_in.current = self.current_BW[:, columns]
-        for of_tokens, columns in zip(self.of_tokens, slices, strict=False):
-            of_tokens.current_BKW = self.current_BKW[:, :, columns]
+        self.current_BRW = [torch.empty_like(want) for want in wanted]
+        for stand_in, place in zip(self.stand_ins, self.current_BRW, strict=True):
+            stand_in.current = place[:, 0]
+        for of_tokens, place in zip(self.of_tokens, self.current_BRW, strict=False):
+            of_tokens.current_BKW = place[:, 1:]
 
     def _check_adapters(self, arguments: Mapping[str, Any]) -> None:
         scale = (arguments.get("joint_attention_kwargs") or {}).get("scale", 1.0)
@@ -217,6 +207,10 @@ class ModulationTable:
                 f"A LoRA on the adaptive norms cannot be scaled by joint_attention_kwargs ({scale!r}) under a table, "
                 "which is computed before that takes hold. Scale it by pipeline.set_adapters instead."
             )
+
+
+def _kind(tensor: Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:
+    return tensor.shape, tensor.dtype, tensor.device
 
 
 def _call_on(device: torch.device, module: nn.Module, *inputs: Tensor) -> Tensor:

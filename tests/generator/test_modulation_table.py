@@ -149,7 +149,7 @@ def test_a_table_is_in_the_dtype_of_the_pass_and_close_in_bfloat16() -> None:
     }
     with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE) as table:
         found = transformer(**inputs)[0]
-        assert (found.dtype, table.table_NBW.dtype) == (torch.bfloat16, torch.bfloat16)
+        assert (found.dtype, table.columns_NBRW[0].dtype) == (torch.bfloat16, torch.bfloat16)
     with torch.no_grad():
         expected = forward_per_token(transformer, dense(rows).bfloat16(), inputs)
     error, effect = ((other - expected).abs().max().item() for other in (found, plain(transformer, inputs)))
