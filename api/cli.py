@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 import api
-from api.cli_keys import add_data, add_keys
+from api.cli_keys import add_cluster, add_data, add_keys
 from api.exit_codes import MEANINGS
 
 
@@ -328,6 +328,7 @@ def _add_serve(commands: Commands) -> None:
     serve.add_argument("--ask-keys", action="store_true", help="ask for API keys on loopback too, as behind a proxy")
     serve.add_argument("--private-webhooks", action="store_true", help="webhooks may lie in this machine's network")
     add_data(serve)
+    add_cluster(serve)
     serve.add_argument("--store", metavar="URL", help="where pictures go, as fsspec says it (default: the data folder)")
     serve.add_argument(
         "--idle-unload", type=_seconds, metavar="SECONDS", help="unload the picture model after so long without work"

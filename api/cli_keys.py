@@ -34,3 +34,12 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, default=Path("data"), metavar="DIR", help="where everything is kept (default: data)"
     )
     parser.add_argument("--database", metavar="URL", help="a PostgreSQL database (default: SQLite in the data folder)")
+
+
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Where a service draws and learns."""
+    parser.add_argument(
+        "--cluster",
+        metavar="HOST:PORT",
+        help="draw and learn on the GPUs of this Ray cluster (default: in a process here)",
+    )

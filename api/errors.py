@@ -5,6 +5,7 @@
     ├── InvalidConfiguration   the configuration file or an environment variable has what cannot be used
     ├── LockMismatch       a book cannot be drawn again as its lock says
     ├── NoBook             a folder holds no book, or a damaged one
+    ├── ClusterError       the cluster that pictures are to be drawn on cannot be used
     ├── ServiceError       the service cannot do what a request asks; its tree is in api/service/errors.py
     └── OutputError        the place where something is to be written cannot be used
 
@@ -35,6 +36,10 @@ class NoBook(FableverseError):
     """Raised when a finished book is read; the person names another folder or restores the file."""
 
 
+class ClusterError(FableverseError):
+    """Raised when a cluster is connected to; the person starts it, or corrects address or token."""
+
+
 class ServiceError(FableverseError):
     """Root of what only the service raises; answered over HTTP."""
 
@@ -56,6 +61,7 @@ _EXIT_CODES: dict[type[BaseException], int] = {
     StoryError: STORY,
     DamagedLexicon: MODEL,
     GeneratorError: MODEL,
+    ClusterError: MODEL,
     OutputError: DISK,
     KeyboardInterrupt: INTERRUPTED,
     BrokenPipeError: BROKEN_PIPE,

@@ -274,13 +274,16 @@ def _doctor(arguments: argparse.Namespace, settings: Settings, reporter: Reporte
     from api.commands.doctor import examine
 
     del arguments
-    return examine(settings, folder=Path.cwd(), search_path=os.environ.get("PATH", ""), tell=reporter.note)
+    return examine(settings, folder=Path.cwd(), environment=os.environ, tell=reporter.note)
 
 
 def _serve(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
+    from api.cluster.address import check_cluster
     from api.commands.serve import serve
     from api.service.settings import ServiceSettings
 
+    if settings.cluster is not None:
+        check_cluster(settings.cluster, os.environ)
     service = ServiceSettings(
         data_dir=arguments.data,
         host=arguments.host,

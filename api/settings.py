@@ -51,6 +51,8 @@ class Settings:
     moderation: str = "auto"
     """FABLEVERSE_MODERATION: "auto" asks the endpoint's moderation where it has one, "on" demands it, "off" relies on
     the local check, which is always on."""
+    cluster: str | None = None
+    """FABLEVERSE_CLUSTER: HOST:PORT of a Ray cluster that `fableverse serve` draws and learns on; unset is here."""
     templates_dir: Path = ROOT / "templates"
     """FABLEVERSE_TEMPLATES: the folder of the templates for prompts and books."""
 
@@ -167,6 +169,7 @@ _PARSERS: Mapping[str, Callable[[object], Any]] = {
     "input_price": _amount,
     "output_price": _amount,
     "moderation": _moderation,
+    "cluster": _text,
     "templates": _path,
 }
 _FIELDS: Mapping[str, str] = {name: name for name in _PARSERS} | {

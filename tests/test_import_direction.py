@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
 EXCEPTIONS: dict[str, set[str]] = {"api/commands/bench.py": {"benchmarks"}}
 PACKAGES = {folder.partition("/")[0] for folder in ALLOWED}
 FILES = sorted(path for package in ALLOWED for path in (ROOT / package).rglob("*.py"))
-HEAVY = {"torch", "diffusers", "transformers"}
+HEAVY = {"torch", "diffusers", "transformers", "ray"}
 # Imported by `story/local_model.py` alone, and there only once a local language model is open.
 LOCAL_MODEL_ONLY = "story.constrained"
 
@@ -37,6 +37,7 @@ TEXT_MODULES = [
     if path.relative_to(ROOT).parts[0] in {"concepts", "story"}
     or path == ROOT / "api" / "cli.py"
     or path.is_relative_to(ROOT / "api" / "service")
+    or path == ROOT / "api" / "cluster" / "address.py"
     if module_name(path) != LOCAL_MODEL_ONLY
 ]
 

@@ -7,13 +7,14 @@ only some uses need and is not there is "absent" and no fault.
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from api.cluster.address import check_cluster
 from api.errors import exit_code_of
 from api.exit_codes import DISK, OK, STORY
 from api.outcome import Outcome
@@ -48,17 +49,23 @@ class Ready(BaseModel):
     word: str = Field(description="the word ready", json_schema_extra={"maxLength": 20})
 
 
-def examine(settings: Settings, *, folder: Path, search_path: str, tell: Callable[[str], None]) -> Outcome:
+def examine(
+    settings: Settings, *, folder: Path, environment: Mapping[str, str], tell: Callable[[str], None]
+) -> Outcome:
     """All findings, a line each; the exit code is that of the first broken thing.
 
     Args:
+        settings: What is to be tried.
         folder: Where books would be written.
-        search_path: Where programs are looked for, as in PATH.
+        environment: Of this process: PATH, where programs are looked for, and what Ray is told by.
+        tell: Told what takes a while.
     """
+    search_path = environment.get("PATH", "")
     tell("Loading the picture model and asking the language model …")
     findings = [
         _configuration(settings),
         *_picture_model_and_bank(settings),
+        _cluster(settings, environment),
         _language_model(settings),
         _moderation(settings),
         _program("chromium", "screenshots and browser tests", search_path),
@@ -124,6 +131,20 @@ def _gpu() -> Finding:
         return Finding(name="GPU", status="works", detail="Apple's, through MPS")
     detail = f"pictures are drawn on {torch.get_num_threads()} processor threads; FLUX.1 wants a GPU"
     return Finding(name="GPU", status="absent", detail=detail)
+
+
+def _cluster(settings: Settings, environment: Mapping[str, str]) -> Finding:
+    """The cluster that the service would draw on, connected to."""
+    if settings.cluster is None:
+        return Finding(name="cluster", status="absent", detail="none is set; the service draws on this machine")
+    try:
+        check_cluster(settings.cluster, environment)
+        from api.cluster.connection import describe_cluster  # loads Ray
+
+        detail = describe_cluster(settings.cluster)
+    except FableverseError as error:
+        return Finding(name="cluster", status="broken", detail=str(error), exit_code=exit_code_of(error))
+    return Finding(name="cluster", status="works", detail=detail)
 
 
 def _language_model(settings: Settings) -> Finding:

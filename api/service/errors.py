@@ -9,6 +9,7 @@ FableverseError
 ├── NotReady             the service cannot take work now
 ├── TaskFailed           a part of a job ended badly
 ├── TaskCanceled         a part of a job was called off
+├── WorkerLost           what a part of a job was being done by is gone
 ├── DamagedArtifact      what the store holds is not what was put there
 └── UnusableDatabase     the database is another version's
 """
@@ -58,6 +59,10 @@ class TaskFailed(ServiceError):
 
 class TaskCanceled(ServiceError):
     """Raised within a job, and within the work on its part, when it was canceled."""
+
+
+class WorkerLost(ServiceError):
+    """Raised within the work on a part of a job when what does it is gone; somebody else does the part again."""
 
 
 class DamagedArtifact(ServiceError):

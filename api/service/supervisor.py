@@ -35,6 +35,9 @@ _LONGEST_PAUSE_S: Final = 30.0
 _SETTLED_S: Final = 30.0
 """Whoever lived so long is started again without a pause."""
 _TEXT_STALL_EXTRA_S: Final = 60.0
+_CLUSTER_MODULE: Final = "api.cluster.worker"
+WORKER_NUMBER_MARK: Final = "."
+"""Stands between the id of a process and the number of a worker that it runs."""
 
 
 @dataclass
@@ -65,7 +68,9 @@ class Supervisor:
     def __init__(self, settings: ServiceSettings, tasks: TaskQueue) -> None:
         self._settings = settings
         self._tasks = tasks
-        wanted: dict[Role, int] = {"draw": settings.drawing_workers, "text": settings.text_workers}
+        # On a cluster one process here stands for all workers that draw.
+        num_drawing = settings.drawing_workers if settings.base.cluster is None else 1
+        wanted: dict[Role, int] = {"draw": num_drawing, "text": settings.text_workers}
         self._places = [_Place(role=role) for role, number in wanted.items() for _ in range(number)]
         self._seen: dict[str, _Seen] = {}
         self._stop = threading.Event()
@@ -89,7 +94,7 @@ class Supervisor:
             if place.process is not None:
                 place.process.kill()
                 place.process.wait()
-                self._tasks.give_up(place.worker_id, died=False)
+                self._give_up_all(place.worker_id, died=False)
 
     def pids(self, role: Role) -> Sequence[int]:
         """The processes of a role that are running."""
@@ -112,7 +117,7 @@ class Supervisor:
             code = place.process.poll()
             if code is None:
                 return
-            taken = self._tasks.give_up(place.worker_id, died=True)
+            taken = self._give_up_all(place.worker_id, died=True)
             logger.warning("a %s worker ended with %d; taken over: %s", place.role, code, ", ".join(taken) or "nothing")
             place.process = None
             settled = now - place.started > _SETTLED_S
@@ -122,8 +127,15 @@ class Supervisor:
             place.worker_id, place.started = new_id("worker"), now
             place.process = self._start_worker(place.role, place.worker_id)
 
+    def _give_up_all(self, worker_id: str, *, died: bool) -> Sequence[str]:
+        """Give up the worker that was a process, and those that it ran; returns the tasks they held."""
+        ran = [row.id for row in self._tasks.workers() if _process_id(row) == worker_id and row.id != worker_id]
+        return [task for each in (*ran, worker_id) for task in self._tasks.give_up(each, died=died)]
+
     def _start_worker(self, role: Role, worker_id: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", self._settings.worker_module, role, worker_id]
+        on_cluster = role == "draw" and self._settings.base.cluster is not None
+        module = _CLUSTER_MODULE if on_cluster else self._settings.worker_module
+        command = [sys.executable, "-m", module, role, worker_id]
         process = subprocess.Popen(command, stdin=subprocess.PIPE)
         assert process.stdin is not None
         process.stdin.write(self._settings.to_json().encode() + b"\n")
@@ -170,11 +182,16 @@ class Supervisor:
         return max(self._settings.stall_s, self._settings.base.timeout_s + _TEXT_STALL_EXTRA_S)
 
 
+def _process_id(row: WorkerRow) -> str:
+    """The id that the worker's process was started with; a worker that such a process runs has the id and a number."""
+    return row.id.partition(WORKER_NUMBER_MARK)[0]
+
+
 def _process_of(row: WorkerRow) -> psutil.Process | None:
     """The worker's process on this machine; None when it is gone, or another got its number since."""
     try:
         process = psutil.Process(row.pid) if row.host == socket.gethostname() else None
-        return process if process is not None and row.id in process.cmdline() else None
+        return process if process is not None and _process_id(row) in process.cmdline() else None
     except psutil.Error:
         return None
 

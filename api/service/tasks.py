@@ -6,12 +6,12 @@ is refused when reporting, so every task has one result. Knows not what tasks do
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, case, delete, func, insert, select, update
 
 from api.service.database import Database
 from api.service.errors import TaskCanceled
@@ -143,18 +143,23 @@ class TaskQueue:
         gone = TaskEnd(state="canceled", result=None, error=None)
         return found | {each: gone for each in missing if each not in there}
 
-    def claim(self, worker_id: str, role: Role) -> Task | None:
+    def claim(self, worker_id: str, role: Role, *, without: Collection[TaskKind] = ()) -> Task | None:
         """The task that is next, now in the worker's hands; None when there is none.
 
-        Owners take turns: next is the one whose last task began longest ago, and of theirs single pictures go before
-        books, then what was asked for first.
+        Owners take turns: next is the one whose last task began longest ago. Of theirs single pictures go before
+        concepts to learn and those before books, then what was asked for first.
+
+        Args:
+            worker_id: Who takes it.
+            role: What the worker can do.
+            without: Kinds that it may not take now.
         """
-        waiting = select(tasks.c.id).where(tasks.c.role == role, tasks.c.state == "queued").limit(1)
+        waiting = _queued(select(tasks.c.id), role, without).limit(1)
         with self._database.read() as connection:  # an idle worker must not take turns at writing
             if connection.execute(waiting).first() is None:
                 return None
         with self._database.write() as connection:
-            row = connection.execute(_next_of(role)).mappings().first()
+            row = connection.execute(_next_of(role, without)).mappings().first()
             if row is None:
                 return None
             lease, starts = secrets.token_hex(16), row["starts"] + 1
@@ -284,24 +289,24 @@ class TaskQueue:
             raise TaskCanceled("The task was canceled or given to another worker.")
 
 
-def _next_of(role: Role) -> Any:
+def _queued(query: Select[Any], role: Role, without: Collection[TaskKind]) -> Select[Any]:
+    return query.where(tasks.c.role == role, tasks.c.state == "queued", tasks.c.kind.not_in(without))
+
+
+def _next_of(role: Role, without: Collection[TaskKind]) -> Any:
     turns = (
         select(tasks.c.owner, func.max(tasks.c.started_at).label("last"))
         .where(tasks.c.role == role)
         .group_by(tasks.c.owner)
         .subquery()
     )
+    rank = case((tasks.c.position > 0, 2), (tasks.c.kind == "learn", 1), else_=0)
     return (
-        select(tasks)
-        .join(turns, turns.c.owner == tasks.c.owner)
-        .where(tasks.c.role == role, tasks.c.state == "queued")
-        .order_by(
-            turns.c.last.nulls_first(), (tasks.c.position > 0).asc(), tasks.c.created_at, tasks.c.job_id,
-            tasks.c.position,
-        )
+        _queued(select(tasks).join(turns, turns.c.owner == tasks.c.owner), role, without)
+        .order_by(turns.c.last.nulls_first(), rank, tasks.c.created_at, tasks.c.job_id, tasks.c.position)
         .limit(1)
         .with_for_update(of=tasks, skip_locked=True)
-    )  # fmt: skip
+    )
 
 
 def _done_before(connection: Connection, owner: str, inputs: str | None) -> dict[str, Any]:

@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from dataclasses import dataclass
+from typing import Any, Final, Self, cast
 
 from sqlalchemy.exc import DBAPIError
 
 from api.errors import as_output_error
 from api.service.database import Database
-from api.service.errors import TaskCanceled
+from api.service.errors import TaskCanceled, WorkerLost
 from api.service.pictures import PictureWork
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
@@ -50,9 +51,13 @@ class Worker:
         self._stop = threading.Event()
 
     def run(self) -> None:
-        """Take and do tasks until the worker has been given up."""
+        """Take and do tasks until the worker has been given up.
+
+        Raises:
+            WorkerLost: What it works with is gone; whoever runs the worker gives it up.
+        """
         self._tasks.enlist(self._id, self._role, host=socket.gethostname(), pid=os.getpid())
-        threading.Thread(target=self._beat, name="beat", daemon=True).start()
+        keep_beating(self._id, self._tasks, given_up=self._stop)
         while not self._work.prepare():
             time.sleep(_LOOK_EVERY_S)
         self._tasks.set_ready(self._id)
@@ -74,7 +79,7 @@ class Worker:
             self._stop.wait(_LOOK_EVERY_S)
 
     def _do(self, task: Task) -> None:
-        """Do a task and report how it went. Where that cannot be told the process ends, and the task is taken over."""
+        """Do a task and report how it went. Where that cannot be told the worker ends, and the task is taken over."""
 
         def report(type_: str, progress: Mapping[str, Any]) -> None:
             self._tasks.report(task, type_, progress)
@@ -82,7 +87,7 @@ class Worker:
         try:
             try:
                 done = self._work.handlers[task.kind](task, report)
-            except (TaskCanceled, DBAPIError):
+            except (TaskCanceled, WorkerLost, DBAPIError):
                 raise
             except Exception as error:  # whatever a task does, its job says so and the next task is done
                 self._tasks.fail(task, _told(error))
@@ -91,13 +96,19 @@ class Worker:
         except TaskCanceled:
             self._tasks.let_go(self._id)
 
-    def _beat(self) -> None:
-        while not self._stop.wait(BEAT_EVERY_S):
+
+def keep_beating(worker_id: str, tasks: TaskQueue, *, given_up: threading.Event) -> None:
+    """Say in a thread of its own that a worker lives, until it has been given up, which sets the event."""
+
+    def beat() -> None:
+        while not given_up.wait(BEAT_EVERY_S):
             try:
-                if not self._tasks.beat(self._id):
-                    self._stop.set()
+                if not tasks.beat(worker_id):
+                    given_up.set()
             except DBAPIError:
                 logger.warning("a beat was missed: the database does not answer")
+
+    threading.Thread(target=beat, name="beat", daemon=True).start()
 
 
 def _told(error: Exception) -> dict[str, str]:
@@ -117,19 +128,35 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class WorkerStart:
+    """What a process is told by the service that starts it as a worker."""
+
+    role: Role
+    worker_id: str
+    settings: ServiceSettings
+
+    @classmethod
+    def read(cls) -> Self:
+        """What this process was told; from now on it ends with the service."""
+        role, worker_id = cast(Role, sys.argv[1]), sys.argv[2]
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends its workers itself
+        logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {role} worker: %(message)s")
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        settings = ServiceSettings.from_json(
+            sys.stdin.buffer.readline().decode(), openai_api_key=os.environ.get("OPENAI_API_KEY") or None
+        )
+        threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+        return cls(role=role, worker_id=worker_id, settings=settings)
+
+
 def run(works: Works) -> None:
     """Works until standard input closes."""
-    role, worker_id = cast(Role, sys.argv[1]), sys.argv[2]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends its workers itself
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {role} worker: %(message)s")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    settings = ServiceSettings.from_json(
-        sys.stdin.buffer.readline().decode(), openai_api_key=os.environ.get("OPENAI_API_KEY") or None
-    )
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    database = Database.open(settings.database)
-    work = works[role](settings, database, ContentStore.open(settings.store))
-    Worker(worker_id, role, work, TaskQueue(database), idle_unload_s=settings.idle_unload_s).run()
+    start = WorkerStart.read()
+    database = Database.open(start.settings.database)
+    work = works[start.role](start.settings, database, ContentStore.open(start.settings.store))
+    idle_unload_s = start.settings.idle_unload_s
+    Worker(start.worker_id, start.role, work, TaskQueue(database), idle_unload_s=idle_unload_s).run()
 
 
 if __name__ == "__main__":

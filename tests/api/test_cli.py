@@ -18,7 +18,7 @@ from tests.concepts.builders import contents
 
 ROOT = Path(__file__).resolve().parents[2]
 FABLEVERSE = Path(sys.executable).with_name("fableverse")
-HEAVY = {"torch", "diffusers", "transformers", "langchain", "rich", "pydantic"}
+HEAVY = {"torch", "diffusers", "transformers", "ray", "langchain", "rich", "pydantic"}
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.story.servers import serving
 
 
 def diagnose(tmp_path: Path, settings: Settings, *, search_path: str = "") -> Outcome:
-    return examine(settings, folder=tmp_path, search_path=search_path, tell=lambda _: None)
+    return examine(settings, folder=tmp_path, environment={"PATH": search_path}, tell=lambda _: None)
 
 
 def statuses(outcome: Outcome) -> dict[str, str]:
@@ -53,7 +53,7 @@ def test_one_screen_says_what_works(tmp_path: Path, pocket_model_dir: Path) -> N
     assert {
         name: found[name] for name in ("picture model", "bank", "language model", "moderation", "java", "disk")
     } == (dict.fromkeys(("picture model", "bank", "language model", "moderation", "java", "disk"), "works"))
-    assert found["chromium"] == "absent"
+    assert found["chromium"] == found["cluster"] == "absent"
     assert any("openai:good answered in" in line for line in outcome.lines)
     assert any("openjdk 21" in line for line in outcome.lines)
 
@@ -62,9 +62,13 @@ def test_what_is_broken_is_named_and_decides_the_exit_code(tmp_path: Path) -> No
     empty = tmp_path / "no-model"
     empty.mkdir()
     with serving(ready) as base_url:
-        outcome = diagnose(tmp_path, Settings(model=str(empty), llm="openai:chatty", base_url=base_url, timeout_s=60))
+        settings = Settings(
+            model=str(empty), cluster="10.0.0.1:6379", llm="openai:chatty", base_url=base_url, timeout_s=60
+        )
+        outcome = diagnose(tmp_path, settings)
     found = statuses(outcome)
     assert (found["picture model"], found["language model"], found["java"]) == ("broken", "broken", "absent")
+    assert found["cluster"] == "broken" and any("RAY_AUTH_MODE=token" in line for line in outcome.lines)
     assert outcome.exit_code == MODEL
     assert any("not in the shape" in line for line in outcome.lines)
 

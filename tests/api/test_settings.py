@@ -28,6 +28,7 @@ def test_every_variable_arrives_in_its_setting() -> None:
         "FABLEVERSE_INPUT_PRICE": "0.25",
         "FABLEVERSE_OUTPUT_PRICE": "2",
         "FABLEVERSE_MODERATION": "on",
+        "FABLEVERSE_CLUSTER": "10.0.0.1:6379",
         "FABLEVERSE_TEMPLATES": "my-templates",
         "HOME": "/root",
     }
@@ -41,6 +42,7 @@ def test_every_variable_arrives_in_its_setting() -> None:
         input_price=0.25,
         output_price=2,
         moderation="on",
+        cluster="10.0.0.1:6379",
         templates_dir=Path("my-templates"),
     )
 

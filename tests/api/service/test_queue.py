@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from sqlalchemy import select
@@ -41,12 +42,14 @@ def queue(database: Database) -> TaskQueue:
     return TaskQueue(database)
 
 
-def add_job(database: Database, owner: str, *, pictures: int = 1, first: int = 1) -> str:
-    """A job with tasks to draw; `first` 0 is a single picture, 1 a book."""
+def add_job(
+    database: Database, owner: str, *, pictures: int = 1, first: int = 1, kind: Literal["draw", "learn"] = "draw"
+) -> str:
+    """A job with tasks; `first` 0 is a single picture or a concept to learn, 1 a book."""
     with database.write() as connection:
         job_id = Jobs(database).add(connection, owner=owner, kind="book", subject=new_id("book"), request={})
     tasks = [
-        NewTask(key=f"draw-{number}", kind="draw", payload={"n": number}, position=number)
+        NewTask(key=f"{kind}-{number}", kind=kind, payload={"n": number}, position=number)
         for number in range(first, first + pictures)
     ]
     TaskQueue(database).add(job_id, owner, tasks)
@@ -75,6 +78,16 @@ def test_owners_take_turns_and_single_pictures_go_first(database: Database, queu
     assert order == [("ann", 0), ("bob", 1), ("ann", 1), ("bob", 2), ("ann", 2), ("ann", 3)]
     assert queue.claim(worker, "draw") is None
     assert queue.claim(worker, "text") is None
+
+
+def test_learning_goes_behind_single_pictures_and_before_books(database: Database, queue: TaskQueue) -> None:
+    add_job(database, "ann")
+    add_job(database, "ann", first=0, kind="learn")
+    add_job(database, "ann", first=0)
+    worker = a_worker(queue)
+    assert queue.claim(worker, "draw", without=["draw", "learn"]) is None
+    order = [(task.kind, task.payload["n"]) for task in (claim(queue, worker) for _ in range(3))]
+    assert order == [("draw", 0), ("learn", 0), ("draw", 1)]
 
 
 def test_a_task_is_given_to_one_worker_only(database: Database, queue: TaskQueue) -> None:

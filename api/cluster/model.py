@@ -1,0 +1,219 @@
+"""A picture model on a node of a cluster, as the service sees it: the port that the model in its own process has."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import ray
+from PIL import Image
+from ray.exceptions import RayError, RayTaskError
+from ray.util.placement_group import placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from api.cluster.node import Made, NodeModel, Told, WorkName
+from api.cluster.shipping import pack, unpack
+from api.service.errors import WorkerLost
+from api.service.payloads import ModelInfo
+from api.service.picture_model import LearningOrder, LearningWatch
+from concepts.bank import ConceptBank
+from concepts.schema import BoundPrompt, Concept
+from generator.key_similarity import KeySimilarity
+from generator.renderer import OnPictureStep, OnStep, PictureOrder
+from generator.settings import RenderSettings
+from generator.slides import Slide
+
+_CONTROL: Final = "control"
+_LIFE: Final = "life"
+_ACTOR_OPTIONS: Final[Mapping[str, Any]] = {
+    "num_gpus": 0.5,  # two share the GPU: one works, one stands by
+    "num_cpus": 0,
+    "max_restarts": 0,  # whoever lost it gives its task back first, then lets another work
+    "max_task_retries": 0,
+    "concurrency_groups": {_CONTROL: 1, _LIFE: 1},
+}
+
+Callbacks = Mapping[str, Callable[..., None]]
+
+
+class Gpu:
+    """A GPU of the cluster: any that is free, and when its machine is gone, the next that gets free."""
+
+    def __init__(self) -> None:
+        self._group = placement_group([{"GPU": 1}])
+
+    def start(self, source: str, *, stall_s: float) -> "ClusterModel":
+        """A process on the GPU, as soon as there is one, that has not loaded the model of that source yet."""
+        scheduling = PlacementGroupSchedulingStrategy(self._group)
+        node_model: Any = ray.remote(**_ACTOR_OPTIONS, scheduling_strategy=scheduling)(NodeModel)
+        return ClusterModel(node_model.remote(source), stall_s=stall_s)
+
+
+class ClusterModel:
+    """A `PictureModel` in a process that Ray runs on a node.
+
+    Args:
+        actor: The process, of the class `NodeModel`.
+        stall_s: A node that tells nothing for so many seconds, during a piece of work, is taken for lost.
+    """
+
+    def __init__(self, actor: Any, *, stall_s: float) -> None:
+        self._actor = actor
+        self._actor.warm_up.remote()
+        self._life = self._actor.stay.options(concurrency_group=_LIFE).remote()
+        self._stall_s = stall_s
+        self._number = 0
+        self._info: ModelInfo | None = None
+
+    def load(self) -> ModelInfo:
+        """Wait for the GPU, then for the model."""
+        info = self._info or _get(self._actor.load.remote())
+        self._info = info
+        return info
+
+    def unload(self) -> None:
+        """Free the GPU's memory; the process stays, and so does its claim to the GPU."""
+        self._info = None
+        _get(self._actor.unload.remote())
+
+    def check_alive(self) -> None:
+        """Look whether the process is still there.
+
+        Raises:
+            WorkerLost: It is gone.
+        """
+        if ray.wait([self._life], timeout=0)[0]:
+            _get(self._life)
+
+    def close(self) -> None:
+        """End the process, wherever it is."""
+        ray.kill(self._actor)
+
+    def renderer(self, bank: ConceptBank) -> "ClusterRenderer":
+        """What draws there with a bank that is here."""
+        return ClusterRenderer(self, bank)
+
+    def learn(
+        self,
+        order: LearningOrder,
+        bank: ConceptBank,
+        *,
+        checkpoint_path: Path,
+        replace: bool,
+        watch: LearningWatch,
+    ) -> tuple[Concept, ...]:
+        """Learn there, with every checkpoint kept here too; then put the concepts into the bank."""
+
+        def on_checkpoint(content: bytes) -> None:
+            new = checkpoint_path.with_suffix(".new")
+            new.write_bytes(content)
+            new.replace(checkpoint_path)
+
+        parcel = self.work(
+            "learn",
+            {
+                "on_step": watch.on_step,
+                "on_peek": watch.on_peek,
+                "on_previews": watch.on_previews,
+                "on_checkpoint": on_checkpoint,
+            },
+            order=order,
+            checkpoint=checkpoint_path.read_bytes() if checkpoint_path.exists() else None,
+        )
+        with TemporaryDirectory(prefix="fableverse-learnt-") as folder:
+            unpack(parcel, Path(folder))
+            return tuple(bank.add_folder(Path(folder) / concept_id, replace=replace) for concept_id in parcel)
+
+    def describe(self, picture: Image.Image) -> str | None:
+        """A caption."""
+        return self.work("describe", {}, picture=picture)
+
+    def work(self, name: WorkName, callbacks: Callbacks, **arguments: Any) -> Any:
+        """What comes of a piece of work; what the work raises, and what a callback raises, comes through.
+
+        Raises:
+            WorkerLost: The process or its machine is gone, or tells nothing.
+        """
+        self._number += 1
+        stream = self._actor.work.options(num_returns="streaming").remote(self._number, name, arguments)
+        try:
+            while True:
+                each = self._next(stream)
+                if isinstance(each, Made):
+                    return each.value
+                if each.callback in callbacks:
+                    callbacks[each.callback](*each.values)
+        except Exception:
+            # Whatever ended the waiting here, nobody wants the rest of what is done there.
+            self._actor.call_off.options(concurrency_group=_CONTROL).remote(self._number)
+            raise
+
+    def _next(self, stream: Any) -> Told | Made:
+        ready, _ = ray.wait([stream], timeout=self._stall_s)
+        if not ready:
+            raise WorkerLost(f"A node told nothing for {self._stall_s:g} s.")
+        return _get(next(stream))
+
+
+class ClusterRenderer:
+    """A `Renderer` whose pictures are drawn on a node, with concepts of a bank that is here."""
+
+    def __init__(self, model: ClusterModel, bank: ConceptBank) -> None:
+        self._model = model
+        self._bank = bank
+
+    def render(
+        self,
+        bound: BoundPrompt,
+        *,
+        seed: int,
+        settings: RenderSettings | None = None,
+        strengths: Mapping[str, float] | None = None,
+        slides: Sequence[Slide] = (),
+        on_step: OnStep | None = None,
+    ) -> Image.Image:
+        """As in `Renderer`; the prompt travels with the files of its concepts, and the picture comes back."""
+        options = {"seed": seed, "settings": settings, "strengths": strengths, "slides": tuple(slides)}
+        callbacks: Callbacks = {} if on_step is None else {"on_step": on_step}
+        return self._model.work("render", callbacks, **self._prompt(bound), options=options)
+
+    def render_all(
+        self,
+        orders: Sequence[PictureOrder],
+        *,
+        settings: RenderSettings | None = None,
+        on_step: OnPictureStep | None = None,
+    ) -> Iterator[Image.Image]:
+        """As in `Renderer`, one after the other."""
+        for index, order in enumerate(orders):
+
+            def on_its_step(step: int, num_steps: int, index: int = index) -> None:
+                if on_step is not None:
+                    on_step(index, step, num_steps)
+
+            yield self.render(
+                order.bound, seed=order.seed, settings=settings, strengths=order.strengths, on_step=on_its_step
+            )
+
+    def key_similarities(
+        self, bound: BoundPrompt, *, strengths: Mapping[str, float] | None = None
+    ) -> tuple[KeySimilarity, ...]:
+        """As in `Renderer`."""
+        return self._model.work("key_similarities", {}, **self._prompt(bound), strengths=strengths)
+
+    def _prompt(self, bound: BoundPrompt) -> dict[str, Any]:
+        return {"bound": bound, "concepts": pack(self._bank, [mention.concept_id for mention in bound.mentions])}
+
+
+def _get(reference: Any) -> Any:
+    """A value from a node; what was raised there is raised here.
+
+    Raises:
+        WorkerLost: The node, or its process, is gone.
+    """
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        raise error.cause from error
+    except RayError as error:
+        raise WorkerLost(f"A node's process is gone ({type(error).__name__}).") from error

@@ -1,0 +1,124 @@
+"""A service and a cluster of three nodes, a head and two that draw: whatever is lost, books end whole and right."""
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+from sqlalchemy import select
+
+from api.service.database import Database
+from api.service.own_model import OwnModel
+from api.service.payloads import DrawPayload
+from api.service.tables import tasks, workers
+from api.settings import POCKET, SAMPLE_BANK_DIR
+from concepts.bank import ConceptBank, seed_bank
+from tests.api.service.running import running_server
+
+if TYPE_CHECKING:
+    from benchmarks.local_cluster import LocalCluster
+
+PAGES = 4
+PICTURES = PAGES + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    cluster: "LocalCluster"
+    nodes: list[Any]
+    client: httpx.Client
+    database: Database
+    bank: ConceptBank
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, needs_ray: None, pocket_model_dir: Path) -> Iterator[Running]:
+    del needs_ray, pocket_model_dir
+    from api.cluster.connection import describe_cluster
+    from benchmarks.local_cluster import local_cluster
+
+    folder = tmp_path_factory.mktemp("cluster")
+    seed_bank(folder / "bank", SAMPLE_BANK_DIR)
+    with local_cluster() as cluster:
+        nodes = [cluster.add_node(), cluster.add_node()]
+        assert "3 nodes, 2 GPUs" in describe_cluster(cluster.address)
+        options = ["--cluster", cluster.address]
+        with running_server(folder / "data", bank_dir=folder / "bank", options=options) as server:
+            database = Database.open(f"sqlite:///{folder / 'data' / 'fableverse.sqlite'}")
+            bank = ConceptBank(folder / "bank")
+            with httpx.Client(base_url=server.url, timeout=60) as client:
+                yield Running(cluster=cluster, nodes=nodes, client=client, database=database, bank=bank)
+            database.close()
+
+
+def wait_until(is_so: Callable[[], bool], *, within_s: float = 120) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def ready_workers(running: Running) -> set[str]:
+    with running.database.read() as connection:
+        query = select(workers.c.id).where(workers.c.role == "draw", workers.c.is_ready)
+        return set(connection.execute(query).scalars())
+
+
+def drawings(running: Running, job_id: str) -> list[Any]:
+    with running.database.read() as connection:
+        query = select(tasks).where(tasks.c.job_id == job_id, tasks.c.kind == "draw").order_by(tasks.c.position)
+        return list(connection.execute(query))
+
+
+def book_with_one_picture_left(running: Running, process: psutil.Process, *, seed: int) -> str:
+    """A job that waits for the picture that a frozen process has in hand, everything else being drawn."""
+    process.suspend()
+    wish = {"idea": "a fox who cannot sleep", "pages": PAGES, "seed": seed}
+    job_id = running.client.post("/v1/books", json=wish).json()["id"]
+    wait_until(lambda: sum(row.state == "done" for row in drawings(running, job_id)) == PICTURES - 1)
+    assert [row.state for row in drawings(running, job_id)].count("running") == 1
+    return job_id
+
+
+def check_whole_and_right(running: Running, job_id: str) -> None:
+    """The book is there, each picture was drawn once but the lost one, and all are what this process draws."""
+    wait_until(lambda: running.client.get(f"/v1/jobs/{job_id}").json()["status"] in ("succeeded", "failed"))
+    job = running.client.get(f"/v1/jobs/{job_id}").json()
+    assert job["status"] == "succeeded", job
+    drawn = drawings(running, job_id)
+    assert sorted(row.starts for row in drawn) == [1] * (PICTURES - 1) + [2]
+    model = OwnModel(POCKET)
+    for row in drawn:
+        order = DrawPayload.model_validate(row.payload)
+        expected = model.renderer(running.bank).render(order.bound, seed=order.seed, settings=order.settings)
+        content = running.client.get(f"{job['links']['book']}/pictures/{row.picture}").content
+        found = np.asarray(Image.open(io.BytesIO(content)), dtype=int)
+        assert np.abs(found - np.asarray(expected, dtype=int)).max() <= 2, "to the rounding of threads' sums"
+
+
+def test_a_worker_that_is_killed_loses_nothing_and_is_replaced(running: Running) -> None:
+    wait_until(lambda: len(ready_workers(running)) == 2)
+    before = ready_workers(running)
+    victim = running.cluster.working_process(running.nodes[0])
+    assert victim is not None
+    job_id = book_with_one_picture_left(running, victim, seed=1)
+    victim.kill()
+    check_whole_and_right(running, job_id)
+    wait_until(lambda: len(ready_workers(running)) == 2)
+    assert len(ready_workers(running) & before) == 1, "one is new"
+
+
+def test_a_node_that_is_lost_loses_nothing(running: Running) -> None:
+    victim = running.cluster.working_process(running.nodes[1])
+    assert victim is not None
+    job_id = book_with_one_picture_left(running, victim, seed=2)
+    running.cluster.kill_node(running.nodes[1])
+    check_whole_and_right(running, job_id)
+    assert len(ready_workers(running)) == 1

@@ -1,0 +1,91 @@
+"""What a node does is what the model in the service's own process does, with nothing but what travels to it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from api.cluster.node import CalledOff, Made, NodeModel, Told
+from api.cluster.shipping import pack, unpack
+from api.commands.learn import recipe_of
+from api.service.own_model import OwnModel
+from api.service.picture_model import LearningOrder
+from api.settings import SAMPLE_BANK_DIR
+from concepts.bank import ConceptBank
+from concepts.binding import expand_handles
+from concepts.errors import DamagedConcept
+from generator.errors import InvalidSettings
+from generator.recipe import ConceptRequest
+from generator.settings import RenderSettings
+
+BANK = ConceptBank(SAMPLE_BANK_DIR)
+BOUND = expand_handles("a @rusty waving in the snow", BANK)
+SMALL = RenderSettings(num_inference_steps=3, guidance_scale=2.5, height=256, width=256, max_sequence_length=64)
+
+
+@pytest.fixture(scope="module")
+def node(pocket_model_dir: Path) -> NodeModel:
+    return NodeModel(str(pocket_model_dir))
+
+
+def drawing(**options: Any) -> dict[str, Any]:
+    options = {"seed": 4, "settings": SMALL, "strengths": None, "slides": (), **options}
+    return {"bound": BOUND, "concepts": pack(BANK, ["rusty"]), "options": options}
+
+
+def test_a_picture_is_the_same_and_its_steps_are_told(node: NodeModel, pocket_model_dir: Path) -> None:
+    *steps, made = node.work(1, "render", drawing())
+    assert steps == [Told("on_step", (step, 3)) for step in (1, 2, 3)]
+    here = OwnModel(str(pocket_model_dir)).renderer(BANK).render(BOUND, seed=4, settings=SMALL)
+    assert isinstance(made, Made) and np.array_equal(np.asarray(made.value), np.asarray(here))
+
+
+def test_what_the_work_raises_comes_through_and_the_next_piece_is_done(node: NodeModel) -> None:
+    with pytest.raises(InvalidSettings):
+        list(node.work(2, "render", drawing(strengths={"night": 1.0})))
+    assert len(list(node.work(3, "render", drawing()))) == 4
+
+
+def test_work_that_is_called_off_ends_at_the_next_step(node: NodeModel) -> None:
+    pieces = node.work(4, "render", drawing())
+    next(pieces)
+    node.call_off(4)
+    with pytest.raises(CalledOff):
+        list(pieces)
+    assert len(list(node.work(5, "render", drawing()))) == 4, "later work is not called off"
+
+
+def test_learning_goes_on_elsewhere_from_a_checkpoint_that_was_sent(node: NodeModel, tmp_path: Path) -> None:
+    recipe = recipe_of(steps=3, seed=0).model_copy(update={"isolation_fraction": 0.0, "checkpoint_every": 1})
+    order = LearningOrder(
+        picture=Image.open(BANK.source_path("rusty")).convert("RGB"),
+        caption=BANK.get("rusty").caption,
+        concepts=(ConceptRequest(id="rufus", word=BANK.get("rusty").word, kind="character"),),
+        recipe=recipe,
+    )
+    whole = list(node.work(6, "learn", {"order": order, "checkpoint": None}))
+    checkpoint = next(each.values[0] for each in whole if isinstance(each, Told) and each.callback == "on_checkpoint")
+    rest = list(node.work(7, "learn", {"order": order, "checkpoint": checkpoint}))
+    assert (steps_of(whole), steps_of(rest)) == ([1, 2, 3], [2, 3])
+    first, second = (
+        unpack(made.value, tmp_path / str(number)).get("rufus")
+        for number, (*_, made) in enumerate((whole, rest))
+        if isinstance(made, Made)
+    )
+    assert first.direction_sha256 == second.direction_sha256
+    assert first.base_model == node.load().model.fingerprint
+
+
+def steps_of(pieces: Sequence[Told | Made]) -> list[int]:
+    return [each.values[0].step for each in pieces if isinstance(each, Told) and each.callback == "on_step"]
+
+
+def test_a_damaged_concept_does_not_travel(tmp_path: Path) -> None:
+    bank = unpack(pack(BANK, ["rusty"]), tmp_path / "bank")
+    assert bank.get("rusty") == BANK.get("rusty")
+    bank.direction_path("rusty").write_bytes(b"something else")
+    with pytest.raises(DamagedConcept):
+        pack(bank, ["rusty"])
