@@ -13,6 +13,7 @@ from api.service.routes import books, concepts, docs, health, images, jobs, metr
 from api.service.services import rules_of, running_services
 from api.service.settings import ServiceSettings
 from api.service.studio import routes as studio
+from api.service.sweep import keep_swept
 from api.service.webhooks import Courier
 
 
@@ -25,12 +26,16 @@ def create_app(settings: ServiceSettings) -> FastAPI:
             app.state.services = services
             await asyncio.to_thread(AnswerMemory(services.database).release_all)
             courier = Courier(services.database, rules=rules_of(settings), metrics=app.state.metrics)
-            delivering = asyncio.create_task(courier.run())
+            beside = [
+                asyncio.create_task(courier.run()),
+                asyncio.create_task(keep_swept(services.database, services.store)),
+            ]
             try:
                 yield
             finally:
-                delivering.cancel()
-                await asyncio.gather(delivering, return_exceptions=True)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
 
     app = FastAPI(
         title="Fableverse",

@@ -201,10 +201,11 @@ class Jobs:
             rows = connection.execute(select(jobs).where(jobs.c.state.in_(OPEN)).order_by(jobs.c.id))
             return [_job(row) for row in rows]
 
-    def read(self, job_id: str) -> Job:
-        """A job, for whoever does it."""
+    def read(self, job_id: str) -> Job | None:
+        """A job, for whoever does it; None once it was deleted."""
         with self._database.read() as connection:
-            return _job(connection.execute(select(jobs).where(jobs.c.id == job_id)).one())
+            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+            return None if row is None else _job(row)
 
     def restart(self, job_id: str, *, attempt: int) -> int:
         """The number of a new attempt at a job whose `attempt` went astray; that of the present one if it is later."""
@@ -218,11 +219,11 @@ class Jobs:
     def enter(self, job_id: str, stage: str, **more: JsonValue) -> None:
         """Say that an open job has come to a stage."""
         with self._database.write() as connection:
-            job = _job(connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).one())
-            if job.state not in OPEN or job.progress.get("stage") == stage:
+            row = connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).one_or_none()
+            if row is None or row.state not in OPEN or row.progress.get("stage") == stage:
                 return
             progress = {"stage": stage, **more}
-            started = {} if job.started_at else {"started_at": time.time()}
+            started = {} if row.started_at else {"started_at": time.time()}
             add_event(connection, job_id, "stage", progress, state="running", progress=progress, **started)
 
     def succeed(self, job_id: str, result: Json, *, also: Also) -> None:

@@ -8,7 +8,8 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable
+import time
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Self
 
@@ -72,6 +73,30 @@ class ContentStore:
             self.put(b"")
         except OSError:
             return False
+        return True
+
+    def forget_all_but(self, kept: Container[str], *, older_than_s: float) -> int:
+        """Delete what was put longer ago than that and is not among the kept hashes; how many that were.
+
+        Putting bytes again counts as new. Only in a folder: of other places nothing is deleted.
+        """
+        if not isinstance(self._filesystem, LocalFileSystem):
+            return 0
+        oldest, root = time.time() - older_than_s, Path(self._root)
+        for path in (root / _NEW_DIRNAME).iterdir():
+            if path.stat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
+        unused = [path for path in root.glob("??/*") if path.name not in kept and path.stat().st_mtime < oldest]
+        return sum(self._forget(path, oldest=oldest) for path in unused)
+
+    def _forget(self, path: Path, *, oldest: float) -> bool:
+        """Delete a file, unless it was put again meanwhile."""
+        aside = Path(self._root, _NEW_DIRNAME, f"{path.name}-{secrets.token_hex(8)}")
+        path.rename(aside)
+        if aside.stat().st_mtime >= oldest:
+            aside.replace(path)
+            return False
+        aside.unlink()
         return True
 
     def _path(self, digest: str) -> str:

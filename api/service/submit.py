@@ -17,6 +17,7 @@ from api.service.errors import InvalidInput, NotReady, WrongState
 from api.service.ids import new_id
 from api.service.jobs import Job, JobKind
 from api.service.model_info import ask_model
+from api.service.owned import owned_row
 from api.service.payloads import (
     Binding,
     BookLook,
@@ -41,7 +42,7 @@ from generator.settings import RenderSettings
 from generator.slides import find_target, parse_slide
 
 AddRows = Callable[[Connection, str], None]
-"""Adds the rows of what a job makes, given the job's id."""
+"""Adds the rows of what a job makes, or checks that they are there, given the job's id."""
 
 
 def accept(
@@ -201,7 +202,12 @@ def submit_binding(
 
 def _accept_pages(services: Services, book: EditedBook, payload: PagesPayload) -> Job:
     request = {"pages": payload.model_dump(mode="json")}
-    return accept(services, owner=book.owner, kind="pages", subject=book.id, request=request, add_rows=lambda *_: None)
+
+    def check_rows(connection: Connection, job_id: str) -> None:
+        del job_id
+        owned_row(connection, books, book.owner, book.id, kind="book", lock=True)  # it may have been deleted meanwhile
+
+    return accept(services, owner=book.owner, kind="pages", subject=book.id, request=request, add_rows=check_rows)
 
 
 def submit_concepts(services: Services, owner: str, payload: LearnPayload) -> Job:

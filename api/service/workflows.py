@@ -71,7 +71,7 @@ class JobWorkflows:
     async def __call__(self, job_id: str, steps: Steps) -> None:
         """Do a job to its end; it has a state that says how it ended then."""
         job = self._jobs.read(job_id)
-        if job.state in ENDED:
+        if job is None or job.state in ENDED:
             return
         try:
             await self._of_kind[job.kind](job, steps)

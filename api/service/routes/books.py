@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from api.service.book_edits import read_edited_book
+from api.service.deletion import delete_book
 from api.service.errors import NotFound
 from api.service.files import answer_artifact
 from api.service.listing import AfterQuery, LimitQuery, listing_of, rows_of
@@ -46,6 +47,12 @@ def list_books(
 def get_book(book_id: str, services: ServicesDep, principal: PrincipalDep) -> BookAnswer:
     """A book and its files."""
     return _answer(_row(services, principal.owner, book_id))
+
+
+@router.delete("/{book_id}", status_code=204)
+def remove_book(book_id: str, services: ServicesDep, principal: PrincipalDep) -> None:
+    """Deletes a book with its pictures, and the story that was written for it alone; refused while it is worked on."""
+    delete_book(services.database, principal.owner, book_id)
 
 
 @router.get("/{book_id}/files/{name}", response_class=Response, responses={200: {"content": {"*/*": {}}}})

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from api.service.deletion import delete_scene
 from api.service.errors import NotFound
 from api.service.files import answer_artifact
 from api.service.listing import AfterQuery, LimitQuery, listing_of, rows_of
@@ -45,6 +46,12 @@ def list_scenes(
 def get_scene(scene_id: str, services: ServicesDep, principal: PrincipalDep) -> SceneAnswer:
     """What is known of a picture."""
     return _answer(_row(services, principal.owner, scene_id))
+
+
+@router.delete("/{scene_id}", status_code=204)
+def remove_scene(scene_id: str, services: ServicesDep, principal: PrincipalDep) -> None:
+    """Deletes a picture; refused while it is worked on."""
+    delete_scene(services.database, principal.owner, scene_id)
 
 
 @router.get("/{scene_id}/picture", response_class=Response, responses={200: {"content": {"image/png": {}}}})

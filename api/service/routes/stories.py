@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
+from api.service.deletion import delete_story
 from api.service.errors import EditConflict, MissingPrecondition
 from api.service.listing import AfterQuery, LimitQuery, listing_of, rows_of
 from api.service.schema import JobAnswer, Listing, StoryAnswer, StoryEdit, StoryRequestBody, at
@@ -61,6 +62,12 @@ def change_story(
     version = _version(if_match)
     row = edit_story(services.database, services.settings, principal.owner, story_id, edit, version=version)
     return _tagged(row, response)
+
+
+@router.delete("/{story_id}", status_code=204)
+def remove_story(story_id: str, services: ServicesDep, principal: PrincipalDep) -> None:
+    """Deletes a story that no book is of; refused while it is worked on."""
+    delete_story(services.database, principal.owner, story_id)
 
 
 def _version(if_match: str | None) -> int:

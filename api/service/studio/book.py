@@ -12,6 +12,7 @@ from sse_starlette import EventSourceResponse
 from api.service.banks import bank_of
 from api.service.book_edits import edit_book, read_edited_book, undo_edit
 from api.service.book_state import COVER, BookEdit, PageEdit
+from api.service.deletion import delete_book
 from api.service.errors import EditConflict, InvalidInput
 from api.service.jobs import ENDED, Event, Job
 from api.service.payloads import BookLook, Format
@@ -109,6 +110,13 @@ def book_page(book_id: str, services: ServicesDep, principal: PrincipalDep) -> H
             themes=design.choices("book/themes", ".css"),
         )
     )
+
+
+@router.post("/{book_id}/delete")
+def delete(request: Request, book_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """Delete a book."""
+    delete_book(services.database, principal.owner, book_id)
+    return go_to(request, "/")
 
 
 @router.get("/{book_id}/again")

@@ -277,6 +277,24 @@ def test_a_concept_is_promised_called_off_taken_away_and_deleted(client: httpx.C
     assert client.get("/v1/concepts/stripes").status_code == 404
 
 
+def test_what_was_made_can_be_deleted_and_not_before(client: httpx.Client) -> None:
+    job = client.post("/v1/scenes", json={"prompt": "a @clover by the sea", "num_inference_steps": 40}).json()
+    scene = f"/v1/scenes/{client.get('/v1/scenes').json()['data'][0]['id']}"
+    assert client.delete(scene).status_code == 409
+    assert client.post(f"/v1/jobs/{job['id']}/cancel").json()["status"] == "canceled"
+    assert client.delete(scene).status_code == 204
+    assert {client.get(place).status_code for place in (scene, f"/v1/jobs/{job['id']}")} == {404}
+    wish = {"idea": "a fox who cannot sleep", "cast": ["rusty"], "pages": 4}  # taken over from one made before
+    job = client.post("/v1/books", json=wish, headers=WAIT).json()
+    book = client.get(job["links"]["book"]).json()
+    story = f"/v1/stories/{job['result']['story']}"
+    assert client.delete(story).status_code == 409
+    assert client.delete(job["links"]["book"]).status_code == 204
+    for place in (job["links"]["book"], book["files"]["cover"]["href"], story, f"/v1/jobs/{job['id']}"):
+        assert client.get(place).status_code == 404, place
+    assert client.delete(job["links"]["book"]).status_code == 404
+
+
 def test_the_openai_client_draws_unchanged(server: RunningServer) -> None:
     client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="unused", max_retries=0)
     answer = client.images.generate(prompt="a @rusty reading", n=2, extra_body={"seed": 4})

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -176,6 +177,7 @@ def test_a_picture_becomes_a_concept_and_an_idea_a_book(page: Page, teller: Tell
     make_a_book(page, teller)
     edit_the_book(page)
     take_it_away(page, tmp_path)
+    delete_it(page)
 
 
 def learn_rusty_again(page: Page) -> None:
@@ -283,6 +285,14 @@ def take_it_away(page: Page, folder: Path) -> None:
         assert any(b"Luna ran home." in epub.read(name) for name in epub.namelist())
 
 
+def delete_it(page: Page) -> None:
+    place = urlsplit(page.url).path
+    page.get_by_text("Delete…").click()
+    page.get_by_role("button", name="Delete this book").click()
+    expect(page.get_by_role("heading", name="Books")).to_be_visible()
+    expect(page.locator(f'a[href="{place}"]')).to_have_count(0)
+
+
 @pytest.mark.parametrize("behaviour", ["hostile"])
 def test_hostile_words_stay_words_while_a_story_is_written(
     page: Page, clients: dict[str, httpx.Client], teller: Teller, behaviour: Behaviour
@@ -371,6 +381,7 @@ def test_nobody_sees_or_changes_what_is_anothers(clients: dict[str, httpx.Client
         f"{book}/undo": {"version": "0"},
         f"{book}/bind": {"formats": "html"},
         f"{book}/draw": {"page": "p1"},
+        f"{book}/delete": {},
         f"{book}/jobs/{job}/retry": {},
     }.items():
         assert dad.post(place, data=form).status_code == 404, place
