@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 from benchmarks.concepts.cases import TASKS, BenchSource, Case, Task, make_cases, make_sources
 from benchmarks.concepts.methods import METHODS
+from benchmarks.concepts.methods.prompt import IN_WORDS
 from benchmarks.concepts.protocol import FULL_EFFORT, QUICK_EFFORT, Effort, Workbench
 from benchmarks.concepts.run import Drawn, Runner, Tell
 from benchmarks.concepts.scores import judge_accuracy, reads_true, score
@@ -68,6 +69,8 @@ class Results:
     judge: Judge
     drawn: tuple[Drawn, ...]
     rows: tuple[Row, ...]
+    in_words: tuple[Row, ...]
+    """What the model draws when it is told the looks in words, by task."""
     learning_seconds: dict[str, float]
     """Processor seconds of learning one picture, or one case where a method is joint, by method: the mean."""
     rates: dict[str, float]
@@ -88,6 +91,13 @@ class Results:
             f"{datetime.now(UTC):%Y-%m-%d}.{said}"
         )
 
+    def told(self) -> str:
+        """What comes of words alone, by task."""
+        return "; ".join(
+            f"{row.task} CP {row.cp:.3f}, PF {row.pf:.3f}, CP·PF {row.cp_pf:.3f} ({row.low:.2f} to {row.high:.2f})"
+            for row in self.in_words
+        )
+
     def markdown(self) -> str:
         """Judge, table, machine."""
         accuracy = ", ".join(f"{name} {value:.2f}" for name, value in self.judge.accuracy.items())
@@ -95,7 +105,8 @@ class Results:
         table = as_markdown(self.rows, {name: method.title for name, method in METHODS.items()})
         return (
             f"Judge, share read rightly on clean renders: {accuracy}.\n\n"
-            f"A perfect picture scores: {clean}.\n\n{table}\n\n{self.setup()}"
+            f"A perfect picture scores: {clean}.\n\n"
+            f"Told the looks in words, the model scores: {self.told()}.\n\n{table}\n\n{self.setup()}"
         )
 
     def as_json(self) -> dict[str, JsonValue]:
@@ -116,6 +127,7 @@ class Results:
                 },
             },
             "tasks": as_json(self.rows),
+            "in_words": {task: rows[IN_WORDS.name] for task, rows in as_json(self.in_words).items()},
             "learning_rates": self.rates,
             "learning_rates_searched": sorted(self.searched),
             "leakage": {method: _rounded(kinds) for method, kinds in leakage_by_kind(self.drawn).items()},
@@ -161,6 +173,7 @@ def run_benchmark(plan: Plan, *, model: FluxModel, folder: Path, tell: Tell = lo
         judge=assess_judge(cases, probe),
         drawn=tuple(drawn),
         rows=tuple(summarise(drawn, seed=plan.seed)),
+        in_words=tuple(summarise(runner.run(IN_WORDS, cases, tell=tell), seed=plan.seed)),
         learning_seconds=_learning_seconds(runner, plan, cases),
         rates={name: runner.rate(METHODS[name]) for name in plan.methods if METHODS[name].rates},
         searched=frozenset(name for name in plan.methods if METHODS[name].alone in searched),

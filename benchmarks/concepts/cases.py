@@ -112,6 +112,20 @@ def make_cases(
     return tuple(cases)
 
 
+def describe(scene: Scene) -> str:
+    """A prompt that says everything of a scene that there is a word for."""
+    figures = [_described(character) for character in scene.characters]
+    phrases = captions.PLACE_PHRASES[scene.place], captions.LIGHT_PHRASES[scene.light]
+    return " ".join([" and ".join(figures), *phrases])
+
+
+def _described(character: Character) -> str:
+    words = [*_named_looks(character, has_material=False), character.kind]
+    worn = character.clothing
+    wearing = f" wearing a {worn.colour} {worn.name}" if worn else ""
+    return f"{'an' if words[0][0] in 'aeiou' else 'a'} {' '.join(words)}{wearing} {character.pose}"
+
+
 def _pairs(
     sources: Sequence[BenchSource],
 ) -> list[tuple[tuple[BenchSource, ...], tuple[BenchConcept, ...]]]:

@@ -49,6 +49,7 @@ def _task(results: Results, task: Task) -> dict[str, object]:
         "title": TITLES[task],
         "clean_cp": f"{cp:.3f}",
         "clean_pf": f"{pf:.3f}",
+        "told": next(f"{row.cp_pf:.3f}" for row in results.in_words if row.task == task),
         "rows": [_row(row, best) for row in rows],
         "cases": [_case(results, case) for case in results.cases if case.task == task][:CASES_SHOWN],
     }

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
-from pydantic import JsonValue
 
 from benchmarks.concepts.cases import TASKS, Task
 from benchmarks.concepts.run import Drawn
@@ -100,13 +98,13 @@ def as_markdown(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def as_json(rows: Sequence[Row]) -> dict[str, JsonValue]:
+def as_json(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, float]]]:
     """`{task: {method: {"cp", "pf", "cp_pf", "low", "high"}}}`, each rounded to four places."""
     tasks: dict[str, dict[str, dict[str, float]]] = {}
     for row in rows:
         values = {name: round(getattr(row, name), 4) for name in ("cp", "pf", "cp_pf", "low", "high")}
         tasks.setdefault(row.task, {})[row.method] = values
-    return cast(dict[str, JsonValue], tasks)
+    return tasks
 
 
 def _product(row: Row) -> str:

@@ -186,6 +186,8 @@ def test_the_command_writes_and_prints_the_table(tmp_path: Path, capsys: pytest.
     assert list(results["tasks"]) == ["decomposition"]
     assert set(results["tasks"]["decomposition"]["prompt"]) == {"cp", "pf", "cp_pf", "low", "high"}
     assert results["judge"]["accuracy"]["place"] > 0.9
+    told = results["in_words"]["decomposition"]
+    assert told["cp"] > results["tasks"]["decomposition"]["prompt"]["cp"] and f"{told['cp_pf']:.3f}" in printed
     report = (tmp_path / "results" / "concepts.html").read_text(encoding="utf-8")
     # Of each case its source, what is wanted, and a picture for each seed.
     assert report.count("<img ") == 2 * (1 + 1 + 2)

@@ -5,12 +5,12 @@ from benchmarks.concepts.methods.concept_express import ConceptExpress
 from benchmarks.concepts.methods.dreambooth import DREAMBOOTH
 from benchmarks.concepts.methods.offsets import TEXT_EMBEDDING, M
 from benchmarks.concepts.methods.omg import Omg
-from benchmarks.concepts.methods.prompt import Prompt
+from benchmarks.concepts.methods.prompt import PROMPT
 from benchmarks.concepts.methods.tokenverse import TOKENVERSE
 from benchmarks.concepts.protocol import Method
 
 _ALL: tuple[Method, ...] = (
-    Prompt(), TEXT_EMBEDDING, M, *TOKENVERSE, *DREAMBOOTH, BreakAScene(), ConceptExpress(), Omg(),
+    PROMPT, TEXT_EMBEDDING, M, *TOKENVERSE, *DREAMBOOTH, BreakAScene(), ConceptExpress(), Omg(),
 )  # fmt: skip
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 """In the table's order."""

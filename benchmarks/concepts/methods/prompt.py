@@ -1,25 +1,31 @@
-"""The prompt alone: what the model draws of its words without having seen the pictures. The floor of the table."""
+"""Prompts alone, without having seen the pictures: the case's own, which is the floor of the table, and one that says
+all looks in words.
 
-from collections.abc import Sequence
+Nobody has these words for a picture of their own, and looks go beyond them. But what the model does not draw when it is
+told, a method that only steers it will hardly make it draw.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 from pydantic import JsonValue
 
-from benchmarks.concepts.cases import BenchSource, Case
+from benchmarks.concepts.cases import BenchSource, Case, describe
 from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prompt:
     """Learns nothing."""
 
-    name: str = "prompt"
-    title: str = "Plain prompt"
-    source: str = "learns nothing."
+    name: str
+    title: str
+    source: str
+    alone: str
+    prompt_of: Callable[[Case], str]
     rates: tuple[float, ...] = ()
     is_joint: bool = False
-    alone: str = "prompt"
 
     def settings(self, effort: Effort) -> JsonValue:
         del effort
@@ -31,4 +37,21 @@ class Prompt:
 
     def draw(self, bench: Workbench, learnt: Sequence[Learnt], case: Case, seeds: Sequence[int]) -> list[Image.Image]:
         del learnt
-        return draw_prompt(bench.model, case.prompt.prompt, seeds)
+        return draw_prompt(bench.model, self.prompt_of(case), seeds)
+
+
+PROMPT = Prompt(
+    name="prompt",
+    alone="prompt",
+    title="Plain prompt",
+    source="learns nothing.",
+    prompt_of=lambda case: case.prompt.prompt,
+)
+IN_WORDS = Prompt(
+    name="in_words",
+    alone="in_words",
+    title="Told in words",
+    source="learns nothing; its prompt says the looks.",
+    prompt_of=lambda case: describe(case.wanted),
+)
+"""No row of the table, but a measure for all."""
