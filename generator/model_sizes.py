@@ -1,0 +1,77 @@
+"""How large a model is, from the names and shapes in its weight files; nothing of it is loaded, and no torch needed."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from generator.plan import ModelSizes
+
+_NORM = re.compile(
+    r"(norm|norm1|norm1_context|norm_out)\.linear\.|(img_mod|txt_mod|modulation)\.lin\.|adaLN_modulation\."
+)
+_TEXT_NORM = re.compile(
+    r"^(transformer_blocks\.\d+\.norm1_context|single_transformer_blocks\.\d+\.norm)\.linear\.weight$"
+)
+_BLOCK = re.compile(r"^((?:single_)?transformer_blocks\.\d+)\.")
+_MAX_HEADER_BYTES = 100_000_000
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def sizes_of_folder(folder: Path) -> ModelSizes | None:
+    """Those of a diffusers folder of FLUX.1; None where weight files are missing or are none."""
+    transformer, *others = (
+        _shapes_in(folder / part) for part in ("transformer", "text_encoder", "text_encoder_2", "vae")
+    )
+    text_widths = [shape[0] for name, shape in transformer.items() if _TEXT_NORM.search(name)]
+    if not text_widths or not all(others):
+        return None
+    of_norms = {name: shape for name, shape in transformer.items() if _NORM.search(name)}
+    widths = [shape[0] for name, shape in of_norms.items() if name.endswith(".weight")]
+    blocks: dict[str, int] = {}
+    for name, shape in transformer.items():
+        if (found := _BLOCK.match(name)) and name not in of_norms:
+            blocks[found[1]] = blocks.get(found[1], 0) + math.prod(shape)
+    clip, t5, autoencoder = map(_count, others)
+    return ModelSizes(
+        transformer=_count(transformer),
+        adaptive_norms=_count(of_norms),
+        largest_block=max(blocks.values()),
+        num_blocks=len(blocks),
+        text_encoders=clip + t5,
+        autoencoder=autoencoder,
+        dim=next(shape[1] for name, shape in of_norms.items() if name.endswith(".weight")),
+        modulation_width=sum(widths),
+        text_modulation_width=sum(text_widths),
+    )
+
+
+def _count(shapes: Shapes) -> int:
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def _shapes_in(component: Path) -> Shapes:
+    """Of all tensors in a folder's safetensors files; none where one of them is no such file."""
+    try:
+        return {name: shape for path in sorted(component.glob("*.safetensors")) for name, shape in read_shapes(path)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def read_shapes(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Name and shape of each tensor in a safetensors file, from its header.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: It is no safetensors file.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > _MAX_HEADER_BYTES:
+            raise ValueError(f"{str(path)!r} is no safetensors file")
+        header = json.loads(file.read(length))
+    for name, entry in header.items():
+        if name != "__metadata__":
+            yield name, tuple(entry["shape"])

@@ -1,0 +1,145 @@
+"""How a model is drawn with on a machine: in which numbers, what lies where, what is compiled, and what that takes.
+
+Plain values without torch, so that a plan can be told before anything is loaded. `generator/planning.py` makes plans,
+`generator/placement.py` carries them out.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Profile = Literal["quality", "fast", "draft"]
+PROFILES: tuple[Profile, ...] = ("quality", "fast", "draft")
+Memory = Literal["auto", "8GB", "12GB", "24GB", "full"]
+MEMORIES: tuple[Memory, ...] = ("auto", "8GB", "12GB", "24GB", "full")
+Weights = Literal["plain", "fp8", "fp8-stored", "nf4"]
+
+ROWS_WHEN_COMPILED = 16
+"""Rows of a table where blocks are compiled: more tokens of concepts than a picture has."""
+OPTIONAL_PACKAGES = ("triton", "torchao", "bitsandbytes", "flash_attn_interface", "flash_attn")
+"""What drawing uses where it is installed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What there is to draw on."""
+
+    gpu: str | None = None
+    """Its name; None draws on the processor."""
+    gpu_bytes: int = 0
+    """All of its memory."""
+    free_bytes: int = 0
+    """What of it nobody uses now."""
+    capability: tuple[int, int] = (0, 0)
+    """CUDA's number for what it can: 8.0 is A100, 8.9 RTX 40, 9.0 H100."""
+    ram_bytes: int
+    """The computer's own memory that can be had now."""
+    packages: frozenset[str] = frozenset()
+    """Which of `OPTIONAL_PACKAGES` are installed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSizes:
+    """How large a model is; parts in numbers of parameters."""
+
+    transformer: int
+    """All of it."""
+    adaptive_norms: int
+    """The adaptive norms' linear layers, of those above."""
+    largest_block: int
+    """Of the transformer, without its adaptive norms."""
+    num_blocks: int
+    text_encoders: int
+    autoencoder: int
+    dim: int
+    modulation_width: int
+    """Values that the norms make of one temb."""
+    text_modulation_width: int
+    """Those among them that a text token with an offset has of its own."""
+
+
+FLUX_1_SIZES = ModelSizes(
+    transformer=11_901_408_320,
+    adaptive_norms=3_247_448_064,
+    largest_block=226_548_224,
+    num_blocks=57,
+    text_encoders=4_885_371_136,
+    autoencoder=83_819_683,
+    dim=3072,
+    modulation_width=1_056_768,
+    text_modulation_width=700_416,
+)
+"""FLUX.1-dev's, of its parts made without weights; what is assumed of a model that is not on this machine yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peak:
+    """Bytes on the device that draws, at most, in each part of the work."""
+
+    encoding: int
+    denoising: int
+    decoding: int
+
+    @property
+    def most(self) -> int:
+        """Of all parts."""
+        return max(self.encoding, self.denoising, self.decoding)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderPlan:
+    """How a model is loaded and set up for drawing; nothing of it changes pictures but `dtype` and `weights`."""
+
+    device: Literal["cuda", "cpu"]
+    dtype: Literal["float32", "bfloat16"]
+    """Of computation, and of weights that are plain."""
+    weights: Weights = "plain"
+    """The transformer's, its adaptive norms aside, which stay as they are: "fp8" computes in eight bits (torchao),
+    "fp8-stored" only keeps them so, "nf4" keeps them in four (bitsandbytes)."""
+    attention: str = "native"
+    """diffusers' name of a backend."""
+    compiled: bool = False
+    """Whether the transformer's blocks are, each kind once."""
+    text_encoders: Literal["stay", "leave"] = "stay"
+    """On the device, or each layer of them only while it encodes."""
+    norms: Literal["stay", "away"] = "stay"
+    """The adaptive norms' layers on the device, or off it once their table is computed."""
+    blocks: Literal["stay", "stream"] = "stay"
+    """The transformer's blocks on the device, or each only while it computes."""
+    peak: Peak
+    reasons: tuple[str, ...]
+    """What was chosen and why, a line each."""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that a table has at least, which makes every picture have one."""
+        return ROWS_WHEN_COMPILED if self.compiled else int(self.norms == "away")
+
+    @property
+    def can_learn(self) -> bool:
+        """Whether the model can be learnt with as well: it is all there, and in full."""
+        return self.weights == "plain" and (self.norms, self.blocks) == ("stay", "stay") and not self.compiled
+
+    def summary(self) -> str:
+        """The plan in one line."""
+        parts = [self.dtype, {"plain": "", "fp8-stored": "weights kept in fp8"}.get(self.weights, self.weights)]
+        parts += [f"{self.attention} attention" if self.attention != "native" else ""]
+        parts += ["compiled blocks" if self.compiled else ""]
+        parts += ["text encoders leave" if self.text_encoders == "leave" else ""]
+        parts += ["adaptive norms away" if self.norms == "away" else ""]
+        parts += ["blocks streamed" if self.blocks == "stream" else ""]
+        return f"{', '.join(filter(None, parts))} on {self.device}; expected peak {gigabytes(self.peak.most)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a person asks of drawing."""
+
+    profile: Profile = "quality"
+    memory: Memory = "auto"
+    pictures: int = 1
+    """How many are about to be drawn."""
+
+
+def gigabytes(num_bytes: float) -> str:
+    """A number of bytes for people, in billions."""
+    return f"{num_bytes / 1e9:.1f} GB"

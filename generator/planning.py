@@ -1,0 +1,251 @@
+"""Makes plans: the fastest way of drawing that fits a machine, and what is tried when memory runs out.
+
+Plain arithmetic on plain values, without torch. Bytes are as counted by `benchmarks/bench_memory.py`, but for
+`OVERHEAD_BYTES`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from generator.plan import Machine, Memory, ModelSizes, Peak, RenderPlan, Weights, Wish, gigabytes
+from generator.settings import RenderSettings
+
+OVERHEAD_BYTES = 750_000_000
+"""What CUDA, its libraries and gaps between tensors take beside tensors. An assumption: no GPU was at hand."""
+FREE_SHARE = 0.95
+"""How much of the memory that is free now is counted on."""
+ROWS_OF_CONCEPTS = 8
+"""Tokens of concepts that a picture is expected to have."""
+PICTURES_WORTH_COMPILING = 5
+"""Compiling FLUX.1's blocks takes 9.6 s on an H100 and saves 2.4 s a picture (PyTorch's and torchao's figures)."""
+LARGE = 1_000_000_000
+"""Parameters from which compiling a transformer and making its weights smaller are worth it."""
+_BYTES_A_WEIGHT: Mapping[Weights, float] = {"plain": 2, "fp8": 1, "fp8-stored": 1, "nf4": 0.56}
+_VALUES_A_TOKEN = 18
+"""Values as wide as the model that one token of a pass takes at most beside the weights; counted, as are the others."""
+_VALUES_A_PIXEL = 768
+_ENCODING_SHARE = 0.08
+"""What encoding takes beside the text encoders, as a share of their bytes: nine prompts, and the largest layer."""
+_STREAMED_BLOCKS = 3
+"""Blocks on the device while others come and go: the one that computes, the next, and one that is not freed yet."""
+
+
+def plan_rendering(
+    machine: Machine, sizes: ModelSizes, settings: RenderSettings, wish: Wish | None = None
+) -> tuple[RenderPlan, ...]:
+    """The plan for drawing pictures of these settings, then what is tried when memory runs out, smaller each time.
+
+    The first is the fastest that is expected to fit; if none is, the one that takes least.
+    """
+    wish = wish or Wish()
+    budget, said = _budget(machine, wish.memory)
+    plans = [
+        _planned(each, machine, sizes, settings, wish, said, compiled=compiled)
+        for each in _candidates(machine, sizes, wish)
+        for compiled in _compiled_or_not(each, machine, sizes, wish)
+    ]
+    fitting = [
+        plan
+        for plan in plans
+        if plan.peak.most <= budget and parked_bytes(plan, sizes) <= FREE_SHARE * machine.ram_bytes
+    ]
+    if fitting:
+        return tuple(_shrinking(fitting))
+    least = min(plans, key=lambda plan: plan.peak.most)
+    parked = parked_bytes(least, sizes)
+    needed = gigabytes(least.peak.most) + (f" beside {gigabytes(parked)} of the computer's memory" if parked else "")
+    return (replace(least, reasons=(*least.reasons, f"warning: drawing takes about {needed}, more than there is")),)
+
+
+def _budget(machine: Machine, memory: Memory) -> tuple[int, str]:
+    """Bytes that may be used of the device that draws, and these in words."""
+    if machine.gpu is None:
+        usable = int(machine.ram_bytes * FREE_SHARE)
+        return usable, f"{gigabytes(usable)} of the computer's memory"
+    if memory == "auto":
+        usable = int(machine.free_bytes * FREE_SHARE)
+        return usable, f"{gigabytes(usable)} that are free on {machine.gpu}"
+    if memory == "full":
+        return machine.gpu_bytes, f"all {gigabytes(machine.gpu_bytes)} of {machine.gpu}"
+    return int(memory.removesuffix("GB")) * 10**9, f"--memory {memory}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Choice:
+    """What is to be chosen of a plan."""
+
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    weights: Weights = "plain"
+    text_encoders: Literal["stay", "leave"] = "stay"
+    norms: Literal["stay", "away"] = "stay"
+    blocks: Literal["stay", "stream"] = "stay"
+
+
+def _candidates(machine: Machine, sizes: ModelSizes, wish: Wish) -> Iterator[_Choice]:
+    """From the fastest to the one that takes least."""
+    if machine.gpu is None:
+        yield _Choice(dtype="float32")
+        yield _Choice()
+        return
+    lossy = wish.profile != "quality" and sizes.transformer >= LARGE
+    if lossy and "torchao" in machine.packages and machine.capability >= (8, 9) and _compiles(machine, sizes, wish):
+        yield from _smaller_and_smaller("fp8")
+    yield from _smaller_and_smaller("plain")
+    if lossy:
+        yield _Choice(weights="fp8-stored", text_encoders="leave", norms="away")
+        if "bitsandbytes" in machine.packages:
+            yield _Choice(weights="nf4", text_encoders="leave", norms="away")
+    weights: Weights = "fp8-stored" if lossy else "plain"
+    yield _Choice(weights=weights, text_encoders="leave", norms="away", blocks="stream")
+
+
+def _smaller_and_smaller(weights: Weights) -> Iterator[_Choice]:
+    yield _Choice(weights=weights)
+    yield _Choice(weights=weights, text_encoders="leave")
+    yield _Choice(weights=weights, text_encoders="leave", norms="away")
+
+
+def _compiles(machine: Machine, sizes: ModelSizes, wish: Wish) -> bool:
+    is_worth_it = sizes.transformer >= LARGE and wish.pictures >= PICTURES_WORTH_COMPILING
+    return machine.gpu is not None and is_worth_it and "triton" in machine.packages
+
+
+def _compiled_or_not(choice: _Choice, machine: Machine, sizes: ModelSizes, wish: Wish) -> tuple[bool, ...]:
+    """Compiled first, where that pays; fp8 pays only compiled, and streaming takes longer than what compiling saves."""
+    if choice.blocks == "stream" or not _compiles(machine, sizes, wish):
+        return (False,)
+    return (True,) if choice.weights == "fp8" else (True, False)
+
+
+def _planned(
+    choice: _Choice,
+    machine: Machine,
+    sizes: ModelSizes,
+    settings: RenderSettings,
+    wish: Wish,
+    said: str,
+    *,
+    compiled: bool,
+) -> RenderPlan:
+    attention = _attention(machine)
+    plan = RenderPlan(
+        device="cpu" if machine.gpu is None else "cuda",
+        dtype=choice.dtype,
+        weights=choice.weights,
+        attention=attention,
+        compiled=compiled,
+        text_encoders=choice.text_encoders,
+        norms=choice.norms,
+        blocks=choice.blocks,
+        peak=Peak(encoding=0, denoising=0, decoding=0),
+        reasons=(),
+    )
+    plan = replace(plan, peak=peak_of(plan, sizes, settings))
+    return replace(plan, reasons=_reasons(plan, machine, sizes, wish, said))
+
+
+def _attention(machine: Machine) -> str:
+    """The fastest backend that is installed and computes exactly; nothing is downloaded for it."""
+    if machine.gpu is not None and machine.capability[0] == 9 and "flash_attn_interface" in machine.packages:
+        return "_flash_3"
+    if machine.gpu is not None and machine.capability >= (8, 0) and "flash_attn" in machine.packages:
+        return "flash"
+    return "native"
+
+
+def peak_of(plan: RenderPlan, sizes: ModelSizes, settings: RenderSettings) -> Peak:
+    """What a plan is expected to take while one picture of these settings is drawn."""
+    width = 4 if plan.dtype == "float32" else 2
+    overhead = OVERHEAD_BYTES if plan.device == "cuda" else 0
+    resident = resident_bytes(plan, sizes)
+    encoders = sizes.text_encoders * width if plan.text_encoders == "stay" else 0
+    table = table_values(sizes, settings, num_rows=max(plan.num_rows, ROWS_OF_CONCEPTS)) * width
+    pixels = settings.height * settings.width
+    num_tokens = settings.max_sequence_length + pixels // 256
+    rest = resident + encoders + overhead
+    streamed = _STREAMED_BLOCKS * sizes.largest_block * _weight_bytes(plan) if plan.blocks == "stream" else 0
+    return Peak(
+        encoding=rest + int(_ENCODING_SHARE * sizes.text_encoders * width),
+        denoising=rest + table + int(streamed) + _VALUES_A_TOKEN * num_tokens * sizes.dim * width,
+        decoding=rest + table + _VALUES_A_PIXEL * pixels * width,
+    )
+
+
+def resident_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
+    """Weights of transformer and autoencoder that are on the device all the time."""
+    width = 4 if plan.dtype == "float32" else 2
+    norms = sizes.adaptive_norms * width if plan.norms == "stay" else 0
+    others = (sizes.transformer - sizes.adaptive_norms) * _weight_bytes(plan) if plan.blocks == "stay" else 0
+    return int(others) + norms + sizes.autoencoder * width
+
+
+def parked_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
+    """Weights that wait in the computer's memory while the device does without them."""
+    encoders = 2 * sizes.text_encoders if plan.text_encoders == "leave" else 0
+    norms = 2 * sizes.adaptive_norms if plan.norms == "away" else 0
+    blocks = (sizes.transformer - sizes.adaptive_norms) * _weight_bytes(plan) if plan.blocks == "stream" else 0
+    return encoders + norms + int(blocks)
+
+
+def table_values(sizes: ModelSizes, settings: RenderSettings, *, num_rows: int) -> int:
+    """Values of a table for all steps of a picture."""
+    of_a_step = sizes.modulation_width + sizes.dim + num_rows * sizes.text_modulation_width
+    return settings.num_inference_steps * of_a_step
+
+
+def _weight_bytes(plan: RenderPlan) -> float:
+    return 4 if plan.dtype == "float32" else _BYTES_A_WEIGHT[plan.weights]
+
+
+def _shrinking(plans: Sequence[RenderPlan]) -> Iterator[RenderPlan]:
+    """The first, and each later one that takes less than those before."""
+    least = None
+    for plan in plans:
+        if least is None or plan.peak.most < least:
+            yield plan
+            least = plan.peak.most
+
+
+def _reasons(plan: RenderPlan, machine: Machine, sizes: ModelSizes, wish: Wish, said: str) -> tuple[str, ...]:
+    weights = {
+        "plain": "as they are: quality leaves nothing out" if wish.profile == "quality" else "as they are: they fit",
+        "fp8": "computed with in fp8 (torchao), adaptive norms aside",
+        "fp8-stored": "kept in fp8 and computed with in bfloat16, adaptive norms aside",
+        "nf4": "kept in four bits (bitsandbytes), adaptive norms aside",
+    }
+    encoders = f"each layer only while it encodes, {gigabytes(2 * sizes.text_encoders)}"
+    norms = f"away once their table is computed, {gigabytes(2 * sizes.adaptive_norms)}"
+    lines = [
+        f"memory: {said}",
+        f"dtype: {plan.dtype}{_why_dtype(plan, machine)}",
+        f"weights: {weights[plan.weights]}",
+        f"attention: {plan.attention}, {'exact' if plan.attention == 'native' else 'exact and installed'}",
+    ]
+    if plan.device == "cuda":
+        lines += [
+            f"blocks: {_why_compiled(plan, machine, sizes, wish)}",
+            f"text encoders: {encoders if plan.text_encoders == 'leave' else 'stay'}",
+            f"adaptive norms: {norms if plan.norms == 'away' else 'stay'}",
+        ]
+    return tuple(lines)
+
+
+def _why_dtype(plan: RenderPlan, machine: Machine) -> str:
+    if plan.device == "cuda" and machine.capability < (8, 0):
+        return f", which {machine.gpu} is slow at; float16 has too small a range for FLUX.1's text encoder"
+    if plan.device == "cpu":
+        return ", exact" if plan.dtype == "float32" else ", as float32 does not fit"
+    return ""
+
+
+def _why_compiled(plan: RenderPlan, machine: Machine, sizes: ModelSizes, wish: Wish) -> str:
+    if plan.blocks == "stream":
+        return "on the GPU only while each computes"
+    if plan.compiled:
+        return f"stay, compiled, as {wish.pictures} pictures are worth it"
+    if "triton" not in machine.packages and sizes.transformer >= LARGE:
+        return "stay, not compiled, as triton is not installed"
+    if _compiles(machine, sizes, wish):
+        return "stay, not compiled, which takes a larger table"
+    return f"stay, not compiled, which {wish.pictures} of this model's pictures are not worth"

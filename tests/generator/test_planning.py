@@ -1,0 +1,165 @@
+"""Plans over a table of machines: what is chosen, that it fits, and what is tried when memory runs out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from generator.machine import look
+from generator.model_sizes import sizes_of_folder
+from generator.plan import FLUX_1_SIZES, MEMORIES, PROFILES, Machine, Memory, Profile, RenderPlan, Wish
+from generator.planning import plan_rendering
+from generator.settings import FLUX_DEV_SETTINGS
+from tests.generator.tiny import tiny_pipeline
+
+GIB = 2**30
+ALL = frozenset({"triton", "torchao", "bitsandbytes"})
+CARDS: dict[int, tuple[int, int]] = {8: (8, 6), 12: (8, 6), 16: (8, 9), 24: (8, 9), 40: (8, 0), 80: (9, 0)}
+PROCESSOR = Machine(ram_bytes=128 * 10**9)
+
+
+def card(gib: int, packages: frozenset[str] = frozenset({"triton"})) -> Machine:
+    """A card of so many GiB, of which the desktop uses 0.5 GB."""
+    free = gib * GIB - 500_000_000
+    return Machine(
+        gpu=f"a card of {gib} GiB",
+        gpu_bytes=gib * GIB,
+        free_bytes=free,
+        capability=CARDS[gib],
+        ram_bytes=64 * 10**9,
+        packages=packages,
+    )
+
+
+def plans(machine: Machine, *, profile: Profile = "quality", memory: Memory = "auto", pictures: int = 9):
+    wish = Wish(profile=profile, memory=memory, pictures=pictures)
+    return plan_rendering(machine, FLUX_1_SIZES, FLUX_DEV_SETTINGS, wish)
+
+
+def placed(plan: RenderPlan) -> tuple[str, str, str, str]:
+    return plan.weights, plan.text_encoders, plan.norms, plan.blocks
+
+
+EVERYTHING = ("plain", "stay", "stay", "stay")
+WITHOUT_TEXT = ("plain", "leave", "stay", "stay")
+WITHOUT_NORMS = ("plain", "leave", "away", "stay")
+STREAMED = ("plain", "leave", "away", "stream")
+IN_EIGHT_BITS = ("fp8-stored", "leave", "away", "stay")
+STREAMED_IN_EIGHT = ("fp8-stored", "leave", "away", "stream")
+
+
+@pytest.mark.parametrize(
+    ("gib", "quality", "fast", "fast_with_all"),
+    [
+        (8, STREAMED, STREAMED_IN_EIGHT, STREAMED_IN_EIGHT),
+        (12, STREAMED, IN_EIGHT_BITS, IN_EIGHT_BITS),
+        (16, STREAMED, IN_EIGHT_BITS, ("fp8", "leave", "away", "stay")),
+        (24, WITHOUT_NORMS, WITHOUT_NORMS, ("fp8", "leave", "stay", "stay")),
+        (40, EVERYTHING, EVERYTHING, EVERYTHING),
+        (80, EVERYTHING, EVERYTHING, ("fp8", "stay", "stay", "stay")),
+    ],
+)
+def test_each_card_has_the_fastest_plan_that_fits_it(
+    gib: int, quality: object, fast: object, fast_with_all: object
+) -> None:
+    assert placed(plans(card(gib))[0]) == quality
+    assert placed(plans(card(gib), profile="fast")[0]) == fast
+    assert placed(plans(card(gib, ALL), profile="fast")[0]) == fast_with_all
+
+
+def test_the_peak_of_everything_on_the_card_is_near_what_is_published() -> None:
+    """36.2 GB for FLUX.1-dev at 1024×1024 in bfloat16 on an H100 (Hugging Face, diffusers-quantization)."""
+    plan = plans(card(80), pictures=1)[0]
+    assert plan.peak.most == pytest.approx(36.2e9, rel=0.03)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("gib", CARDS)
+def test_plans_fit_and_shrink_and_keep_adaptive_norms_in_full(gib: int, profile: Profile) -> None:
+    machine = card(gib, ALL)
+    found = plans(machine, profile=profile)
+    peaks = [plan.peak.most for plan in found]
+    assert peaks == sorted(set(peaks), reverse=True)
+    assert peaks[0] <= machine.free_bytes
+    assert all(plan.weights == "plain" for plan in found) or profile != "quality"
+    assert all(plan.num_rows >= 1 for plan in found if plan.norms == "away")
+
+
+@pytest.mark.parametrize("memory", [name for name in MEMORIES if name.endswith("GB")])
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_named_memory_holds_on_a_larger_card(memory: Memory, profile: Profile) -> None:
+    for plan in plans(card(80, ALL), memory=memory, profile=profile):
+        assert plan.peak.most <= int(memory.removesuffix("GB")) * 10**9
+
+
+def test_full_counts_on_what_others_use_now() -> None:
+    crowded = replace(card(80), free_bytes=20 * 10**9)
+    assert placed(plans(crowded, pictures=1)[0]) == STREAMED
+    assert placed(plans(crowded, memory="full", pictures=1)[0]) == EVERYTHING
+
+
+def test_blocks_are_compiled_where_that_pays() -> None:
+    assert plans(card(80))[0].compiled
+    assert not plans(card(80), pictures=1)[0].compiled
+    assert not plans(card(80, frozenset()))[0].compiled
+    assert not plans(card(8))[0].compiled
+
+
+@pytest.mark.parametrize(
+    ("gib", "package", "backend"),
+    [(80, "flash_attn_interface", "_flash_3"), (40, "flash_attn", "flash"), (40, "flash_attn_interface", "native")],
+)
+def test_an_exact_attention_backend_is_taken_where_it_is_installed(gib: int, package: str, backend: str) -> None:
+    assert plans(card(gib, frozenset({package})))[0].attention == backend
+
+
+def test_without_a_card_the_processor_draws_exactly_where_memory_allows() -> None:
+    assert [plan.dtype for plan in plans(PROCESSOR)] == ["float32", "bfloat16"]
+    assert plans(replace(PROCESSOR, ram_bytes=60 * 10**9))[0].dtype == "bfloat16"
+    assert all(plan.can_learn for plan in plans(PROCESSOR))
+
+
+def test_too_little_memory_of_either_kind_is_said() -> None:
+    (tight,) = plans(replace(PROCESSOR, ram_bytes=16 * 10**9))
+    assert "more than there is" in tight.reasons[-1]
+    (parked,) = plans(replace(card(8), ram_bytes=8 * 10**9))
+    assert "beside 33.6 GB of the computer's memory" in parked.reasons[-1]
+
+
+def test_what_is_set_up_for_drawing_alone_says_so() -> None:
+    assert not plans(card(8))[0].can_learn
+    assert not plans(card(80, ALL), profile="fast")[0].can_learn
+    assert plans(card(80), pictures=1)[0].can_learn
+
+
+def test_every_choice_has_a_line_of_reason() -> None:
+    told = [line.partition(":")[0] for line in plans(card(24))[0].reasons]
+    assert told == ["memory", "dtype", "weights", "attention", "blocks", "text encoders", "adaptive norms"]
+
+
+def test_sizes_are_read_from_weight_files(tmp_path: Path) -> None:
+    pipeline = tiny_pipeline()
+    pipeline.save_pretrained(tmp_path)
+    sizes = sizes_of_folder(tmp_path)
+    assert sizes is not None
+
+    def count(module: torch.nn.Module, name: str = "") -> int:
+        return sum(weight.numel() for key, weight in module.named_parameters() if name in key)
+
+    transformer = pipeline.transformer
+    assert sizes.transformer == count(transformer)
+    assert sizes.adaptive_norms == sum(count(transformer, name) for name in ("norm1", "norm.", "norm_out"))
+    assert sizes.largest_block == max(count(block) - count(block, "norm1") for block in transformer.transformer_blocks)
+    assert sizes.num_blocks == 4
+    assert sizes.text_encoders == count(pipeline.text_encoder) + count(pipeline.text_encoder_2)
+    assert sizes.autoencoder == count(pipeline.vae)
+    assert (sizes.dim, sizes.text_modulation_width) == (32, 2 * 6 * 32 + 2 * 3 * 32)
+    (tmp_path / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"no weights")
+    assert sizes_of_folder(tmp_path) is None
+
+
+def test_this_machine_is_seen_as_pytorch_sees_it() -> None:
+    machine = look()
+    assert (machine.gpu is not None) == torch.cuda.is_available()
+    assert machine.ram_bytes > 0
