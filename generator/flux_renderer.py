@@ -46,15 +46,15 @@ PROBED_SIGMA = 0.95
 class FluxRenderer:
     """A `Renderer` for one model and one bank; holds no state of its own, serves one caller at a time."""
 
-    def __init__(self, model: FluxModel, bank: ConceptBank, *, num_rows: int = 0) -> None:
+    def __init__(self, model: FluxModel, bank: ConceptBank, *, num_rows: int | None = None) -> None:
         """Draw with rows for at least `num_rows` tokens of concepts, used or not, in every picture.
 
-        Where the transformer's blocks are compiled, the number makes pictures with other concepts, or with none, run
-        what was compiled for the first.
+        By default as many as the model was set up for. Where the transformer's blocks are compiled, the number makes
+        pictures with other concepts, or with none, run what was compiled for the first.
         """
         self.model = model
         self.bank = bank
-        self.num_rows = num_rows
+        self.num_rows = model.num_rows if num_rows is None else num_rows
 
     def render(
         self,

@@ -7,38 +7,46 @@ Runs no code that comes with a model.
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import diffusers.utils.logging
 import torch
 import transformers.utils.logging
 from diffusers import FluxPipeline, FluxTransformer2DModel
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 
 import generator.autoencoder  # noqa: F401
-from concepts.errors import DamagedLexicon
 from concepts.lexicon import Lexicon
-from generator.errors import DamagedModel, InvalidSettings, ModelNotFound, UnsupportedModel
+from generator.errors import DamagedModel, ModelNotFound, UnsupportedModel
 from generator.families import FAMILIES, family_of
 from generator.families.family import Family
 from generator.families.flux1 import FLUX1
+from generator.model_folder import (
+    INDEX_FILE,
+    POCKET,
+    POCKET_FOLDER,
+    SINGLE_FILE_SUFFIX,
+    is_single_file,
+    read_card,
+    read_json,
+)
+from generator.model_sizes import read_shapes
 from generator.modulation import count_blocks
+from generator.placement import place, quantization_of
+from generator.plan import RenderPlan
 from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
 
 # diffusers takes the classes that a model folder names only from modules that are imported already, so that naming a
 # module cannot run it; importing generator.autoencoder is what lets Pocket's folder name that class.
-POCKET = "pocket"
-POCKET_FOLDER = Path(__file__).parent.parent / "pocket" / "model"
-INDEX_FILE = "model_index.json"
-CARD_FILE = "fableverse.json"
 LOADABLE = ("FluxPipeline", "FluxKontextPipeline")
 """Pipelines whose folders hold the parts of a `FluxPipeline`, which is what they are loaded as."""
 WEIGHTS_OF = ("transformer", "text_encoder", "text_encoder_2", "vae")
+FLUX_1_DEV, FLUX_1_SCHNELL = "black-forest-labs/FLUX.1-dev", "black-forest-labs/FLUX.1-schnell"
 SAMPLES_PER_TENSOR = 16
 
 
@@ -55,6 +63,8 @@ class FluxModel:
     """Settings that suit the model."""
     lexicon: Lexicon | None = None
     """The words it draws, when its folder publishes them; None is a model that draws anything."""
+    num_rows: int = 0
+    """Rows that tables of modulations have at least, as the model was set up for drawing."""
 
     @property
     def family(self) -> Family:
@@ -72,55 +82,66 @@ class FluxModel:
         return self.pipeline.transformer.inner_dim
 
 
-class _ModelCard(BaseModel):
-    """What a model folder's `fableverse.json` says."""
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """Where the parts of a model come from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(min_length=1)
-    num_inference_steps: int
-    guidance_scale: float
-    height: int
-    width: int
-    max_sequence_length: int
-    lexicon: str | None = None
-    """Path of the model's lexicon from its folder."""
+    named: str
+    """As it was asked for."""
+    base: str | Path
+    """A diffusers folder or a hub id, with all parts but for a transformer of its own."""
+    transformer: Path | None = None
+    """A single file with the transformer."""
+    revision: str | None = None
+    """Of a hub id."""
 
 
 def load_model(
-    model: str | Path = POCKET, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    model: str | Path = POCKET,
+    *,
+    revision: str | None = None,
+    plan: RenderPlan | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
 ) -> FluxModel:
     """A Flux model, ready to draw and to learn with; its progress bars are off.
 
     Args:
-        model: `"pocket"`, a diffusers folder, or a hub id such as `black-forest-labs/FLUX.1-dev`, which diffusers
-            looks up in its cache and then on the network.
-        device: Where it runs; by default the GPU if there is one.
-        dtype: Of weights and computation; by default bfloat16 on a GPU and float32 on the CPU.
+        model: `"pocket"`, a diffusers folder, a hub id such as `black-forest-labs/FLUX.1-dev`, which diffusers looks up
+            in its cache and then on the network, or a `.safetensors` file with a transformer. The other parts come from
+            the diffusers folder that the file lies in, else from FLUX.1-dev or FLUX.1-schnell, whichever it is.
+        revision: Commit, tag or branch of what comes from the hub; by default its newest.
+        plan: How it is set up for drawing. Without one everything is on one device, in full.
+        device: Without a plan, where it runs; by default the GPU if there is one.
+        dtype: Without a plan, of weights and computation; by default bfloat16 on a GPU and float32 on the CPU.
 
     Raises:
-        UnsupportedModel: The folder's model is none of FLUX.1.
-        ModelNotFound: There is no such folder or hub id, or it is no Flux model.
+        UnsupportedModel: The model is none of FLUX.1.
+        ModelNotFound: There is no such folder, file or hub id, or it is no Flux model.
         DamagedModel: Files of the model are missing or cannot be read.
     """
+    if plan is not None:
+        device, dtype = torch.device(plan.device), getattr(torch, plan.dtype)
     device = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
-    folder = POCKET_FOLDER if model == POCKET else Path(model).expanduser()
-    if model == POCKET and not folder.is_dir():
-        raise ModelNotFound(
-            f"The pocket model is missing: its place is {str(folder)!r}. Restore the folder from the repository."
-        )
-    if folder.is_dir():
-        _check_folder(folder)
-        pipeline = _load_folder(folder, dtype)
-        name, defaults, lexicon = _read_card(folder)
-    else:
-        pipeline = _load_hub_id(str(model), dtype)
-        name, defaults, lexicon = str(model), FLUX_DEV_SETTINGS, None
+    source = _find(model, revision)
+    folder = source.base if isinstance(source.base, Path) else None
+    name, defaults, lexicon = (source.named, FLUX_DEV_SETTINGS, None) if folder is None else read_card(folder)
+    quantization = quantization_of(plan, dtype) if plan is not None else None
+    with _told_of(source), _quiet():
+        pipeline, fingerprint = _load(source, dtype, quantization)
     pipeline.set_progress_bar_config(disable=True)
-    fingerprint = compute_fingerprint(pipeline.transformer)
+    if plan is None:
+        pipeline.to(device)
+    else:
+        place(pipeline, plan)
     return FluxModel(
-        pipeline=pipeline.to(device), name=name, fingerprint=fingerprint, defaults=defaults, lexicon=lexicon
+        pipeline=pipeline,
+        name=name if source.transformer is None else source.transformer.stem,
+        fingerprint=fingerprint,
+        defaults=defaults,
+        lexicon=lexicon,
+        num_rows=0 if plan is None else plan.num_rows,
     )
 
 
@@ -142,40 +163,121 @@ def compute_fingerprint(transformer: FluxTransformer2DModel) -> str:
     return digest.hexdigest()
 
 
-def _load_folder(folder: Path, dtype: torch.dtype) -> FluxPipeline:
-    try:
-        with _quiet():
-            return FluxPipeline.from_pretrained(folder, dtype=dtype, use_safetensors=True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise DamagedModel(
-            f"The model in {str(folder)!r} cannot be loaded ({error}). It must be a whole diffusers folder saved by "
-            "FluxPipeline.save_pretrained; restore it or download it again."
-        ) from error
+def _find(model: str | Path, revision: str | None) -> _Source:
+    """Where a model's parts come from; what is a folder here has been checked to be whole."""
+    named, path = str(model), POCKET_FOLDER if model == POCKET else Path(model).expanduser()
+    if model == POCKET and not path.is_dir():
+        raise ModelNotFound(
+            f"The pocket model is missing: its place is {str(path)!r}. Restore the folder from the repository."
+        )
+    source = _Source(named=named, base=path)
+    if is_single_file(path):
+        source = _Source(named=named, base=_base_of(path), transformer=path)
+    elif path.is_file():
+        raise ModelNotFound(
+            f"{named!r} is a file but no {SINGLE_FILE_SUFFIX} file, and models are loaded from no others, which may "
+            "hold code. Name a diffusers folder, a hub id or such a file."
+        )
+    elif not path.is_dir():
+        source = _Source(named=named, base=_hub_id(named), revision=revision)
+    if isinstance(source.base, str):
+        return replace(source, revision=revision)
+    if revision is not None:
+        raise ModelNotFound(
+            f"A revision ({revision!r}) is of a model on the hub, and {named!r} is on this machine. Leave it out."
+        )
+    _check_folder(source.base, needs_transformer=source.transformer is None)
+    return source
 
 
-def _load_hub_id(hub_id: str, dtype: torch.dtype) -> FluxPipeline:
-    parts = hub_id.split("/")
+def _hub_id(named: str) -> str:
+    parts = named.split("/")
     if len(parts) != 2 or not all(parts) or parts[0] in (".", "..", "~"):
         raise ModelNotFound(
-            f"There is no model {hub_id!r}: it is neither {POCKET!r} nor a folder nor a hub id such as "
-            "'black-forest-labs/FLUX.1-dev'. Check the spelling."
+            f"There is no model {named!r}: it is neither {POCKET!r} nor a folder nor a hub id such as {FLUX_1_DEV!r}. "
+            "Check the spelling."
         )
+    return named
+
+
+def _base_of(path: Path) -> str | Path:
+    """What the other parts of a pipeline are taken from: the folder of a transformer's file, or what it was made of."""
     try:
-        with _quiet():
-            return FluxPipeline.from_pretrained(hub_id, dtype=dtype, use_safetensors=True)
+        names = {name.removeprefix("model.diffusion_model.") for name, _ in read_shapes(path)}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedModel(f"{str(path)!r} is no safetensors file ({error}). Get the file again.") from error
+    if not any(name.startswith(("double_blocks.", "transformer_blocks.")) for name in names):
+        raise UnsupportedModel(
+            f"{str(path)!r} holds no transformer of FLUX.1: of {len(names)} tensors none is of a double-stream block. "
+            "Name a file with one, or a diffusers folder."
+        )
+    if (path.parent / INDEX_FILE).is_file():
+        return path.parent
+    is_guided = any(name.startswith(("guidance_in.", "time_text_embed.guidance_embedder.")) for name in names)
+    return FLUX_1_DEV if is_guided else FLUX_1_SCHNELL
+
+
+def _load(source: _Source, dtype: torch.dtype, quantization: Any) -> tuple[FluxPipeline, str]:
+    """The pipeline in the computer's memory, and its fingerprint, which is that of weights in full."""
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+    if source.revision is not None:
+        options["revision"] = source.revision
+    if source.transformer is None and quantization is None:
+        pipeline = FluxPipeline.from_pretrained(source.base, **options)
+        return pipeline, compute_fingerprint(pipeline.transformer)
+    transformer = _load_transformer(source, options)
+    fingerprint = compute_fingerprint(transformer)
+    if quantization is not None:
+        del transformer
+        transformer = _load_transformer(source, {**options, "quantization_config": quantization})
+    return FluxPipeline.from_pretrained(source.base, transformer=transformer, **options), fingerprint
+
+
+def _load_transformer(source: _Source, options: dict[str, Any]) -> FluxTransformer2DModel:
+    if source.transformer is None:
+        return FluxTransformer2DModel.from_pretrained(source.base, subfolder="transformer", **options)
+    of_file = {name: value for name, value in options.items() if name != "use_safetensors"}
+    return FluxTransformer2DModel.from_single_file(
+        str(source.transformer), config=str(source.base), subfolder="transformer", **of_file
+    )
+
+
+@contextmanager
+def _told_of(source: _Source) -> Iterator[None]:
+    """What goes wrong while loading, as errors of ours."""
+    unreadable = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError)
+    try:
+        yield
     except (HfHubHTTPError, HFValidationError, OSError) as error:
+        if isinstance(source.base, Path):
+            raise _damaged(source, error) from error
         raise ModelNotFound(
-            f"The model {hub_id!r} is neither a folder nor can it be had from the Hugging Face hub ({error}). "
-            "Check the spelling and the network; for a gated model accept its licence and run `hf auth login`."
+            f"The model {source.base!r} is neither a folder nor can it be had from the Hugging Face hub ({error}). "
+            "Check the spelling, the revision and the network; for a gated model accept its licence and run "
+            "`hf auth login`."
         ) from error
-    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise DamagedModel(
-            f"The model {hub_id!r} was found but cannot be loaded ({error}). It must be a FluxPipeline with "
-            "safetensors; if it is, its download is damaged: delete it from the Hugging Face cache and try again."
-        ) from error
+    except unreadable as error:
+        raise _damaged(source, error) from error
 
 
-def _check_folder(folder: Path) -> None:
+def _damaged(source: _Source, error: Exception) -> DamagedModel:
+    if source.transformer is not None:
+        return DamagedModel(
+            f"The file {source.named!r} cannot be loaded as FLUX.1's transformer ({error}). It must be whole, with "
+            f"the other parts from {str(source.base)!r}; get it again, or name a diffusers folder."
+        )
+    if isinstance(source.base, Path):
+        return DamagedModel(
+            f"The model in {str(source.base)!r} cannot be loaded ({error}). It must be a whole diffusers folder saved "
+            "by FluxPipeline.save_pretrained; restore it or download it again."
+        )
+    return DamagedModel(
+        f"The model {source.base!r} was found but cannot be loaded ({error}). It must be a FluxPipeline with "
+        "safetensors; if it is, its download is damaged: delete it from the Hugging Face cache and try again."
+    )
+
+
+def _check_folder(folder: Path, *, needs_transformer: bool) -> None:
     """Name what is missing before diffusers reads gigabytes and fails with a message about something else."""
     index_path = folder / INDEX_FILE
     if not index_path.is_file():
@@ -183,7 +285,7 @@ def _check_folder(folder: Path) -> None:
             f"The folder {str(folder)!r} holds no model: a diffusers model has a file {INDEX_FILE!r} at its top. "
             "Name the folder that has it."
         )
-    index = _read_json(index_path)
+    index = read_json(index_path)
     class_name = index.get("_class_name")
     if class_name not in LOADABLE:
         only_attached = ", ".join(family.title for family in FAMILIES if family is not FLUX1)
@@ -194,7 +296,7 @@ def _check_folder(folder: Path) -> None:
         )
     components = {name for name, value in index.items() if isinstance(value, list) and value[0] is not None}
     missing = [name for name in sorted(components) if not (folder / name).is_dir()]
-    for name in WEIGHTS_OF:
+    for name in WEIGHTS_OF if needs_transformer else WEIGHTS_OF[1:]:
         if name not in missing:
             missing += _missing_weights(folder / name)
     if missing:
@@ -209,33 +311,8 @@ def _missing_weights(component: Path) -> list[str]:
     indices = sorted(component.glob("*.safetensors.index.json"))
     if not indices:
         return [] if any(component.glob("*.safetensors")) else [f"{component.name}/*.safetensors"]
-    names = set(_read_json(indices[0]).get("weight_map", {}).values())
+    names = set(read_json(indices[0]).get("weight_map", {}).values())
     return [f"{component.name}/{name}" for name in sorted(names) if not (component / name).is_file()]
-
-
-def _read_card(folder: Path) -> tuple[str, RenderSettings, Lexicon | None]:
-    path = folder / CARD_FILE
-    if not path.is_file():
-        return folder.resolve().name, FLUX_DEV_SETTINGS, None
-    try:
-        card = _ModelCard.model_validate(_read_json(path))
-        lexicon = None if card.lexicon is None else Lexicon.load(folder / card.lexicon)
-        return card.name, RenderSettings(**card.model_dump(exclude={"name", "lexicon"})), lexicon
-    except (ValidationError, InvalidSettings, DamagedLexicon) as error:
-        raise DamagedModel(
-            f"{str(path)!r} does not describe the model: {error} "
-            "Correct the file, or delete it to draw with FLUX.1's settings."
-        ) from error
-
-
-def _read_json(path: Path) -> Mapping[str, object]:
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise DamagedModel(f"{str(path)!r} is no JSON ({error}). Restore the file, or get the model again.") from error
-    if not isinstance(content, dict):
-        raise DamagedModel(f"{str(path)!r} is no JSON object. Restore the file, or get the model again.")
-    return content
 
 
 @contextmanager

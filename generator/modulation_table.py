@@ -77,6 +77,27 @@ def attach_table(transformer: nn.Module, rows: TokenRows, *, schedule: Schedule)
         yield table
 
 
+@contextmanager
+def norms_aside(transformer: nn.Module) -> Iterator[None]:
+    """The adaptive norms' linear layers are out of the transformer for as long as the context lasts.
+
+    What moves or offloads the transformer meanwhile leaves them where they are.
+
+    Raises:
+        UnsupportedModel: As for `attach_table`.
+    """
+    tabled = _tabled(transformer)
+    norms = [*tabled.of_text(transformer), *tabled.of_image(transformer)]
+    layers = [norm.linear for norm in norms]
+    try:
+        for norm in norms:
+            norm.linear = nn.Identity()
+        yield
+    finally:
+        for norm, layer in zip(norms, layers, strict=True):
+            norm.linear = layer
+
+
 def move_adaptive_norms(transformer: nn.Module, device: torch.device | str) -> None:
     """Keep the weights of the adaptive norms' linear layers on another device, such as "cpu", for good.
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import FluxPipeline
 from diffusers.utils import logging
+from safetensors.torch import save_file
 
 from generator.autoencoder import PatchAutoencoder
 from generator.errors import DamagedModel, ModelNotFound, UnsupportedModel
@@ -182,3 +183,38 @@ def test_weights_of_another_architecture_are_damage(folder: Path) -> None:
     config_path.write_text(json.dumps({**config, "num_attention_heads": 4}), encoding="utf-8")
     with pytest.raises(DamagedModel, match="cannot be loaded"):
         load_model(folder, device="cpu")
+
+
+def test_a_single_file_is_a_transformer_beside_the_parts_of_its_folder(folder: Path) -> None:
+    """In diffusers' names: others are converted only at FLUX.1's own width, where one block has half a gigabyte."""
+    weights = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+    save_file(tiny_transformer(seed=1).state_dict(), folder / "mine.safetensors")
+    weights.unlink()
+    model = load_model(folder / "mine.safetensors", device="cpu")
+    assert model.name == "mine"
+    assert model.fingerprint == compute_fingerprint(tiny_transformer(seed=1))
+    with pytest.raises(DamagedModel, match="transformer/.*missing"):
+        load_model(folder, device="cpu")
+
+
+def test_a_single_file_that_is_no_transformer_is_refused(folder: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "alone.safetensors"
+    save_file({"weight": torch.zeros(2)}, alone)
+    with pytest.raises(UnsupportedModel, match="of 1 tensors none"):
+        load_model(alone, device="cpu")
+    alone.write_bytes(b"no weights at all")
+    with pytest.raises(DamagedModel, match="no safetensors file"):
+        load_model(alone, device="cpu")
+    whole = tiny_transformer().state_dict()
+    save_file({name: whole[name] for name in sorted(whole)[3:]}, folder / "mine.safetensors")
+    with pytest.raises(DamagedModel, match="as FLUX.1's transformer"):
+        load_model(folder / "mine.safetensors", device="cpu")
+    pickled = tmp_path / "flux1-dev.ckpt"
+    pickled.write_bytes(b"\x80\x04")
+    with pytest.raises(ModelNotFound, match="may hold code"):
+        load_model(pickled, device="cpu")
+
+
+def test_a_revision_is_of_the_hub(saved: Path) -> None:
+    with pytest.raises(ModelNotFound, match="revision"):
+        load_model(saved, revision="main", device="cpu")

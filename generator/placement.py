@@ -1,0 +1,71 @@
+"""Carries a plan out on a pipeline: where its parts lie, how its weights are kept, what is compiled.
+
+diffusers' own switches throughout. All of it is proven beside tables of modulations on a tiny model on the processor
+(`tests/generator/test_modulation_beside.py`, `test_placement.py`); none has been tried on a GPU.
+"""
+
+from importlib import import_module
+from typing import Any
+
+import torch
+from diffusers import BitsAndBytesConfig, FluxPipeline, TorchAoConfig
+from diffusers.hooks import apply_group_offloading
+
+from generator.modulation_table import norms_aside
+from generator.plan import RenderPlan
+
+ADAPTIVE_NORMS = ["norm", "norm1", "norm1_context", "norm_out"]
+"""Modules whose linear layers are not made smaller: what concepts change goes through them."""
+
+
+def quantization_of(plan: RenderPlan, dtype: torch.dtype) -> Any:
+    """diffusers' configuration for loading the transformer so; None where its weights are loaded as they are."""
+    if plan.weights == "fp8":
+        fp8 = import_module("torchao.quantization").Float8DynamicActivationFloat8WeightConfig()
+        return TorchAoConfig(fp8, modules_to_not_convert=[*ADAPTIVE_NORMS])
+    if plan.weights == "nf4":
+        return BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=dtype,
+            llm_int8_skip_modules=[*ADAPTIVE_NORMS],
+        )
+    return None
+
+
+def place(pipeline: FluxPipeline, plan: RenderPlan) -> None:
+    """Set a pipeline that was loaded by the plan up for drawing, for good: for another plan load it anew.
+
+    Where the plan has the adaptive norms away, only `attach_table` then serves the transformer.
+    """
+    device, dtype, transformer = torch.device(plan.device), getattr(torch, plan.dtype), pipeline.transformer
+    if plan.attention != "native":
+        transformer.set_attention_backend(plan.attention)
+    if plan.weights == "fp8-stored":
+        transformer.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
+    if plan.norms == "away":
+        with norms_aside(transformer):
+            _place_transformer(transformer, device, plan)
+    else:
+        _place_transformer(transformer, device, plan)
+    for encoder in (pipeline.text_encoder, pipeline.text_encoder_2):
+        if plan.text_encoders == "stay":
+            encoder.to(device)
+        else:
+            apply_group_offloading(encoder, onload_device=device, offload_type="leaf_level")
+    pipeline.vae.to(device)
+    if plan.compiled:
+        # Not as whole graphs: FirstBlockCache decides between blocks, outside of them.
+        transformer.compile_repeated_blocks(fullgraph=False)
+
+
+def _place_transformer(transformer: Any, device: torch.device, plan: RenderPlan) -> None:
+    if plan.blocks == "stay":
+        transformer.to(device)
+        return
+    transformer.enable_group_offload(
+        onload_device=device,
+        offload_type="block_level",
+        num_blocks_per_group=1,
+        use_stream=device.type == "cuda",
+    )

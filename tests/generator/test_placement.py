@@ -1,0 +1,91 @@
+"""Plans carried out on the processor: each draws what the model drawn in full does, or shows that it is smaller."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers.hooks import HookRegistry
+from PIL import Image
+
+from concepts.bank import ConceptBank
+from concepts.schema import BoundPrompt
+from generator.flux_renderer import FluxRenderer
+from generator.loading import FluxModel, compute_fingerprint, load_model
+from generator.plan import Peak, RenderPlan
+from tests.generator.test_flux_renderer import PROMPT, add, bind
+from tests.generator.tiny import TINY_SETTINGS, tiny_pipeline, tiny_transformer
+
+IN_FULL = RenderPlan(device="cpu", dtype="float32", peak=Peak(encoding=0, denoising=0, decoding=0), reasons=())
+PLANS = {
+    "text-leaves": replace(IN_FULL, text_encoders="leave"),
+    "norms-away": replace(IN_FULL, text_encoders="leave", norms="away"),
+    "streamed": replace(IN_FULL, text_encoders="leave", norms="away", blocks="stream"),
+}
+BOUNDS = (bind(PROMPT, rusty="fox"), BoundPrompt(prompt=PROMPT))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    tiny_pipeline().save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> ConceptBank:
+    bank = ConceptBank(tmp_path_factory.mktemp("banks") / "bank")
+    add(bank, "rusty", "fox", 1, base_model=compute_fingerprint(tiny_transformer()))
+    return bank
+
+
+def draw(model: FluxModel, bank: ConceptBank) -> Iterator[Image.Image]:
+    renderer = FluxRenderer(model, bank)
+    return (renderer.render(bound, seed=3, settings=TINY_SETTINGS) for bound in BOUNDS)
+
+
+@pytest.fixture(scope="module")
+def in_full(folder: Path, bank: ConceptBank) -> list[Image.Image]:
+    return list(draw(load_model(folder, plan=IN_FULL), bank))
+
+
+def worst(left: Image.Image, right: Image.Image) -> int:
+    return int(np.abs(np.asarray(left, np.int16) - np.asarray(right, np.int16)).max())
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS.keys())
+def test_where_parts_lie_changes_no_picture(
+    plan: RenderPlan, folder: Path, bank: ConceptBank, in_full: list[Image.Image]
+) -> None:
+    for drawn, expected in zip(draw(load_model(folder, plan=plan), bank), in_full, strict=True):
+        assert worst(drawn, expected) <= 1
+
+
+def test_adaptive_norms_that_are_away_belong_to_no_group_that_is_brought_back(folder: Path) -> None:
+    transformer = load_model(folder, plan=PLANS["streamed"]).pipeline.transformer
+    hook = HookRegistry.check_if_exists_or_initialize(transformer.transformer_blocks[0]).get_hook("group_offloading")
+    brought = {id(weight) for module in hook.group.modules for weight in module.parameters()}
+    block = transformer.transformer_blocks[0]
+    assert id(block.attn.to_q.weight) in brought
+    assert hook.group.onload_device == torch.device("cpu")
+
+
+def test_weights_kept_in_fp8_leave_adaptive_norms_and_fingerprint_alone(
+    folder: Path, bank: ConceptBank, in_full: list[Image.Image]
+) -> None:
+    plan = replace(IN_FULL, weights="fp8-stored", text_encoders="leave", norms="away")
+    model = load_model(folder, plan=plan)
+    block = model.pipeline.transformer.transformer_blocks[0]
+    assert block.attn.to_q.weight.dtype == torch.float8_e4m3fn
+    assert block.norm1_context.linear.weight.dtype == torch.float32
+    assert model.fingerprint == compute_fingerprint(tiny_transformer())
+    assert all(worst(*pair) <= 40 for pair in zip(draw(model, bank), in_full, strict=True))
+
+
+def test_blocks_that_are_compiled_draw_with_a_table_of_a_fixed_size(folder: Path) -> None:
+    """That this draws the same and compiles nothing again is in test_modulation_beside.py."""
+    model = load_model(folder, plan=replace(IN_FULL, compiled=True))
+    assert model.pipeline.transformer.transformer_blocks[0]._compiled_call_impl is not None
+    assert FluxRenderer(model, ConceptBank(folder)).num_rows == 16
