@@ -9,6 +9,7 @@
     ├── PromptTooLong      a concept's words lie beyond the tokens that the text encoder reads
     ├── TokenSpanError     a span of characters or tokens does not fit its prompt
     ├── DirectionMismatch  a direction does not fit the words, or the model, it is to be used with
+    ├── OutOfMemory        there is too little memory to draw with, by whatever plan
     └── ModulationError    token offsets do not fit the transformer, or are attached twice
 
 Knows nothing of exit codes or HTTP; needs no torch.
@@ -51,6 +52,10 @@ class TokenSpanError(GeneratorError):
 
 class DirectionMismatch(GeneratorError):
     """Raised when a direction has other pieces, blocks or width than needed; write the word as it was learnt."""
+
+
+class OutOfMemory(GeneratorError):
+    """Raised when memory ran out by the last plan too; the message says what makes room."""
 
 
 class ModulationError(GeneratorError):
