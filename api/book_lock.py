@@ -6,6 +6,7 @@ same pictures. Knows nothing of drawing itself. The words of the book are not in
 
 import importlib.metadata
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 import api
 from api.errors import LockMismatch
+from api.settings import Settings, WantedModel
 from concepts.bank import ConceptBank
 from concepts.binding import bind_concepts
 from concepts.errors import FableverseError
@@ -40,6 +42,8 @@ class LockedModel(_Frozen):
     """For people."""
     fingerprint: str
     """Of the weights that must come of loading `source`."""
+    revision: str | None = None
+    """Of a model on the hub, where one was asked for."""
 
 
 class LockedPicture(_Frozen):
@@ -86,6 +90,11 @@ class BookLock(_Frozen):
     pictures: tuple[LockedPicture, ...] = Field(min_length=1)
     """The cover's, then one for each page."""
     versions: dict[str, str]
+
+
+def locked_model(lock: BookLock, settings: Settings) -> WantedModel:
+    """The model that a lock was drawn with, to be drawn with as the settings say."""
+    return replace(settings.wanted_model, source=lock.model.source, revision=lock.model.revision)
 
 
 def picture_file(index: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 import api
+from api.cli_common import add_common, dollars_number, seconds_number, seed_number
 from api.cli_keys import add_cluster, add_data, add_keys
 from api.exit_codes import MEANINGS
 
@@ -84,14 +85,16 @@ def _add_book(commands: Commands) -> None:
     book.add_argument("--cast", default="", metavar="ID,ID", help="concepts of the bank, the hero first")
     book.add_argument("--pages", type=int, default=8, metavar="N", help="pages beside the cover (default: 8)")
     book.add_argument("--age", type=int, default=5, metavar="YEARS", help="the child's age (default: 5)")
-    book.add_argument("--seed", type=_seed, default=0, metavar="N", help="another seed, another book (default: 0)")
+    book.add_argument(
+        "--seed", type=seed_number, default=0, metavar="N", help="another seed, another book (default: 0)"
+    )
     _add_strength(book)
     _add_languages(book)
     _add_language_model(book)
     book.add_argument("--out", type=Path, metavar="DIR", help="the book's folder (default: out/ and the idea's words)")
     book.add_argument("--lock", type=Path, metavar="FILE", help="draw a book again by its book.lock, without an idea")
     _add_looks(book)
-    _add_common(book, with_model=True)
+    add_common(book, with_model=True, draws=True)
     book.set_defaults(command="book")
 
 
@@ -104,7 +107,11 @@ def _add_language_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--llm", metavar="PROVIDER:NAME", help="write with this chat model, such as openai:gpt-5-mini")
     parser.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible endpoint")
     parser.add_argument(
-        "--budget", dest="budget_usd", type=_dollars, metavar="USD", help="what the language model may cost at most"
+        "--budget",
+        dest="budget_usd",
+        type=dollars_number,
+        metavar="USD",
+        help="what the language model may cost at most",
     )
     parser.add_argument(
         "--moderation", choices=("auto", "on", "off"), help="ask the endpoint's moderation too (default: auto)"
@@ -123,13 +130,13 @@ def _add_import(commands: Commands) -> None:
     )
     script.add_argument("--title", metavar="TEXT", help="the book's title (default: the script's)")
     script.add_argument("--language", default="en", metavar="TAG", help="of the script's texts (default: en)")
-    script.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
+    script.add_argument("--seed", type=seed_number, default=0, metavar="N", help="(default: 0)")
     _add_strength(script)
     script.add_argument(
         "--out", type=Path, metavar="DIR", help="the book's folder (default: out/ and the title's words)"
     )
     _add_looks(script)
-    _add_common(script, with_model=True)
+    add_common(script, with_model=True, draws=True)
     script.set_defaults(command="book import")
 
 
@@ -147,7 +154,7 @@ def _add_edit(commands: Commands) -> None:
         help='who says what, as in "rusty: I hear it."; repeatable',
     )
     edit.add_argument("--alt", metavar="TEXT", help="the picture in words")
-    _add_common(edit, with_model=False)
+    add_common(edit, with_model=False)
     edit.set_defaults(command="book edit")
 
 
@@ -159,7 +166,7 @@ def _add_render(commands: Commands) -> None:
     render.add_argument(
         "--choose", action="append", default=[], metavar="N=SEED", help="take that candidate for page N; repeatable"
     )
-    _add_common(render, with_model=False)
+    add_common(render, with_model=False, draws=True)
     render.set_defaults(command="book render")
 
 
@@ -241,9 +248,9 @@ def _add_learn(commands: Commands) -> None:
         help="what is learnt: directions outright, or the paper's network that makes them (default: table)",
     )
     learn.add_argument("--steps", type=int, metavar="N", help="learning steps altogether (default: the recipe's)")
-    learn.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
+    learn.add_argument("--seed", type=seed_number, default=0, metavar="N", help="(default: 0)")
     learn.add_argument("--replace", action="store_true", help="replace concepts of the same ids")
-    _add_common(learn, with_model=True)
+    add_common(learn, with_model=True)
     learn.set_defaults(command="learn")
 
 
@@ -263,7 +270,7 @@ def _add_bank(commands: Commands) -> None:
     check.add_argument("--redraw", action="store_true", help="load the model too, and draw each preview again")
     check.add_argument("--model", metavar="MODEL", help="for --redraw: pocket, a diffusers folder or a hub id")
     for name, parser in {"list": listing, "show": show, "add": add, "remove": remove, "check": check}.items():
-        _add_common(parser, with_model=False)
+        add_common(parser, with_model=False)
         parser.set_defaults(command="bank", action=name)
 
 
@@ -271,7 +278,7 @@ def _add_draw(commands: Commands) -> None:
     draw = commands.add_parser("draw", help="draw one picture")
     draw.add_argument("prompt", metavar="PROMPT", help='concepts by their handles, as in "a @rusty waving in the snow"')
     draw.add_argument("-o", "--out", type=Path, default=Path("page.png"), metavar="FILE", help="(default: page.png)")
-    draw.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
+    draw.add_argument("--seed", type=seed_number, default=0, metavar="N", help="(default: 0)")
     _add_strength(draw)
     draw.add_argument(
         "--slide",
@@ -281,7 +288,7 @@ def _add_draw(commands: Commands) -> None:
         help="move a concept, a word of the prompt or the whole picture (*) from one phrase towards another, as in "
         '"rusty: fluffy fur - smooth fur = 1.5"; repeatable',
     )
-    _add_common(draw, with_model=True)
+    add_common(draw, with_model=True, draws=True)
     draw.set_defaults(command="draw")
 
 
@@ -298,9 +305,9 @@ def _add_compose(commands: Commands) -> None:
     compose.add_argument(
         "-o", "--out", type=Path, default=Path("compose"), metavar="DIR", help="the pictures' folder (default: compose)"
     )
-    compose.add_argument("--seed", type=_seed, default=0, metavar="N", help="one for all pictures (default: 0)")
+    compose.add_argument("--seed", type=seed_number, default=0, metavar="N", help="one for all pictures (default: 0)")
     _add_strength(compose)
-    _add_common(compose, with_model=True)
+    add_common(compose, with_model=True, draws=True)
     compose.set_defaults(command="compose")
 
 
@@ -317,7 +324,7 @@ def _add_strength(parser: argparse.ArgumentParser) -> None:
 def _add_doctor(commands: Commands) -> None:
     doctor = commands.add_parser("doctor", help="say what works here: models, bank, GPU, browser, Java, disk")
     _add_language_model(doctor)
-    _add_common(doctor, with_model=True)
+    add_common(doctor, with_model=True, draws=True)
     doctor.set_defaults(command="doctor")
 
 
@@ -331,10 +338,13 @@ def _add_serve(commands: Commands) -> None:
     add_cluster(serve)
     serve.add_argument("--store", metavar="URL", help="where pictures go, as fsspec says it (default: the data folder)")
     serve.add_argument(
-        "--idle-unload", type=_seconds, metavar="SECONDS", help="unload the picture model after so long without work"
+        "--idle-unload",
+        type=seconds_number,
+        metavar="SECONDS",
+        help="unload the picture model after so long without work",
     )
     _add_language_model(serve)
-    _add_common(serve, with_model=True)
+    add_common(serve, with_model=True, draws=True)
     serve.set_defaults(command="serve")
 
 
@@ -346,7 +356,7 @@ def _add_bench(commands: Commands) -> None:
     concepts.add_argument("--methods", default="", metavar="NAME,NAME", help="rows of the table (default: all)")
     concepts.add_argument("--tasks", default="", metavar="NAME,NAME", help="composition, decomposition, full")
     concepts.add_argument("--cases", type=int, metavar="N", help="source pictures of each sort (default: 20; quick: 4)")
-    concepts.add_argument("--seed", type=_seed, default=0, metavar="N", help="other pictures (default: 0)")
+    concepts.add_argument("--seed", type=seed_number, default=0, metavar="N", help="other pictures (default: 0)")
     concepts.add_argument(
         "--cache",
         type=Path,
@@ -360,41 +370,3 @@ def _add_bench(commands: Commands) -> None:
     concepts.add_argument("--model", metavar="MODEL", help="pocket or a folder of its kind (default: pocket)")
     concepts.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     concepts.set_defaults(command="bench")
-
-
-def _add_common(parser: argparse.ArgumentParser, *, with_model: bool) -> None:
-    if with_model:
-        parser.add_argument("--model", metavar="MODEL", help="pocket, a diffusers folder or a hub id (default: pocket)")
-    parser.add_argument(
-        "--bank", dest="bank_dir", type=Path, metavar="DIR", help="the folder of concepts (default: bank)"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-
-
-def _seed(text: str) -> int:
-    """A whole number that every generator of randomness takes."""
-    if not (text.isascii() and text.isdecimal()) or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {2**32 - 1}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    """A time that is not nothing."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
-    return seconds
-
-
-def _dollars(text: str) -> float:
-    """An amount of money."""
-    try:
-        amount = float(text)
-    except ValueError:
-        amount = -1.0
-    if not 0 <= amount < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount of US dollars, such as 0.50")
-    return amount

@@ -216,7 +216,7 @@ def _learn(arguments: argparse.Namespace, settings: Settings, reporter: Reporter
         ),
         distinct=arguments.distinct,
         replace=arguments.replace,
-        model=settings.model,
+        model=settings.wanted_model,
         reporter=reporter,
     )
 
@@ -228,7 +228,7 @@ def _bank(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
     if arguments.action == "check":
         from api.commands.bank_check import check_bank  # loads torch
 
-        return check_bank(bank, arguments.ids, redraw=arguments.redraw, model=settings.model, reporter=reporter)
+        return check_bank(bank, arguments.ids, redraw=arguments.redraw, model=settings.wanted_model, reporter=reporter)
     if arguments.action == "list":
         return list_concepts(bank)
     if arguments.action == "show":
@@ -250,7 +250,7 @@ def _draw(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
         seed=arguments.seed,
         strengths=parse_strengths(arguments.strength),
         slides=[parse_slide(text) for text in arguments.slide],
-        model=settings.model,
+        model=settings.wanted_model,
         reporter=reporter,
     )
 
@@ -265,7 +265,7 @@ def _compose(arguments: argparse.Namespace, settings: Settings, reporter: Report
         out_dir=arguments.out,
         seed=arguments.seed,
         strengths=parse_strengths(arguments.strength),
-        model=settings.model,
+        model=settings.wanted_model,
         reporter=reporter,
     )
 

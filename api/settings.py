@@ -5,12 +5,13 @@ neither pydantic nor torch, so `--help` is quick.
 """
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from api.errors import InvalidConfiguration
+from generator.plan import MEMORIES, PROFILES, Memory, Profile
 
 ROOT = Path(__file__).resolve().parent.parent
 POCKET = "pocket"
@@ -26,13 +27,30 @@ MODERATION_CHOICES = ("auto", "on", "off")
 
 
 @dataclass(frozen=True, kw_only=True)
+class WantedModel:
+    """Which picture model, and how it is to be drawn with."""
+
+    source: str = POCKET
+    revision: str | None = None
+    profile: Profile = "quality"
+    memory: Memory = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Where things are and which models are used unless the command line says otherwise."""
 
     bank_dir: Path = Path("bank")
     """FABLEVERSE_BANK: the folder of concepts; the sample bank is copied there on first use."""
     model: str = POCKET
-    """FABLEVERSE_MODEL: "pocket", a diffusers folder, or the id of a Flux model on the Hugging Face hub."""
+    """FABLEVERSE_MODEL: "pocket", a diffusers folder, a .safetensors file with a transformer, or the id of a Flux model
+    on the Hugging Face hub."""
+    revision: str | None = None
+    """FABLEVERSE_REVISION: commit, tag or branch of a model on the hub; unset is its newest."""
+    profile: Profile = "quality"
+    """FABLEVERSE_PROFILE: "quality" draws in full; "fast" and "draft" leave out what shows least."""
+    memory: Memory = "auto"
+    """FABLEVERSE_MEMORY: how much of a GPU's memory is used; "auto" is what is free, "full" is all of it."""
     llm: str | None = None
     """FABLEVERSE_LLM: "provider:name" of a chat model, "local:" and a transformers model's folder or hub id; unset is
     the built-in storyteller."""
@@ -58,6 +76,11 @@ class Settings:
 
     config_path: Path | None = None
     """FABLEVERSE_CONFIG: the configuration file; unset is `fableverse.toml` in the current folder, if it is there."""
+
+    @property
+    def wanted_model(self) -> WantedModel:
+        """The model that draws, unless a lock names another."""
+        return WantedModel(source=self.model, revision=self.revision, profile=self.profile, memory=self.memory)
 
     @classmethod
     def read(cls, environment: Mapping[str, str], *, folder: Path) -> Self:
@@ -153,23 +176,29 @@ def _seconds(value: object) -> float:
     return number
 
 
-def _moderation(value: object) -> str:
-    if value not in MODERATION_CHOICES:
-        raise ValueError(f"it has to be one of {', '.join(MODERATION_CHOICES)}")
-    return str(value)
+def _one_of(choices: Sequence[str]) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in choices:
+            raise ValueError(f"it has to be one of {', '.join(choices)}")
+        return str(value)
+
+    return parse
 
 
 _PARSERS: Mapping[str, Callable[[object], Any]] = {
     "bank": _path,
     "model": _text,
+    "revision": _text,
+    "profile": _one_of(PROFILES),
+    "memory": _one_of(MEMORIES),
     "llm": _text,
     "base_url": _text,
     "timeout": _seconds,
     "budget": _amount,
     "input_price": _amount,
     "output_price": _amount,
-    "moderation": _moderation,
     "cluster": _text,
+    "moderation": _one_of(MODERATION_CHOICES),
     "templates": _path,
 }
 _FIELDS: Mapping[str, str] = {name: name for name in _PARSERS} | {

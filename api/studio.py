@@ -3,30 +3,60 @@
 Importing this file loads torch, so commands import it only once everything that can be checked without it has been.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from api.book_lock import LockedModel
+from api.outlook import outlook_of
+from api.settings import WantedModel
 from api.storybook import Studio
 from concepts.bank import ConceptBank
 from concepts.schema import ConceptCard
 from generator.flux_renderer import FluxRenderer
 from generator.loading import FluxModel, load_model
+from generator.machine import look
+from generator.plan import RenderPlan
+from generator.planning import settings_of
+from generator.stepping import SteppingModel, SteppingRenderer
+
+Tell = Callable[[str], None]
 
 
-def open_studio(source: str, bank: ConceptBank) -> Studio:
-    """The model that `source` names, ready to draw with the bank's concepts.
+def open_studio(wanted: WantedModel, bank: ConceptBank, *, pictures: int = 1, tell: Tell) -> Studio:
+    """A model, ready to draw with the bank's concepts.
+
+    Args:
+        wanted: Which model, and how it is to be drawn with.
+        bank: Of the concepts.
+        pictures: How many are about to be drawn, as far as is known.
+        tell: Told when memory runs out and drawing goes on by a smaller plan.
 
     Raises:
-        ModelNotFound, DamagedModel: There is no usable model of that name.
+        ModelNotFound, DamagedModel, OutOfMemory: There is no usable model of that name.
     """
-    return studio_of(load_model(source), source, bank)
+    return studio_of(open_model(wanted, pictures=pictures, tell=tell), wanted, bank)
 
 
-def studio_of(model: FluxModel, source: str, bank: ConceptBank) -> Studio:
-    """What draws with a model that is already loaded."""
+def open_model(wanted: WantedModel, *, pictures: int, tell: Tell) -> SteppingModel[FluxModel]:
+    """A model by the plans that this machine has room for; loaded when it is first needed."""
+
+    def load(plan: RenderPlan) -> FluxModel:
+        model = load_model(wanted.source, revision=wanted.revision, plan=plan)
+        return replace(model, defaults=settings_of(wanted.profile, model.defaults))
+
+    return SteppingModel(outlook_of(wanted, look(), pictures=pictures).plans, load, tell=tell)
+
+
+def studio_of(model: SteppingModel[FluxModel], wanted: WantedModel, bank: ConceptBank) -> Studio:
+    """What draws with an opened model."""
+    loaded = model.model
     return Studio(
-        renderer=FluxRenderer(model, bank),
+        renderer=SteppingRenderer(model, lambda at_hand: FluxRenderer(at_hand, bank)),
         bank=bank,
-        model=LockedModel(source=source, name=model.name, fingerprint=model.fingerprint),
-        settings=model.defaults,
+        model=LockedModel(
+            source=wanted.source, revision=wanted.revision, name=loaded.name, fingerprint=loaded.fingerprint
+        ),
+        settings=loaded.defaults,
     )
 
 

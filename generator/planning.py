@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from generator.plan import Machine, Memory, ModelSizes, Peak, RenderPlan, Weights, Wish, gigabytes
+from generator.plan import Machine, Memory, ModelSizes, Peak, Profile, RenderPlan, Weights, Wish, gigabytes
 from generator.settings import RenderSettings
 
 OVERHEAD_BYTES = 750_000_000
@@ -22,6 +22,8 @@ PICTURES_WORTH_COMPILING = 5
 LARGE = 1_000_000_000
 """Parameters from which compiling a transformer and making its weights smaller are worth it."""
 _BYTES_A_WEIGHT: Mapping[Weights, float] = {"plain": 2, "fp8": 1, "fp8-stored": 1, "nf4": 0.56}
+_STEPS_SHARE: Mapping[Profile, float] = {"quality": 1.0, "fast": 1.0, "draft": 0.6}
+"""Of the model's own number of steps."""
 _VALUES_A_TOKEN = 18
 """Values as wide as the model that one token of a pass takes at most beside the weights; counted, as are the others."""
 _VALUES_A_PIXEL = 768
@@ -56,6 +58,12 @@ def plan_rendering(
     parked = parked_bytes(least, sizes)
     needed = gigabytes(least.peak.most) + (f" beside {gigabytes(parked)} of the computer's memory" if parked else "")
     return (replace(least, reasons=(*least.reasons, f"warning: drawing takes about {needed}, more than there is")),)
+
+
+def settings_of(profile: Profile, defaults: RenderSettings) -> RenderSettings:
+    """A model's settings under a profile."""
+    num_steps = max(1, round(_STEPS_SHARE[profile] * defaults.num_inference_steps))
+    return replace(defaults, num_inference_steps=num_steps)
 
 
 def _budget(machine: Machine, memory: Memory) -> tuple[int, str]:

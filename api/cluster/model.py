@@ -16,6 +16,7 @@ from api.cluster.shipping import pack, unpack
 from api.service.errors import WorkerLost
 from api.service.payloads import ModelInfo
 from api.service.picture_model import LearningOrder, LearningWatch
+from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt, Concept
 from generator.key_similarity import KeySimilarity
@@ -42,11 +43,11 @@ class Gpu:
     def __init__(self) -> None:
         self._group = placement_group([{"GPU": 1}])
 
-    def start(self, source: str, *, stall_s: float) -> "ClusterModel":
-        """A process on the GPU, as soon as there is one, that has not loaded the model of that source yet."""
+    def start(self, wanted: WantedModel, *, stall_s: float) -> "ClusterModel":
+        """A process on the GPU, as soon as there is one, that has not loaded the model yet."""
         scheduling = PlacementGroupSchedulingStrategy(self._group)
         node_model: Any = ray.remote(**_ACTOR_OPTIONS, scheduling_strategy=scheduling)(NodeModel)
-        return ClusterModel(node_model.remote(source), stall_s=stall_s)
+        return ClusterModel(node_model.remote(wanted), stall_s=stall_s)
 
 
 class ClusterModel:

@@ -21,6 +21,7 @@ from api.cluster.shipping import Parcel, pack, unpack
 from api.service.own_model import OwnModel
 from api.service.payloads import ModelInfo
 from api.service.picture_model import LearningOrder, LearningWatch
+from api.settings import WantedModel
 from concepts.schema import BoundPrompt
 from generator.key_similarity import KeySimilarity
 from generator.recipe import LearningProgress
@@ -52,8 +53,8 @@ class CalledOff(Exception):
 class NodeModel:
     """A picture model that does one piece of work after another. Pieces are numbered upwards by the caller."""
 
-    def __init__(self, source: str) -> None:
-        self._model = OwnModel(source)
+    def __init__(self, wanted: WantedModel) -> None:
+        self._model = OwnModel(wanted)
         self._called_off = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="work")
         self._works: Mapping[WorkName, Callable[..., Any]] = {

@@ -66,8 +66,8 @@ class ClusterWorkers:
 
     def _use(self, gpu: Gpu) -> None:
         """Have one worker after another on a GPU; while one works, the process for the next stands by."""
-        source, stall_s = self._settings.base.model, self._settings.stall_s
-        pause_s, standby = 0.0, gpu.start(source, stall_s=stall_s)
+        wanted, stall_s = self._settings.base.wanted_model, self._settings.stall_s
+        pause_s, standby = 0.0, gpu.start(wanted, stall_s=stall_s)
         while not self._given_up.wait(pause_s):
             model, worker_id = standby, f"{self._id}{WORKER_NUMBER_MARK}{next(self._numbers)}"
             try:
@@ -76,9 +76,9 @@ class ClusterWorkers:
                 logger.error("the picture model cannot be loaded on a node", exc_info=error)
                 pause_s = min(max(_FIRST_PAUSE_S, 2 * pause_s), _LONGEST_PAUSE_S)
                 model.close()
-                standby = gpu.start(source, stall_s=stall_s)
+                standby = gpu.start(wanted, stall_s=stall_s)
                 continue
-            pause_s, standby = 0.0, gpu.start(source, stall_s=stall_s)
+            pause_s, standby = 0.0, gpu.start(wanted, stall_s=stall_s)
             self._work(worker_id, model)
 
     def _work(self, worker_id: str, model: ClusterModel) -> None:

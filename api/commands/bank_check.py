@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from api.console import Reporter
 from api.exit_codes import BAD_INPUT, OK
 from api.outcome import Outcome
+from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from generator.concept_check import check_concept, check_drawing
 from generator.flux_renderer import FluxRenderer
@@ -16,7 +17,7 @@ NOT_REDRAWN = "not drawn again: it was learnt on another model"
 
 
 def check_bank(
-    bank: ConceptBank, concept_ids: Sequence[str], *, redraw: bool, model: str, reporter: Reporter
+    bank: ConceptBank, concept_ids: Sequence[str], *, redraw: bool, model: WantedModel, reporter: Reporter
 ) -> Outcome:
     """Checks concepts, by default all; with `redraw` also against the model, where they were learnt on it."""
     ids = list(dict.fromkeys(concept_ids)) or list(bank.ids())
@@ -24,8 +25,8 @@ def check_bank(
     notes: dict[str, str] = {}
     if redraw:
         sound = [concept_id for concept_id in ids if not faults[concept_id]]
-        reporter.note(f"Loading {model} …")
-        renderer = FluxRenderer(load_model(model), bank)
+        reporter.note(f"Loading {model.source} …")
+        renderer = FluxRenderer(load_model(model.source, revision=model.revision), bank)
         with reporter.progress(len(sound)) as advance:
             for index, concept_id in enumerate(sound):
                 advance(index, "Drawing previews again")

@@ -8,7 +8,7 @@ from pydantic import JsonValue, ValidationError
 
 from api.binding import read_record
 from api.book_folder import check_place, draft_place, slug_of
-from api.book_lock import read_lock
+from api.book_lock import locked_model, read_lock
 from api.console import Advance, Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
@@ -72,7 +72,7 @@ def make_book(
     reporter.note(f"Loading {settings.model} …")
     from api.studio import fitting_cards, open_studio  # loads torch, so only now
 
-    studio = open_studio(settings.model, bank)
+    studio = open_studio(settings.wanted_model, bank, pictures=pages + 1, tell=reporter.note)
     catalog = fitting_cards(studio)
     check_cast(cards, catalog, model=studio.model.name)
     request = request_of(wanted, cast=cards, catalog=catalog)
@@ -123,7 +123,7 @@ def redraw_book(
     reporter.note(f"Loading {lock.model.source} …")
     from api.studio import open_studio  # loads torch, so only now
 
-    studio = open_studio(lock.model.source, bank)
+    studio = open_studio(locked_model(lock, settings), bank, pictures=len(lock.pictures), tell=reporter.note)
     with reporter.progress(len(lock.pictures) * STEPS_FOR_THE_BAR) as advance:
         book = redraw_storybook(
             lock,

@@ -9,6 +9,7 @@ from api.console import Reporter
 from api.drawing import check_strengths, draw_file
 from api.errors import OutputError, UsageError
 from api.outcome import Outcome
+from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from concepts.binding import expand_handles
 from concepts.pictures import open_picture
@@ -28,7 +29,7 @@ def compose_pictures(
     out_dir: Path,
     seed: int,
     strengths: Mapping[str, float],
-    model: str,
+    model: WantedModel,
     reporter: Reporter,
 ) -> Outcome:
     """Draws the first phrase, then the first two, and so on, all from one seed, and a sheet of them."""
@@ -36,10 +37,10 @@ def compose_pictures(
     check_strengths(strengths, prompts[-1])
     if out_dir.exists() and not out_dir.is_dir():
         raise OutputError(f"{str(out_dir)!r} is a file: the pictures go into a folder. Name one with -o.")
-    reporter.note(f"Loading {model} …")
+    reporter.note(f"Loading {model.source} …")
     from api.studio import open_studio  # loads torch, so only now
 
-    studio = open_studio(model, bank)
+    studio = open_studio(model, bank, pictures=len(prompts), tell=reporter.note)
     for warning in blending_warnings(studio.renderer.key_similarities(prompts[-1], strengths=strengths)):
         reporter.note(f"Note: {warning}")
     out_dir.mkdir(parents=True, exist_ok=True)

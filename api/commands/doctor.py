@@ -18,13 +18,16 @@ from api.cluster.address import check_cluster
 from api.errors import exit_code_of
 from api.exit_codes import DISK, OK, STORY
 from api.outcome import Outcome
-from api.settings import SAMPLE_BANK_DIR, Settings
+from api.outlook import outlook_of
+from api.settings import SAMPLE_BANK_DIR, Settings, WantedModel
 from api.writers import STORYTELLER_NAME, open_gate, open_language_model, price_of
 from concepts.bank import ConceptBank
 from concepts.errors import FableverseError
+from generator.plan import Machine, gigabytes
 from story.llm import Message
 
 LEAST_FREE_BYTES = 500 * 2**20
+_PICTURES_OF_A_BOOK = 9
 _JAVA_TIMEOUT_S = 20.0
 
 Status = Literal["works", "absent", "broken"]
@@ -61,10 +64,10 @@ def examine(
         tell: Told what takes a while.
     """
     search_path = environment.get("PATH", "")
-    tell("Loading the picture model and asking the language model …")
+    tell("Planning how to draw, loading the picture model and asking the language model …")
     findings = [
         _configuration(settings),
-        *_picture_model_and_bank(settings),
+        *_picture_model_and_bank(settings, tell),
         _cluster(settings, environment),
         _language_model(settings),
         _moderation(settings),
@@ -89,27 +92,45 @@ def _configuration(settings: Settings) -> Finding:
     return Finding(name="configuration", status="works", detail=where)
 
 
-def _picture_model_and_bank(settings: Settings) -> list[Finding]:
-    """The picture model, loaded; the bank, as that model can use it; and what it computes on."""
+def _picture_model_and_bank(settings: Settings, tell: Callable[[str], None]) -> list[Finding]:
+    """What it computes on, how it is to draw, the picture model, loaded, and the bank, as that model can use it."""
+    from api.studio import fitting_cards, open_studio  # loads torch, which is part of what is tried
+    from generator.machine import look
+
+    machine = look()
+    found = [_gpu(machine)]
     started = time.perf_counter()
     try:
-        from api.studio import fitting_cards, open_studio  # loads torch, which is part of what is tried
-
+        found += _plan(settings.wanted_model, machine, tell)
         folder = settings.bank_dir if settings.bank_dir.is_dir() else SAMPLE_BANK_DIR
         bank = ConceptBank(folder)
-        studio = open_studio(settings.model, bank)
+        studio = open_studio(settings.wanted_model, bank, pictures=_PICTURES_OF_A_BOOK, tell=tell)
     except FableverseError as error:
-        return [
-            Finding(name="picture model", status="broken", detail=str(error), exit_code=exit_code_of(error)),
-            _gpu(),
-        ]
+        broken = Finding(name="picture model", status="broken", detail=str(error), exit_code=exit_code_of(error))
+        return [*found, broken]
     seconds = time.perf_counter() - started
     model = f"{studio.model.name}, loaded in {seconds:.1f} s, fingerprint {studio.model.fingerprint[:12]}"
     return [
+        *found,
         Finding(name="picture model", status="works", detail=model),
         _bank(bank, len(fitting_cards(studio))),
-        _gpu(),
     ]
+
+
+def _plan(wanted: WantedModel, machine: Machine, tell: Callable[[str], None]) -> list[Finding]:
+    """How a book will be drawn, and why so; told before the model is loaded."""
+    outlook = outlook_of(wanted, machine, pictures=_PICTURES_OF_A_BOOK)
+    plan = outlook.plans[0]
+    of_what = "" if outlook.is_known else f"; {wanted.source} is not here yet and taken for FLUX.1-dev"
+    detail = f"{wanted.profile}: {plan.summary()}{of_what}"
+    tell(f"Plan: {detail}")
+    return [Finding(name="plan", status="works", detail=detail), *map(_reason, plan.reasons)]
+
+
+def _reason(line: str) -> Finding:
+    """A choice of the plan and why, or what there is too little of."""
+    what, _, why = line.partition(": ")
+    return Finding(name=f"  {what}", status="absent" if what == "warning" else "works", detail=why)
 
 
 def _bank(bank: ConceptBank, fitting: int) -> Finding:
@@ -120,13 +141,12 @@ def _bank(bank: ConceptBank, fitting: int) -> Finding:
     return Finding(name="bank", status="works", detail=f"{bank.folder}: {concepts} concepts, {fitting} of this model")
 
 
-def _gpu() -> Finding:
+def _gpu(machine: Machine) -> Finding:
     import torch
 
-    if torch.cuda.is_available():
-        properties = torch.cuda.get_device_properties(0)
-        detail = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
-        return Finding(name="GPU", status="works", detail=detail)
+    if machine.gpu is not None:
+        free = f"{gigabytes(machine.free_bytes)} of {gigabytes(machine.gpu_bytes)} free"
+        return Finding(name="GPU", status="works", detail=f"{machine.gpu}, {free}")
     if torch.backends.mps.is_available():
         return Finding(name="GPU", status="works", detail="Apple's, through MPS")
     detail = f"pictures are drawn on {torch.get_num_threads()} processor threads; FLUX.1 wants a GPU"

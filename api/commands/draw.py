@@ -7,6 +7,7 @@ from api.console import Reporter
 from api.drawing import check_strengths, draw_file
 from api.errors import OutputError
 from api.outcome import Outcome
+from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from concepts.binding import expand_handles
 from generator.key_similarity import blending_warnings
@@ -21,7 +22,7 @@ def draw_picture(
     seed: int,
     strengths: Mapping[str, float],
     slides: Sequence[Slide],
-    model: str,
+    model: WantedModel,
     reporter: Reporter,
 ) -> Outcome:
     """Draws a picture into a PNG file that says how it was drawn; a file in that place is replaced."""
@@ -30,10 +31,10 @@ def draw_picture(
     for slide in slides:
         find_target(slide, bound)
     _check_place(out_path)
-    reporter.note(f"Loading {model} …")
+    reporter.note(f"Loading {model.source} …")
     from api.studio import open_studio  # loads torch, so only now
 
-    studio = open_studio(model, bank)
+    studio = open_studio(model, bank, tell=reporter.note)
     for warning in blending_warnings(studio.renderer.key_similarities(bound, strengths=strengths)):
         reporter.note(f"Note: {warning}")
     with reporter.progress(studio.settings.num_inference_steps) as advance:

@@ -76,7 +76,7 @@ def import_script(
     reporter.note(f"Loading {settings.model} …")
     from api.studio import fitting_cards, open_studio  # loads torch, so only now
 
-    studio = open_studio(settings.model, bank)
+    studio = open_studio(settings.wanted_model, bank, pictures=len(script.pages) + 1, tell=reporter.note)
     catalog = fitting_cards(studio)
     chosen = tuple({card.id: card for card in cards.values()}.values())
     check_cast(chosen, catalog, model=studio.model.name)

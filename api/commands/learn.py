@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from api.console import Advance, Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
+from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from concepts.distinct import give_distinct_words
 from concepts.errors import ConceptExists
@@ -69,19 +70,19 @@ def learn_from_pictures(
     recipe: LearningRecipe,
     distinct: bool,
     replace: bool,
-    model: str,
+    model: WantedModel,
     reporter: Reporter,
 ) -> Outcome:
     """Learns concepts of pictures with captions; when interrupted the same command goes on where it stopped."""
     opened = [open_picture(path) for path, _ in pictures]
     _check_ids(bank, concepts, replace=replace)
-    reporter.note(f"Loading {model} …")
+    reporter.note(f"Loading {model.source} …")
     from generator.flux_renderer import FluxRenderer  # loads torch, so only now
     from generator.learning import learn_concepts
     from generator.learnt import save_concepts
     from generator.loading import load_model
 
-    loaded = load_model(model)
+    loaded = load_model(model.source, revision=model.revision)
     prompts = GENERAL_PROMPTS if loaded.lexicon is None else prompts_from_lexicon(loaded.lexicon)
     captions, concepts = _tell_apart(
         [caption for _, caption in pictures], concepts, bank, loaded.fingerprint, distinct=distinct, reporter=reporter

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from api.binding import read_record
 from api.book_folder import check_place
-from api.book_lock import LOCK_FILENAME, read_lock_only
+from api.book_lock import LOCK_FILENAME, locked_model, read_lock_only
 from api.commands.book import STEPS_FOR_THE_BAR, drawing_of
 from api.commands.edit import check_edited
 from api.console import Reporter
@@ -73,7 +73,7 @@ def render_book(
     from api.page_score import ProbeScorer  # both load torch, so only now
     from api.studio import open_studio
 
-    studio = open_studio(lock.model.source, bank)
+    studio = open_studio(locked_model(lock, settings), bank, pictures=len(pages) * candidates, tell=reporter.note)
     scorer = ProbeScorer(bank, Lexicon.load(LEXICON_PATH)) if lock.model.source == POCKET and pages else None
     with reporter.progress(len(story.scenes) * STEPS_FOR_THE_BAR) as advance:
         done = rerender_book(

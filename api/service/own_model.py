@@ -1,54 +1,52 @@
 """The picture model in this process. Torch is loaded with the model, not with this file."""
 
-import gc
-from dataclasses import dataclass
+import logging
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from api.book_lock import LockedModel
 from api.service.payloads import ModelInfo
 from api.service.picture_model import LearningOrder, LearningWatch
+from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from concepts.schema import Concept
 from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
 from generator.renderer import Renderer
 
 if TYPE_CHECKING:
+    from api.storybook import Studio
     from generator.learnt import LearntDirections
     from generator.loading import FluxModel
+    from generator.stepping import SteppingModel
 
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class _Loaded:
-    model: "FluxModel"
-    info: ModelInfo
+_MANY_PICTURES = 1000
+"""As many as a service is expected to draw before it ends."""
 
 
 class OwnModel:
     """A `PictureModel` that is loaded once, when it is needed first."""
 
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._loaded: _Loaded | None = None
+    def __init__(self, wanted: WantedModel) -> None:
+        self._wanted = wanted
+        self._opened: SteppingModel[FluxModel] | None = None
 
     def load(self) -> ModelInfo:
         """Load the model unless that is done; which it is."""
-        return self._load().info
+        studio = self._studio(ConceptBank(Path()))
+        return ModelInfo(model=studio.model, settings=studio.settings)
 
     def unload(self) -> None:
-        """Forget the model."""
-        self._loaded = None
-        gc.collect()
+        """Give the model's memory back."""
+        if self._opened is not None:
+            self._opened.unload()
 
     def renderer(self, bank: ConceptBank) -> Renderer:
-        """A `FluxRenderer`."""
-        loaded = self._load()
-        from generator.flux_renderer import FluxRenderer
-
-        return FluxRenderer(loaded.model, bank)
+        """What draws by the plan that there is memory for."""
+        return self._studio(bank).renderer
 
     def learn(
         self,
@@ -60,7 +58,7 @@ class OwnModel:
         watch: LearningWatch,
     ) -> tuple[Concept, ...]:
         """Learn, draw the previews, and put the concepts into the bank."""
-        model = self._load().model
+        model = self._learnable()
         from generator.flux_renderer import FluxRenderer
         from generator.learning import learn_concepts
         from generator.learnt import draw_preview, save_concepts
@@ -87,17 +85,30 @@ class OwnModel:
 
     def describe(self, picture: Image.Image) -> str | None:
         """A caption by Pocket's probe, which knows Pocket's world; with another model there is none."""
-        if self._load().model.lexicon is None:
+        if self._open().model.lexicon is None:
             return None
         from pocket.captioner import caption_of
 
         return caption_of(picture)
 
-    def _load(self) -> _Loaded:
-        if self._loaded is None:
-            from generator.loading import load_model
+    def _learnable(self) -> "FluxModel":
+        """The model in full; where it is set up for drawing alone it gives way to one that is not."""
+        opened = self._open()
+        if opened.plan.can_learn:
+            return opened.model
+        from generator.loading import load_model
 
-            model = load_model(self._source)
-            named = LockedModel(source=self._source, name=model.name, fingerprint=model.fingerprint)
-            self._loaded = _Loaded(model=model, info=ModelInfo(model=named, settings=model.defaults))
-        return self._loaded
+        opened.unload()
+        return load_model(self._wanted.source, revision=self._wanted.revision)
+
+    def _studio(self, bank: ConceptBank) -> "Studio":
+        from api.studio import studio_of
+
+        return studio_of(self._open(), self._wanted, bank)
+
+    def _open(self) -> "SteppingModel[FluxModel]":
+        if self._opened is None:
+            from api.studio import open_model
+
+            self._opened = open_model(self._wanted, pictures=_MANY_PICTURES, tell=logger.warning)
+        return self._opened

@@ -37,7 +37,7 @@ class PictureWork:
         self._settings = settings
         self._database = database
         self._store = store
-        self._model = OwnModel(settings.base.model) if model is None else model
+        self._model = OwnModel(settings.base.wanted_model) if model is None else model
 
     @property
     def handlers(self) -> Mapping[TaskKind, Handler]:

@@ -29,6 +29,9 @@ def test_every_variable_arrives_in_its_setting() -> None:
         "FABLEVERSE_OUTPUT_PRICE": "2",
         "FABLEVERSE_MODERATION": "on",
         "FABLEVERSE_CLUSTER": "10.0.0.1:6379",
+        "FABLEVERSE_REVISION": "v1",
+        "FABLEVERSE_PROFILE": "draft",
+        "FABLEVERSE_MEMORY": "8GB",
         "FABLEVERSE_TEMPLATES": "my-templates",
         "HOME": "/root",
     }
@@ -44,6 +47,9 @@ def test_every_variable_arrives_in_its_setting() -> None:
         moderation="on",
         cluster="10.0.0.1:6379",
         templates_dir=Path("my-templates"),
+        revision="v1",
+        profile="draft",
+        memory="8GB",
     )
 
 
@@ -68,6 +74,7 @@ def test_the_file_sets_what_the_environment_does_not(tmp_path: Path) -> None:
         ('modell = "pocket"', "'modell'.*it may set bank, model"),
         ('openai_api_key = "sk-1"', "Keys come from the environment only"),
         ("llm = 3", "llm in .*is 3: it has to be text"),
+        ('memory = "9GB"', "memory in .*one of auto, 8GB"),
         ("budget = -1", "budget in .*not negative"),
         ("budget = true", "budget in .*number"),
         ('moderation = "maybe"', "auto, on, off"),

@@ -18,7 +18,7 @@ from api.service.database import Database
 from api.service.own_model import OwnModel
 from api.service.payloads import DrawPayload
 from api.service.tables import tasks, workers
-from api.settings import POCKET, SAMPLE_BANK_DIR
+from api.settings import SAMPLE_BANK_DIR, WantedModel
 from concepts.bank import ConceptBank, seed_bank
 from tests.api.service.running import running_server
 
@@ -94,7 +94,7 @@ def check_whole_and_right(running: Running, job_id: str) -> None:
     assert job["status"] == "succeeded", job
     drawn = drawings(running, job_id)
     assert sorted(row.starts for row in drawn) == [1] * (PICTURES - 1) + [2]
-    model = OwnModel(POCKET)
+    model = OwnModel(WantedModel())
     for row in drawn:
         order = DrawPayload.model_validate(row.payload)
         expected = model.renderer(running.bank).render(order.bound, seed=order.seed, settings=order.settings)

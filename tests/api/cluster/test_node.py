@@ -13,7 +13,7 @@ from api.cluster.shipping import pack, unpack
 from api.commands.learn import recipe_of
 from api.service.own_model import OwnModel
 from api.service.picture_model import LearningOrder
-from api.settings import SAMPLE_BANK_DIR
+from api.settings import SAMPLE_BANK_DIR, WantedModel
 from concepts.bank import ConceptBank
 from concepts.binding import expand_handles
 from concepts.errors import DamagedConcept
@@ -28,7 +28,7 @@ SMALL = RenderSettings(num_inference_steps=3, guidance_scale=2.5, height=256, wi
 
 @pytest.fixture(scope="module")
 def node(pocket_model_dir: Path) -> NodeModel:
-    return NodeModel(str(pocket_model_dir))
+    return NodeModel(WantedModel(source=str(pocket_model_dir)))
 
 
 def drawing(**options: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def drawing(**options: Any) -> dict[str, Any]:
 def test_a_picture_is_the_same_and_its_steps_are_told(node: NodeModel, pocket_model_dir: Path) -> None:
     *steps, made = node.work(1, "render", drawing())
     assert steps == [Told("on_step", (step, 3)) for step in (1, 2, 3)]
-    here = OwnModel(str(pocket_model_dir)).renderer(BANK).render(BOUND, seed=4, settings=SMALL)
+    here = OwnModel(WantedModel(source=str(pocket_model_dir))).renderer(BANK).render(BOUND, seed=4, settings=SMALL)
     assert isinstance(made, Made) and np.array_equal(np.asarray(made.value), np.asarray(here))
 
 

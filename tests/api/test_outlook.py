@@ -1,0 +1,40 @@
+"""What is planned for a model before it is loaded, and that commands hand it on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from api.cli import main
+from api.outlook import outlook_of
+from api.settings import WantedModel
+from generator.plan import FLUX_1_SIZES, Machine
+
+CARD = Machine(gpu="a card", gpu_bytes=24 * 2**30, free_bytes=24 * 2**30, capability=(8, 9), ram_bytes=64 * 10**9)
+
+
+def test_pocket_fits_everywhere_and_a_model_that_is_not_here_is_taken_for_flux_1() -> None:
+    small = outlook_of(WantedModel(), CARD, pictures=9)
+    assert small.is_known
+    assert small.plans[0].peak.most < 10**9
+    large = outlook_of(WantedModel(source="nobody/nothing"), CARD, pictures=9)
+    assert not large.is_known
+    assert large.plans[0].norms == "away"
+    assert large.plans[0].peak.most > (FLUX_1_SIZES.transformer - FLUX_1_SIZES.adaptive_norms) * 2
+
+
+def test_a_profile_reaches_the_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from generator.images import read_metadata
+
+    path = tmp_path / "page.png"
+    words = ["draw", "a fox in the snow", "-o", str(path), "--bank", str(tmp_path / "bank"), "--json"]
+    assert main([*words, "--profile", "draft"]) == 0
+    assert json.loads(capsys.readouterr().out)["picture"] == str(path)
+    settings = read_metadata(path).settings
+    assert settings.num_inference_steps == 10
+
+
+@pytest.mark.parametrize("option", [["--profile", "best"], ["--memory", "9GB"], ["--revision", "v1"]])
+def test_what_cannot_be_meant_is_refused(option: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["draw", "a fox", "--bank", str(tmp_path / "bank"), *option]) != 0
+    assert option[1] in capsys.readouterr().err
