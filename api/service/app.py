@@ -13,6 +13,7 @@ from api.service.routes import books, concepts, docs, health, images, jobs, metr
 from api.service.services import rules_of, running_services
 from api.service.settings import ServiceSettings
 from api.service.studio import routes as studio
+from api.service.studio.rendering import answer_lost_browsers
 from api.service.sweep import keep_swept
 from api.service.webhooks import Courier
 
@@ -47,5 +48,6 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     for routes in (jobs, scenes, books, pages, stories, concepts, images, webhooks, health, metrics, docs, studio):
         app.include_router(routes.router)
+    answer_lost_browsers(app)
     install_edge(app, settings)
     return app

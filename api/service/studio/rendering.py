@@ -7,11 +7,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import Receive, Scope, Send
 
 from api.service.errors import EditConflict, status_of
 from api.service.hosts import SAFE_METHODS
@@ -103,6 +104,24 @@ class StudioRoute(APIRoute):
                 return _told(request, *await _foreseen(request, error))
 
         return answer
+
+
+def answer_lost_browsers(app: FastAPI) -> None:
+    """Where the app has no route, a browser that asks for a page gets one that says so; programs get the problem."""
+    otherwise = app.router.default
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        handler = otherwise
+        if scope["type"] == "http" and _wants_page(request := Request(scope)):
+            handler = _told(request, "There is no such page. Go on from one of those above.", 404)
+        await handler(scope, receive, send)
+
+    app.router.default = answer
+
+
+def _wants_page(request: Request) -> bool:
+    is_api = request.url.path.startswith("/v1/")
+    return request.method == "GET" and not is_api and "text/html" in request.headers.get("accept", "")
 
 
 async def _foreseen(request: Request, error: Exception) -> tuple[str, int]:

@@ -405,6 +405,14 @@ def test_a_database_that_fails_is_told_on_the_page() -> None:
     assert (answer.status_code, answer.text) == (503, "<p>The database cannot be used now. Try again.</p>")
 
 
+def test_a_browser_that_is_lost_gets_a_page_and_a_program_a_problem(clients: dict[str, httpx.Client]) -> None:
+    page = clients["mum"].get("/no/such/place", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert page.status_code == 404 and "There is no such page." in page.text and 'href="/bank"' in page.text
+    for place, accepted in {"/no/such/place": "*/*", "/v1/nothing": "text/html"}.items():
+        problem = clients["mum"].get(place, headers={"Accept": accepted})
+        assert problem.status_code == 404 and problem.headers["content-type"] == "application/problem+json"
+
+
 def test_a_key_that_may_only_read_is_told_so_on_the_page(clients: dict[str, httpx.Client]) -> None:
     answer = clients["reader"].post("/bank/rusty/delete", headers=PARTIAL)
     assert answer.status_code == 403 and "lacks the scope write" in answer.text
