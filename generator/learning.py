@@ -35,6 +35,7 @@ from generator.learning_state import LearningState, load_checkpoint, save_checkp
 from generator.learning_task import LearningTask, plan_learning
 from generator.learnt import LearntDirections, LearntSource
 from generator.loading import FluxModel
+from generator.precision import in_fast_arithmetic
 from generator.predictors import make_predictor
 from generator.recipe import (
     ConceptRequest,
@@ -72,8 +73,9 @@ def learn_concepts(
 ) -> LearntDirections:
     """Directions for the words of captions that name concepts, learnt from their pictures.
 
-    The model's weights are never changed. The same arguments give the same result on the same machine, whether the run
-    was interrupted and resumed or not.
+    The model's weights are never changed. Where the processor is faster at bfloat16 than at the float32 of the model,
+    directions are learnt on a copy of the transformer in bfloat16; they are float32 either way. The same arguments give
+    the same result on the same machine, whether the run was interrupted and resumed or not.
 
     Args:
         model: Any Flux.1 model.
@@ -105,7 +107,7 @@ def learn_concepts(
     given = None if paraphrases is None else tuple(paraphrases)
     sources = (SourcePicture(picture=picture, caption=caption, paraphrases=given), *more_sources)
     task = plan_learning(model, sources, concepts, recipe=recipe, isolation_prompts=isolation_prompts)
-    recipe, transformer = task.recipe, model.pipeline.transformer
+    recipe, transformer = task.recipe, in_fast_arithmetic(model.pipeline.transformer)
     predictor = make_predictor(
         recipe,
         num_rows=task.num_rows,
@@ -153,7 +155,7 @@ def _learnt(
         losses: tuple[NoiseLevelLoss, ...] = ()
         if is_whole:
             losses = measure_losses(
-                learner.transformer,
+                learner,
                 prepared.captions[0],
                 prepared.latents[0],
                 directions[-1],
@@ -209,7 +211,7 @@ def _run(
     try:
         while state.step < recipe.num_steps:
             stage = state.stage
-            state, flow, isolation = _step(learner, material, recipe, state)
+            state, flow, isolation = learning_step(learner, material, recipe, state)
             if state.step % keep.every == 0:
                 keep.write(state)
             if on_step is not None:
@@ -231,7 +233,7 @@ def _run(
     return state
 
 
-def _step(
+def learning_step(
     learner: Learner, material: Material, recipe: LearningRecipe, state: LearningState
 ) -> tuple[LearningState, LossWithGradients, LossWithGradients | None]:
     """One step; what it draws at random follows from the seed and the step's number alone."""

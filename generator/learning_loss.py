@@ -8,6 +8,7 @@ Shape legend: `B` batch, `C` latent channels, `h`, `w` latent grid, `T` text tok
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -78,6 +79,11 @@ class Learner:
     transformer: FluxTransformer2DModel
     predictor: Predictor
 
+    def with_directions(self, directions: Tensor, example: Example) -> AbstractContextManager[None]:
+        """The transformer with rows of `directions` `(R, L, D)` on an example's words for as long as it lasts."""
+        offsets, rows = lay_out(directions, example.placement, text_len=example.encoding.prompt_embeds.shape[1])
+        return attach(self.transformer, offsets, rows=rows)
+
 
 def lay_out(directions: Tensor, placement: Placement, *, text_len: int) -> tuple[Tensor, Tensor]:
     """Token offsets `(1, L, T, D)` with rows of `directions` `(R, L, D)` on their tokens, and those tokens `(K,)`."""
@@ -136,7 +142,7 @@ def isolation_loss(
 
 @torch.no_grad()
 def measure_losses(
-    transformer: FluxTransformer2DModel,
+    learner: Learner,
     example: Example,
     latents: Tensor,
     directions: Tensor,
@@ -148,16 +154,14 @@ def measure_losses(
     """Flow-matching loss on the picture at `MEASURED_SIGMAS` without, with the concepts' and with all directions."""
     measured: list[NoiseLevelLoss] = []
     concepts = replace(example, placement=keep_rows(example.placement, concept_rows))
-    text_len = example.encoding.prompt_embeds.shape[1]
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(batch_size, *latents.shape[1:], generator=generator).to(latents.device)
     for sigma in MEASURED_SIGMAS:
         batch = NoisyBatch(latents, noise, torch.full((batch_size,), sigma, device=latents.device))
-        losses = [_flow_matching(transformer, example.encoding, batch).item()]
+        losses = [_flow_matching(learner.transformer, example.encoding, batch).item()]
         for prompt in (concepts, example):
-            offsets, rows = lay_out(directions, prompt.placement, text_len=text_len)
-            with attach(transformer, offsets, rows=rows):
-                losses.append(_flow_matching(transformer, prompt.encoding, batch).item())
+            with learner.with_directions(directions, prompt):
+                losses.append(_flow_matching(learner.transformer, prompt.encoding, batch).item())
         measured.append(NoiseLevelLoss(sigma=sigma, plain=losses[0], concepts=losses[1], all_words=losses[2]))
     return tuple(measured)
 
@@ -171,9 +175,7 @@ def _with_gradients(
     """
     leaves = {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}
     directions = learner.predictor.directions(leaves, example.words)
-    text_len = example.encoding.prompt_embeds.shape[1]
-    offsets, rows = lay_out(directions, example.placement, text_len=text_len)
-    with attach(learner.transformer, offsets, rows=rows):
+    with learner.with_directions(directions, example):
         value, minimised = loss()
         gradients = torch.autograd.grad(minimised, list(leaves.values()))
     return LossWithGradients(value.item(), dict(zip(leaves, gradients, strict=True)))

@@ -23,20 +23,20 @@ from generator.loading import FluxModel
 class SourceMaterial:
     """What one picture gives."""
 
-    latents: tuple[Tensor, ...]
+    latents: Sequence[Tensor]
     """The picture's, `(1, C, h, w)`, and its mirror image's where that may be learnt from."""
-    captions: tuple[Example, ...]
+    captions: Sequence[Example]
     """The caption itself first."""
     concepts_alone_fraction: float
     """Probability that a step has directions on the concept words only."""
-    concepts_alone: tuple[Example, ...]
+    concepts_alone: Sequence[Example]
     """The captions with directions on the concept words only."""
-    two_parts: tuple[TwoPartExample, ...]
-    two_parts_alone: tuple[TwoPartExample, ...]
+    two_parts: Sequence[TwoPartExample]
+    two_parts_alone: Sequence[TwoPartExample]
     """The two-part prompts with directions on the concept words only."""
-    companions: tuple[TwoPartExample, ...]
+    companions: Sequence[TwoPartExample]
     """The source beside a companion in one frame; their latents are `middle_half`s."""
-    companions_alone: tuple[TwoPartExample, ...]
+    companions_alone: Sequence[TwoPartExample]
     """The same with directions on the concept words only."""
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from generator.autoencoder import PATCH_SIZE, PatchAutoencoder
+from generator.precision import autocast
 from pocket.training.dataset import SHAPES
 from pocket.training.muon import build_optimizers, set_learning_rate, update
-from pocket.training.precision import autocast
 
 KL_WEIGHT = 4e-3
 EDGE_WEIGHT = 0.5

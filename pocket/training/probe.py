@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
+from generator.precision import autocast
 from pocket.probe import (
     FIGURE_ATTRIBUTES,
     FIGURE_MEASURES,
@@ -22,7 +23,6 @@ from pocket.probe import (
 )
 from pocket.training.dataset import load_scenes
 from pocket.training.muon import build_optimizers, set_learning_rate, update
-from pocket.training.precision import autocast
 from pocket.world.schema import Character, Scene
 
 NUM_HELD_OUT = 1000

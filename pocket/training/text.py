@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
-from pocket.training.precision import autocast
+from generator.precision import autocast
 from pocket.training.tokenizer import build_tokenizer
 from pocket.world import captions, schema
 from pocket.world.captions import Caption

@@ -15,9 +15,9 @@ from diffusers import FluxPipeline, FluxTransformer2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
+from generator.precision import autocast
 from pocket.training.batches import NUM_ATTRIBUTES, Batch, LatentDataset
 from pocket.training.muon import Muon
-from pocket.training.precision import autocast
 from pocket.training.text import TextEncoders
 
 EMA_DECAY = 0.998

@@ -9,8 +9,8 @@ import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel
 from torch import Tensor, nn
 
+from generator.precision import autocast, has_fast_bfloat16
 from pocket.training.batches import LatentDataset
-from pocket.training.precision import autocast, has_fast_bfloat16
 from pocket.training.text import TextEncoders, build_encoders
 from pocket.training.transformer import (
     Conditioner,
