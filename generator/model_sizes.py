@@ -3,14 +3,12 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from generator.plan import ModelSizes
 
-_NORM = re.compile(
-    r"(norm|norm1|norm1_context|norm_out)\.linear\.|(img_mod|txt_mod|modulation)\.lin\.|adaLN_modulation\."
-)
+_NORM = re.compile(r"(^|\.)(norm|norm1|norm1_context|norm_out)\.linear\.")
 _TEXT_NORM = re.compile(
     r"^(transformer_blocks\.\d+\.norm1_context|single_transformer_blocks\.\d+\.norm)\.linear\.weight$"
 )
@@ -25,6 +23,11 @@ def sizes_of_folder(folder: Path) -> ModelSizes | None:
     transformer, *others = (
         _shapes_in(folder / part) for part in ("transformer", "text_encoder", "text_encoder_2", "vae")
     )
+    return sizes_of(transformer, others)
+
+
+def sizes_of(transformer: Shapes, others: Sequence[Shapes]) -> ModelSizes | None:
+    """Those of a transformer and of its two text encoders and autoencoder; None where one is not what it should be."""
     text_widths = [shape[0] for name, shape in transformer.items() if _TEXT_NORM.search(name)]
     if not text_widths or not all(others):
         return None

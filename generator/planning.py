@@ -26,7 +26,7 @@ _STEPS_SHARE: Mapping[Profile, float] = {"quality": 1.0, "fast": 1.0, "draft": 0
 """Of the model's own number of steps."""
 _VALUES_A_TOKEN = 18
 """Values as wide as the model that one token of a pass takes at most beside the weights; counted, as are the others."""
-_VALUES_A_PIXEL = 768
+_VALUES_A_PIXEL = 769
 _ENCODING_SHARE = 0.08
 """What encoding takes beside the text encoders, as a share of their bytes: nine prompts, and the largest layer."""
 _STREAMED_BLOCKS = 3
@@ -172,10 +172,9 @@ def peak_of(plan: RenderPlan, sizes: ModelSizes, settings: RenderSettings) -> Pe
     pixels = settings.height * settings.width
     num_tokens = settings.max_sequence_length + pixels // 256
     rest = resident + encoders + overhead
-    streamed = _STREAMED_BLOCKS * sizes.largest_block * _weight_bytes(plan) if plan.blocks == "stream" else 0
     return Peak(
         encoding=rest + int(_ENCODING_SHARE * sizes.text_encoders * width),
-        denoising=rest + table + int(streamed) + _VALUES_A_TOKEN * num_tokens * sizes.dim * width,
+        denoising=rest + table + streamed_bytes(plan, sizes) + _VALUES_A_TOKEN * num_tokens * sizes.dim * width,
         decoding=rest + table + _VALUES_A_PIXEL * pixels * width,
     )
 
@@ -186,6 +185,11 @@ def resident_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
     norms = sizes.adaptive_norms * width if plan.norms == "stay" else 0
     others = (sizes.transformer - sizes.adaptive_norms) * _weight_bytes(plan) if plan.blocks == "stay" else 0
     return int(others) + norms + sizes.autoencoder * width
+
+
+def streamed_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
+    """Weights of blocks that come and go which are on the device at once."""
+    return int(_STREAMED_BLOCKS * sizes.largest_block * _weight_bytes(plan)) if plan.blocks == "stream" else 0
 
 
 def parked_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:

@@ -1,0 +1,205 @@
+"""What plans keep on a GPU while FLUX.1-dev draws, counted without one and without weights.
+
+    python -m benchmarks.bench_memory            1024×1024 pixels, 28 steps, 8 tokens of concepts, bfloat16
+
+FLUX.1-dev's parts are made at full size on the meta device and run: encoding, a denoising step, decoding. Counted are
+weights where the plan has them, tables, and every tensor that is alive; attention as if fused. Not counted is what CUDA
+and its libraries take themselves, for which plans expect `OVERHEAD_BYTES`. Prints a table and, as the last line, JSON.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+import torch
+from diffusers import AutoencoderKL, FluxTransformer2DModel
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
+
+from benchmarks.live_bytes import count_live_bytes
+from generator.model_sizes import Shapes, sizes_of
+from generator.plan import FLUX_1_SIZES, Machine, ModelSizes, Peak, RenderPlan, Wish
+from generator.planning import ROWS_OF_CONCEPTS, plan_rendering, resident_bytes, streamed_bytes, table_values
+from generator.settings import FLUX_DEV_SETTINGS
+
+Module = TypeVar("Module", bound=nn.Module)
+DTYPE = torch.bfloat16
+CARD = Machine(
+    gpu="a card of 80 GB", gpu_bytes=80 * 10**9, free_bytes=80 * 10**9, capability=(8, 9), ram_bytes=128 * 10**9
+)
+
+
+@dataclass(frozen=True)
+class FluxParts:
+    """FLUX.1-dev without weights."""
+
+    transformer: FluxTransformer2DModel
+    t5: T5EncoderModel
+    clip: CLIPTextModel
+    vae: AutoencoderKL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activations:
+    """Bytes alive beside weights that stay, at most."""
+
+    encoding: int
+    encoding_by_leaves: int
+    """With each layer's weights while it computes."""
+    denoising: int
+    decoding: int
+
+
+def main() -> int:
+    counted = count_activations(flux_parts())
+    rows = []
+    for memory, profile in (
+        ("full", "quality"),
+        ("24GB", "quality"),
+        ("12GB", "fast"),
+        ("8GB", "quality"),
+        ("8GB", "fast"),
+    ):
+        plan = plan_rendering(CARD, FLUX_1_SIZES, FLUX_DEV_SETTINGS, Wish(memory=memory, profile=profile))[0]
+        rows.append((memory, profile, plan, counted_peak(plan, counted)))
+    print("| --memory | --profile | plan | encoding | denoising | decoding | expected peak |")
+    print("|---|---|---|---|---|---|---|")
+    for memory, profile, plan, peak in rows:
+        told = " | ".join(f"{part / 1e9:.2f} GB" for part in (peak.encoding, peak.denoising, peak.decoding))
+        what = plan.summary().partition(" on cuda")[0]
+        print(f"| {memory} | {profile} | {what} | {told} | {plan.peak.most / 1e9:.1f} GB |")
+    print(json.dumps({"activations": asdict(counted), "sizes": asdict(sizes_of_parts(flux_parts()))}))
+    return 0
+
+
+@cache
+def flux_parts() -> FluxParts:
+    """Of FLUX.1-dev's configurations, on the meta device in bfloat16."""
+    return FluxParts(
+        transformer=_without_weights(
+            lambda: FluxTransformer2DModel(
+                in_channels=64,
+                num_layers=19,
+                num_single_layers=38,
+                attention_head_dim=128,
+                num_attention_heads=24,
+                joint_attention_dim=4096,
+                pooled_projection_dim=768,
+                guidance_embeds=True,
+                axes_dims_rope=(16, 56, 56),
+            )
+        ),
+        t5=_without_weights(
+            lambda: T5EncoderModel(
+                T5Config(
+                    vocab_size=32128,
+                    d_model=4096,
+                    d_kv=64,
+                    d_ff=10240,
+                    num_layers=24,
+                    num_heads=64,
+                    feed_forward_proj="gated-gelu",
+                )
+            )
+        ),
+        clip=_without_weights(
+            lambda: CLIPTextModel(
+                CLIPTextConfig(
+                    vocab_size=49408,
+                    hidden_size=768,
+                    intermediate_size=3072,
+                    num_hidden_layers=12,
+                    num_attention_heads=12,
+                    max_position_embeddings=77,
+                    projection_dim=768,
+                )
+            )
+        ),
+        vae=_without_weights(
+            lambda: AutoencoderKL(
+                down_block_types=("DownEncoderBlock2D",) * 4,
+                up_block_types=("UpDecoderBlock2D",) * 4,
+                block_out_channels=(128, 256, 512, 512),
+                layers_per_block=2,
+                latent_channels=16,
+                use_quant_conv=False,
+                use_post_quant_conv=False,
+            )
+        ),
+    )
+
+
+def _without_weights(make: Callable[[], Module]) -> Module:
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(DTYPE)
+    try:
+        with torch.device("meta"):
+            return make().eval().requires_grad_(False)
+    finally:
+        torch.set_default_dtype(default)
+
+
+def sizes_of_parts(parts: FluxParts) -> ModelSizes:
+    """As they are read from weight files."""
+    sizes = sizes_of(_shapes(parts.transformer), [_shapes(parts.clip), _shapes(parts.t5), _shapes(parts.vae)])
+    assert sizes is not None
+    return sizes
+
+
+def _shapes(module: nn.Module) -> Shapes:
+    return {name: tuple(weight.shape) for name, weight in module.named_parameters()}
+
+
+def count_activations(parts: FluxParts) -> Activations:
+    """By running each part once, for one picture of FLUX.1-dev's own settings."""
+    t5, vae = parts.t5, parts.vae
+    leaves = [module for module in t5.modules() if isinstance(module, nn.Linear | nn.Embedding)]
+    num_latents = FLUX_DEV_SETTINGS.height // 8
+
+    def encode() -> Any:
+        return t5(torch.zeros(1, FLUX_DEV_SETTINGS.max_sequence_length, dtype=torch.long))
+
+    return Activations(
+        encoding=count_live_bytes(encode, t5),
+        encoding_by_leaves=count_live_bytes(encode, t5, streamed=leaves),
+        denoising=count_live_bytes(lambda: parts.transformer(**_inputs()), parts.transformer),
+        decoding=count_live_bytes(lambda: vae.decode(torch.empty(1, 16, num_latents, num_latents, dtype=DTYPE)), vae),
+    )
+
+
+def _inputs() -> dict[str, Any]:
+    num_tokens, text_len = (
+        FLUX_DEV_SETTINGS.height * FLUX_DEV_SETTINGS.width // 256,
+        FLUX_DEV_SETTINGS.max_sequence_length,
+    )
+    return {
+        "hidden_states": torch.empty(1, num_tokens, 64, dtype=DTYPE),
+        "encoder_hidden_states": torch.empty(1, text_len, 4096, dtype=DTYPE),
+        "pooled_projections": torch.empty(1, 768, dtype=DTYPE),
+        "timestep": torch.empty(1, dtype=DTYPE),
+        "img_ids": torch.empty(num_tokens, 3, dtype=DTYPE),
+        "txt_ids": torch.empty(text_len, 3, dtype=DTYPE),
+        "guidance": torch.empty(1),
+    }
+
+
+def counted_peak(plan: RenderPlan, counted: Activations) -> Peak:
+    """Bytes on the device under a plan, without what CUDA takes itself."""
+    num_rows = max(plan.num_rows, ROWS_OF_CONCEPTS)
+    table = table_values(FLUX_1_SIZES, FLUX_DEV_SETTINGS, num_rows=num_rows) * DTYPE.itemsize
+    resident = resident_bytes(plan, FLUX_1_SIZES)
+    if plan.text_encoders == "stay":
+        resident += FLUX_1_SIZES.text_encoders * DTYPE.itemsize
+    of_encoding = counted.encoding if plan.text_encoders == "stay" else counted.encoding_by_leaves
+    return Peak(
+        encoding=resident + of_encoding,
+        denoising=resident + table + streamed_bytes(plan, FLUX_1_SIZES) + counted.denoising,
+        decoding=resident + table + counted.decoding,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
