@@ -231,11 +231,7 @@ def _add_learn(commands: Commands) -> None:
         metavar=("PICTURE", "CAPTION"),
         help="another picture, of the same concepts or of other ones that are learnt with them; repeatable",
     )
-    learn.add_argument(
-        "--joint",
-        action="store_true",
-        help="set pictures of different concepts side by side, so that these do not blend",
-    )
+    learn.add_argument("--joint", action="store_true", help="set different pictures side by side, so none blend")
     learn.add_argument(
         "--distinct",
         action="store_true",
@@ -247,6 +243,7 @@ def _add_learn(commands: Commands) -> None:
         default="table",
         help="what is learnt: directions outright, or the paper's network that makes them (default: table)",
     )
+    learn.add_argument("--quick", action="store_true", help="learn in a quarter of the time, a little worse")
     learn.add_argument("--steps", type=int, metavar="N", help="learning steps altogether (default: the recipe's)")
     learn.add_argument("--seed", type=seed_number, default=0, metavar="N", help="(default: 0)")
     learn.add_argument("--replace", action="store_true", help="replace concepts of the same ids")

@@ -212,7 +212,11 @@ def _learn(arguments: argparse.Namespace, settings: Settings, reporter: Reporter
         concepts=[parse_concept(text) for text in arguments.concept],
         bank=open_bank(settings.bank_dir, tell=reporter.note),
         recipe=recipe_of(
-            steps=arguments.steps, seed=arguments.seed, directions=arguments.directions, joint=arguments.joint
+            steps=arguments.steps,
+            seed=arguments.seed,
+            directions=arguments.directions,
+            joint=arguments.joint,
+            quick=arguments.quick,
         ),
         distinct=arguments.distinct,
         replace=arguments.replace,
