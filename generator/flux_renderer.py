@@ -37,6 +37,8 @@ PICTURES_AT_ONCE = 4
 IMAGE_TOKENS_AT_ONCE = 4096
 """Several pictures go through the transformer together up to these numbers: four of Pocket's, as more are no faster
 (docs/LOG.md), and one of 1024×1024 pixels, where a GPU is busy with one and several only take memory."""
+PROMPTS_AT_ONCE = 16
+"""For T5 a prompt of 512 tokens is 62 MB of what it computes."""
 DIRECTIONS_KEPT = 64
 """At FLUX.1's size a word's direction is 0.7 MB."""
 PROBED_SIGMA = 0.95
@@ -87,8 +89,9 @@ class FluxRenderer:
         self._check_size(settings)
         bindings = self._bind(bound, settings, strengths or {})
         of_slides, for_all = self._bind_slides(slides, bound, settings)
+        encoding = self._encode([bound.prompt], settings)
         with self._attached([[*bindings, *of_slides]], settings, for_all=for_all):
-            (image,) = self._draw([bound.prompt], [seed], settings, on_step)
+            (image,) = self._draw(encoding, [seed], settings, on_step)
         return image
 
     def render_all(
@@ -100,16 +103,19 @@ class FluxRenderer:
     ) -> Iterator[Image.Image]:
         """The pictures of several prompts, as in `Renderer`; so many at once as the settings' size allows.
 
-        Errors as in `render`, all of them before anything is drawn.
+        Text encoders work once, before anything is drawn. Errors as in `render`, all of them before that too.
         """
         settings = settings or self.model.defaults
         self._check_size(settings)
         bindings = [self._bind(order.bound, settings, order.strengths) for order in orders]
+        if not orders:
+            return
+        encoding = self._encode([order.bound.prompt for order in orders], settings)
         for batch in self._batches(len(orders), settings):
-            prompts = [orders[index].bound.prompt for index in batch]
             seeds = [orders[index].seed for index in batch]
+            of_batch = {name: value[batch.start : batch.stop] for name, value in encoding.items()}
             with self._attached([bindings[index] for index in batch], settings):
-                images = self._draw(prompts, seeds, settings, _one_after_the_other(on_step, batch))
+                images = self._draw(of_batch, seeds, settings, _one_after_the_other(on_step, batch))
             yield from images
 
     def _batches(self, num_pictures: int, settings: RenderSettings) -> list[range]:
@@ -121,12 +127,32 @@ class FluxRenderer:
         starts = [num_pictures * index // num_batches for index in range(num_batches)]
         return [range(start, stop) for start, stop in zip(starts, [*starts[1:], num_pictures], strict=True)]
 
+    @torch.no_grad()
+    def _encode(self, prompts: Sequence[str], settings: RenderSettings) -> dict[str, torch.Tensor]:
+        """What the text encoders make of all prompts, as arguments of the pipeline; a row each."""
+        parts = [
+            self.model.pipeline.encode_prompt(
+                prompt=[*prompts[start : start + PROMPTS_AT_ONCE]],
+                prompt_2=None,
+                max_sequence_length=settings.max_sequence_length,
+            )
+            for start in range(0, len(prompts), PROMPTS_AT_ONCE)
+        ]
+        return {
+            "prompt_embeds": torch.cat([part[0] for part in parts]),
+            "pooled_prompt_embeds": torch.cat([part[1] for part in parts]),
+        }
+
     def _draw(
-        self, prompts: list[str], seeds: Sequence[int], settings: RenderSettings, on_step: OnStep | None
+        self,
+        encoding: Mapping[str, torch.Tensor],
+        seeds: Sequence[int],
+        settings: RenderSettings,
+        on_step: OnStep | None,
     ) -> list[Image.Image]:
         """One call of the pipeline."""
         return self.model.pipeline(
-            prompt=prompts,
+            **encoding,
             num_inference_steps=settings.num_inference_steps,
             guidance_scale=settings.guidance_scale,
             height=settings.height,

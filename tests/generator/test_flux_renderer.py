@@ -77,6 +77,18 @@ def test_without_concepts_the_picture_is_plain_flux(renderer: FluxRenderer) -> N
     assert drawn.tobytes() == expected.tobytes()
 
 
+def test_text_encoders_work_once_for_all_pictures_however_many_are_drawn_together(renderer: FluxRenderer) -> None:
+    calls: list[int] = []
+    handle = renderer.model.pipeline.text_encoder_2.register_forward_hook(lambda *_: calls.append(1))
+    large = replace(TINY_SETTINGS, height=512, width=512, num_inference_steps=1)
+    try:
+        drawn = list(renderer.render_all(orders(2), settings=large))
+    finally:
+        handle.remove()
+    assert (len(drawn), len(calls)) == (2, 1)
+    assert not list(renderer.render_all([]))
+
+
 def test_law_6_same_seed_same_bytes_and_another_seed_another_picture(renderer: FluxRenderer) -> None:
     bound = bind(PROMPT, rusty="fox")
     first = renderer.render(bound, seed=3)
