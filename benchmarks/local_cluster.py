@@ -54,21 +54,37 @@ class LocalCluster:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
-    @staticmethod
-    def working_process(node: Any) -> psutil.Process | None:
-        """The process on a node that draws, once there is one; a younger one stands by."""
+    def model_processes(self, node: Any) -> list[psutil.Process]:
+        """The processes on a node that draw or stand by, the eldest first."""
         found: list[psutil.Process] = []
         for process in _raylet_of(node).children():
             with suppress(psutil.Error):
                 if process.status() != psutil.STATUS_ZOMBIE and process.cmdline()[0].startswith(_ACTOR_NAME):
                     found.append(process)
-        return min(found, key=lambda process: process.create_time(), default=None)
+        return sorted(found, key=lambda process: process.create_time())
+
+    def working_process(self, node: Any) -> psutil.Process | None:
+        """The process on a node that draws, once there is one; a younger one stands by."""
+        return next(iter(self.model_processes(node)), None)
+
+    def other_processes(self) -> list[psutil.Process]:
+        """The cluster's own processes that neither draw nor stand by."""
+        return [
+            process
+            for process in psutil.Process().children(recursive=True)
+            if "/ray/" in (command := " ".join(process.cmdline())) and "/session_" in command
+        ]
 
 
 @contextmanager
 def local_cluster() -> Iterator[LocalCluster]:
     """A cluster with a head alone, until the end of the body; this process's environment has its token as long."""
-    environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_raylet_start_wait_time_s": "180",  # a busy machine may need more than Ray's 30
+    }
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
     try:

@@ -36,7 +36,8 @@ def test_wheel_holds_every_file_of_the_packages(wheel_files: frozenset[str]) -> 
     }
     # Notes for whoever works on the code, and results of benchmarks.
     left_out = {name for name in there - wheel_files if not name.startswith("benchmarks/concepts.")}
-    notes = {f"benchmarks/{name}.md" for name in ("kill-test", "modulation", "schemathesis", "service")}
+    names = ("kill-test", "learning", "memory", "modulation", "nine-concepts", "scale-out", "schemathesis", "service")
+    notes = {f"benchmarks/{name}.md" for name in names}
     assert left_out == notes | {"pocket/README.md"}
 
 

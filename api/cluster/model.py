@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import ray
 from PIL import Image
 from ray.exceptions import RayError, RayTaskError
-from ray.util.placement_group import placement_group
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from api.cluster.node import Made, NodeModel, Told, WorkName
-from api.cluster.shipping import pack, unpack
+from api.cluster.shipping import pack_directions, unpack
 from api.service.errors import WorkerLost
 from api.service.payloads import ModelInfo
 from api.service.picture_model import LearningOrder, LearningWatch
@@ -26,6 +26,7 @@ from generator.slides import Slide
 
 _CONTROL: Final = "control"
 _LIFE: Final = "life"
+_RESERVING_S: Final = 5.0
 _ACTOR_OPTIONS: Final[Mapping[str, Any]] = {
     "num_gpus": 0.5,  # two share the GPU: one works, one stands by
     "num_cpus": 0,
@@ -38,13 +39,29 @@ Callbacks = Mapping[str, Callable[..., None]]
 
 
 class Gpu:
-    """A GPU of the cluster: any that is free, and when its machine is gone, the next that gets free."""
+    """A GPU of the cluster that is reserved for two processes."""
 
-    def __init__(self) -> None:
-        self._group = placement_group([{"GPU": 1}])
+    def __init__(self, group: PlacementGroup) -> None:
+        self._group = group
+
+    @classmethod
+    def reserve(cls) -> Self | None:
+        """One that is free; None when there is none.
+
+        A reservation that waits keeps the cluster's head busy (Ray 2.60: a whole core), so none is left waiting.
+        """
+        group = placement_group([{"GPU": 1}])
+        if group.wait(_RESERVING_S):
+            return cls(group)
+        remove_placement_group(group)
+        return None
+
+    def release(self) -> None:
+        """Let others have it, and end what runs on it."""
+        remove_placement_group(self._group)
 
     def start(self, wanted: WantedModel, *, stall_s: float) -> "ClusterModel":
-        """A process on the GPU, as soon as there is one, that has not loaded the model yet."""
+        """A process on the GPU that has not loaded the model yet."""
         scheduling = PlacementGroupSchedulingStrategy(self._group)
         node_model: Any = ray.remote(**_ACTOR_OPTIONS, scheduling_strategy=scheduling)(NodeModel)
         return ClusterModel(node_model.remote(wanted), stall_s=stall_s)
@@ -203,7 +220,10 @@ class ClusterRenderer:
         return self._model.work("key_similarities", {}, **self._prompt(bound), strengths=strengths)
 
     def _prompt(self, bound: BoundPrompt) -> dict[str, Any]:
-        return {"bound": bound, "concepts": pack(self._bank, [mention.concept_id for mention in bound.mentions])}
+        return {
+            "bound": bound,
+            "concepts": pack_directions(self._bank, [mention.concept_id for mention in bound.mentions]),
+        }
 
 
 def _get(reference: Any) -> Any:

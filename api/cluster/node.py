@@ -5,6 +5,7 @@ goes back. Does not import Ray.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from PIL import Image
 
@@ -27,8 +28,8 @@ from generator.key_similarity import KeySimilarity
 from generator.recipe import LearningProgress
 
 WorkName = Literal["render", "key_similarities", "learn", "describe"]
-Tell = Callable[..., None]
-"""Called with the name of one of the caller's callbacks and what to call it with."""
+STEPS_EVERY_S: Final = 0.5
+"""Steps that follow each other faster are not all told: each costs a message here and a transaction in the service."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,32 @@ class Made:
 
 class CalledOff(Exception):
     """Ends a piece of work that nobody waits for any more."""
+
+
+class _Line:
+    """To whoever waits for a piece of work."""
+
+    def __init__(self, is_called_off: Callable[[], bool]) -> None:
+        self._is_called_off = is_called_off
+        self._step_at = 0.0
+        self.happened: SimpleQueue[Told | Made | BaseException] = SimpleQueue()
+
+    def tell(self, callback: str, *values: Any) -> None:
+        """Have one of the caller's callbacks called with values, unless nobody waits any more."""
+        self._check()
+        self.happened.put(Told(callback, values))
+
+    def tell_step(self, step: int, num_steps: int, *values: Any) -> None:
+        """Have `on_step` called with the values unless it was just now; the last step is always told."""
+        self._check()
+        now = time.monotonic()
+        if now - self._step_at >= STEPS_EVERY_S or step == num_steps:
+            self._step_at = now
+            self.tell("on_step", *values)
+
+    def _check(self) -> None:
+        if self._is_called_off():
+            raise CalledOff
 
 
 class NodeModel:
@@ -74,7 +101,7 @@ class NodeModel:
 
     def warm_up(self) -> None:
         """Import what loading the model needs, which takes longer than loading a small one."""
-        self._thread.submit(import_module, "generator.flux_renderer").result()
+        self._thread.submit(import_module, "api.studio").result()
 
     def stay(self) -> None:
         """Never returns, so that whoever waits for this learns when the process is gone."""
@@ -86,39 +113,34 @@ class NodeModel:
 
     def work(self, number: int, name: WorkName, arguments: Mapping[str, Any]) -> Iterator[Told | Made]:
         """Everything that a piece of work tells, then what came of it; errors of the work come through."""
-        happened: SimpleQueue[Told | Made | BaseException] = SimpleQueue()
-
-        def tell(callback: str, *values: Any) -> None:
-            if number <= self._called_off:
-                raise CalledOff
-            happened.put(Told(callback, values))
+        line = _Line(lambda: number <= self._called_off)
 
         def do() -> None:
             try:
-                happened.put(Made(self._works[name](tell, **arguments)))
+                line.happened.put(Made(self._works[name](line, **arguments)))
             except BaseException as error:
-                happened.put(error)
+                line.happened.put(error)
 
         self._thread.submit(do)
-        while isinstance(each := happened.get(), Told):
+        while isinstance(each := line.happened.get(), Told):
             yield each
         if isinstance(each, BaseException):
             raise each
         yield each
 
-    def _render(self, tell: Tell, *, concepts: Parcel, bound: BoundPrompt, options: Mapping[str, Any]) -> Image.Image:
+    def _render(self, line: _Line, *, concepts: Parcel, bound: BoundPrompt, options: Mapping[str, Any]) -> Image.Image:
         with TemporaryDirectory(prefix="fableverse-concepts-") as folder:
             renderer = self._model.renderer(unpack(concepts, Path(folder)))
-            return renderer.render(bound, **options, on_step=partial(tell, "on_step"))
+            return renderer.render(bound, **options, on_step=lambda step, of: line.tell_step(step, of, step, of))
 
     def _key_similarities(
-        self, tell: Tell, *, concepts: Parcel, bound: BoundPrompt, strengths: Mapping[str, float] | None
+        self, line: _Line, *, concepts: Parcel, bound: BoundPrompt, strengths: Mapping[str, float] | None
     ) -> tuple[KeySimilarity, ...]:
-        del tell
+        del line
         with TemporaryDirectory(prefix="fableverse-concepts-") as folder:
             return self._model.renderer(unpack(concepts, Path(folder))).key_similarities(bound, strengths=strengths)
 
-    def _learn(self, tell: Tell, *, order: LearningOrder, checkpoint: bytes | None) -> Parcel:
+    def _learn(self, line: _Line, *, order: LearningOrder, checkpoint: bytes | None) -> Parcel:
         """The concepts; tells beside the rest of each new checkpoint, with which another node can go on."""
         with TemporaryDirectory(prefix="fableverse-learning-") as folder:
             path = Path(folder) / "checkpoint.safetensors"
@@ -130,16 +152,16 @@ class NodeModel:
                 nonlocal seen
                 if path.exists() and (written := path.stat().st_mtime_ns) != seen:
                     seen = written
-                    tell("on_checkpoint", path.read_bytes())
-                tell("on_step", progress)
+                    line.tell("on_checkpoint", path.read_bytes())
+                line.tell_step(progress.step, progress.num_steps, progress)
 
             bank = unpack({}, Path(folder) / "bank")
             watch = LearningWatch(
-                on_step=on_step, on_peek=partial(tell, "on_peek"), on_previews=partial(tell, "on_previews")
+                on_step=on_step, on_peek=partial(line.tell, "on_peek"), on_previews=partial(line.tell, "on_previews")
             )
             kept = self._model.learn(order, bank, checkpoint_path=path, replace=True, watch=watch)
             return pack(bank, [concept.id for concept in kept])
 
-    def _describe(self, tell: Tell, *, picture: Image.Image) -> str | None:
-        del tell
+    def _describe(self, line: _Line, *, picture: Image.Image) -> str | None:
+        del line
         return self._model.describe(picture)

