@@ -58,7 +58,7 @@ class LearningRecipe(BaseModel):
     learning_rate: float = Field(default=0.3, gt=0)
     """Adam's for the table at the start of each stage; it falls to zero along half a cosine."""
     concept_mod_learning_rate: float = Field(default=0.001, gt=0)
-    """The same for Concept-Mod. Not measured yet on a trained model."""
+    """The same for Concept-Mod. Good on Pocket (see docs/LOG.md), but not searched for."""
     concept_mod_width: int = Field(default=1024, ge=1)
     """Hidden units of each of Concept-Mod's two heads. The paper does not state it."""
     batch_size: int = Field(default=8, ge=1)
