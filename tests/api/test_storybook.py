@@ -96,7 +96,7 @@ def test_the_lock_records_what_decides_the_pictures(bank: ConceptBank, tmp_path:
     book = make(bank, tmp_path / "fox")
     lock = json.loads((tmp_path / "fox" / "book.lock").read_text(encoding="utf-8"))
     assert lock["idea"] == "a fox & <a friend>"
-    assert lock["model"] == {"source": "pocket", "name": "Pocket", "fingerprint": "f1"}
+    assert lock["model"] == {"source": "pocket", "name": "Pocket", "fingerprint": "f1", "revision": None}
     assert lock["pictures"][0]["concepts"] == {"rusty": a_concept().direction_sha256}
     assert lock["versions"].keys() == {"fableverse", "torch", "diffusers", "transformers"}
     assert BookLock.model_validate(lock) == book.lock
