@@ -15,7 +15,10 @@ from api.service.schema import Listing
 Item = TypeVar("Item")
 
 LimitQuery = Annotated[int, Query(ge=1, le=100, description="How many at most.")]
-AfterQuery = Annotated[str | None, Query(max_length=200, description="`next` of the part before.")]
+AfterQuery = Annotated[
+    str | None,
+    Query(min_length=1, max_length=200, pattern="^[A-Za-z0-9_-]+$", description="`next` of the part before."),
+]
 
 
 def encode_cursor(id_: str) -> str:
