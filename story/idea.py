@@ -32,6 +32,8 @@ _COMMON_ENGLISH = frozenset(
     "a an the and but or who that which to of in on at with for is was are be has had his her its their my your about"
     " from not no i we he she it they".split()
 )
+_WHERE = ("in", "on", "at", "under", "by", "near", "beside", "behind")
+"""What says where somebody lives: "a fox by the sea"."""
 _ARTICLES = frozenset("a an the my our your one some this".split())
 _HAPPENINGS = frozenset(
     "day night trip journey adventure party birthday summer winter spring autumn walk picnic song world game race war"
@@ -183,8 +185,8 @@ def _read_actor(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, 
 
 
 def _end_of_subject(tokens: list[str], *, known: set[str]) -> int:
-    stops = frozenset("who that which whose with called named in on at from under is was has had can can't cannot could"
-                      " couldn't and goes".split())  # fmt: skip
+    stops = frozenset("who that which whose with called named from is was has had can can't cannot could couldn't and"
+                      " goes".split()).union(_WHERE)  # fmt: skip
     for index, token in enumerate(tokens):
         lower = token.strip(",").lower()
         if index == 0:
@@ -214,7 +216,7 @@ def _read_rest(idea: Idea, rest: str) -> Idea:
     relative = re.match(r"^(?:who|that|which)\s+(?:is |was )?(?=called)|^(?:who|that|which)\s+", rest)
     is_relative = relative is not None
     rest = rest[relative.end() :] if relative else rest
-    trait = re.match(r"^(with|in|on|at|from|under)\s+(.+)$", rest)
+    trait = re.match(rf"^(with|from|{'|'.join(_WHERE)})\s+(.+)$", rest)
     if trait:
         verb = {"with": "had", "from": "came from"}.get(trait[1], f"lived {trait[1]}")
         head, _, tail = trait[2].partition(" who ")

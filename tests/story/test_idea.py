@@ -27,6 +27,7 @@ NAMES, KINDS = ("Rusty", "Fern"), ("fox", "cat", "rabbit", "bear", "robot", "chi
         ("my son Leo who is scared of school", {"name": "Leo", "kind": "son", "fear": "school", "gender": "he"}),
         ("a fox who bakes bread and cake", {"jobs": ("baked bread and cake",)}),
         ("two friends build a treehouse", {"kind": "", "wish": "build a treehouse"}),
+        ("a fox by the sea", {"kind": "fox", "hero": "fox", "jobs": ("lived by the sea",)}),
         ("a day at the beach", {"topic": "a day at the beach", "kind": ""}),
         ("Friendship", {"topic": "friendship"}),
         ("Ein kleiner Hase, der nicht schlafen kann", {"quote": "Ein kleiner Hase, der nicht schlafen kann"}),
