@@ -242,7 +242,7 @@ def _add_learn(commands: Commands) -> None:
         choices=("table", "concept_mod"),
         help="directions outright, or the paper's network that makes them (default: table; quick: concept_mod)",
     )
-    learn.add_argument("--quick", action="store_true", help="learn in a quarter of the time, a little worse")
+    learn.add_argument("--quick", action="store_true", help="learn in a quarter of the time")
     learn.add_argument("--steps", type=int, metavar="N", help="learning steps altogether (default: the recipe's)")
     learn.add_argument("--seed", type=seed_number, default=0, metavar="N", help="(default: 0)")
     learn.add_argument("--replace", action="store_true", help="replace concepts of the same ids")
@@ -332,7 +332,11 @@ def _add_serve(commands: Commands) -> None:
     serve.add_argument("--private-webhooks", action="store_true", help="webhooks may lie in this machine's network")
     add_data(serve)
     add_cluster(serve)
-    serve.add_argument("--store", metavar="URL", help="where pictures go, as fsspec says it (default: the data folder)")
+    serve.add_argument(
+        "--store",
+        metavar="URL",
+        help="where pictures of this service alone go, as fsspec says it (default: the data folder)",
+    )
     serve.add_argument(
         "--idle-unload",
         type=seconds_number,

@@ -1,4 +1,7 @@
-"""Clears the store of what no row of the database speaks of: files of what was deleted, and pictures nobody took."""
+"""Clears the store of what no row of the database speaks of: files of what was deleted, and pictures nobody took.
+
+A store therefore belongs to one database: another one's files would be cleared too.
+"""
 
 import asyncio
 import logging
