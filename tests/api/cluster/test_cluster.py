@@ -87,11 +87,17 @@ def book_with_one_picture_left(running: Running, process: psutil.Process, *, see
     return job_id
 
 
-def check_whole_and_right(running: Running, job_id: str) -> None:
-    """The book is there, each picture was drawn once but the lost one, and all are what this process draws."""
+def succeeded(running: Running, job_id: str) -> dict[str, Any]:
+    """A job, once it has ended."""
     wait_until(lambda: running.client.get(f"/v1/jobs/{job_id}").json()["status"] in ("succeeded", "failed"))
     job = running.client.get(f"/v1/jobs/{job_id}").json()
     assert job["status"] == "succeeded", job
+    return job
+
+
+def check_whole_and_right(running: Running, job_id: str) -> None:
+    """The book is there, each picture was drawn once but the lost one, and all are what this process draws."""
+    job = succeeded(running, job_id)
     drawn = drawings(running, job_id)
     assert sorted(row.starts for row in drawn) == [1] * (PICTURES - 1) + [2]
     model = OwnModel(WantedModel())
@@ -122,3 +128,15 @@ def test_a_node_that_is_lost_loses_nothing(running: Running) -> None:
     running.cluster.kill_node(running.nodes[1])
     check_whole_and_right(running, job_id)
     assert len(ready_workers(running)) == 1
+
+
+def test_a_concept_is_learnt_on_a_node(running: Running) -> None:
+    picture = running.bank.source_path("clover").read_bytes()
+    form = {"caption": running.bank.get("clover").caption, "concept": ["hopper=rabbit:character"], "steps": "2"}
+    answer = running.client.post("/v1/concepts", data=form, files={"picture": ("clover.png", picture)})
+    assert answer.status_code == 202, answer.text
+    job = succeeded(running, answer.json()["id"])
+    assert job["result"] == {"concepts": ["hopper"]}
+    Image.open(running.bank.preview_path("hopper")).load()
+    events = running.client.get(f"/v1/jobs/{job['id']}/events").text
+    assert "event: learning" in events and "event: previews" in events
