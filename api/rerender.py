@@ -5,7 +5,7 @@ nothing of command lines or of how models are loaded.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +24,7 @@ from api.book_lock import (
     read_lock_only,
 )
 from api.errors import LockMismatch, UsageError
-from api.storybook import OnDrawing, Studio, draw_locked, editions_of, on_step_of
+from api.storybook import OnDrawing, Studio, draw_locked, editions_of, on_step_of, save_locked
 from concepts.bank import ConceptBank
 from generator.images import read_metadata
 from story.schema import Story
@@ -146,27 +146,36 @@ class _Drawing:
         self, lock: BookLock, several: Sequence[int], count: int, scorer: PageScorer | None
     ) -> tuple[BookLock, tuple[Candidate, ...]]:
         """Several pictures for each of these pages; returns the lock with the best of each, and all of them."""
-        pictures, candidates = list(lock.pictures), list[Candidate]()
+        pages = [page for page in several for _ in range(count)]
+        pictures = [
+            lock.pictures[page].model_copy(update={"seed": (lock.pictures[page].seed + _SEED_STEP * number) % _SEEDS})
+            for page in several
+            for number in range(count)
+        ]
+        scores: list[float | None] = []
+
+        def keep(index: int, image: Image.Image) -> None:
+            page, picture = pages[index], pictures[index]
+            save_locked(image, picture, lock, self.new / CANDIDATES_DIRNAME / candidate_file(page, picture.seed))
+            scores.append(None if scorer is None else scorer.score(image, picture))
+
+        self._draw(pages, pictures, lock, keep)
+        best = list(lock.pictures)
         for page in several:
-            first = pictures[page]
-            seeds = [(first.seed + _SEED_STEP * number) % _SEEDS for number in range(count)]
-            found: list[tuple[float, LockedPicture]] = []
-            for seed in seeds:
-                picture = first.model_copy(update={"seed": seed})
-                path = self.new / CANDIDATES_DIRNAME / candidate_file(page, seed)
-                self._draw(picture, lock, path, page)
-                score = None
-                if scorer is not None:
-                    with Image.open(path) as image:
-                        score = scorer.score(image.convert("RGB"), picture)
-                candidates.append(Candidate(page=page, seed=seed, score=score))
-                found.append((score or 0.0, picture))
-            pictures[page] = max(found, key=lambda pair: pair[0])[1]
-        return lock.model_copy(update={"pictures": tuple(pictures)}), tuple(candidates)
+            found = [
+                (score or 0.0, each) for at, score, each in zip(pages, scores, pictures, strict=True) if at == page
+            ]
+            best[page] = max(found, key=lambda pair: pair[0])[1]
+        candidates = tuple(
+            Candidate(page=page, seed=picture.seed, score=score)
+            for page, picture, score in zip(pages, pictures, scores, strict=True)
+        )
+        return lock.model_copy(update={"pictures": tuple(best)}), candidates
 
     def rest(self, lock: BookLock) -> tuple[int, ...]:
         """All pictures of the lock, drawn only where neither the old book nor a candidate has them."""
         drawn: list[int] = []
+        wanted: list[int] = []
         for index, picture in enumerate(lock.pictures):
             path = self.new / picture_file(index)
             path.parent.mkdir(exist_ok=True)
@@ -180,14 +189,24 @@ class _Drawing:
             if candidate.is_file() and _is_drawing_of(candidate, picture):
                 shutil.copyfile(candidate, path)
             else:
-                self._draw(picture, lock, path, index, of=len(lock.pictures))
+                wanted.append(index)
+        pictures = [lock.pictures[index] for index in wanted]
+
+        def keep(index: int, image: Image.Image) -> None:
+            save_locked(image, pictures[index], lock, self.new / picture_file(wanted[index]))
+
+        self._draw(wanted, pictures, lock, keep)
         return tuple(drawn)
 
-    def _draw(self, picture: LockedPicture, lock: BookLock, path: Path, page: int, *, of: int | None = None) -> None:
-        path.parent.mkdir(exist_ok=True)
-        draw_locked(
-            picture, lock, self.studio, path, on_step=on_step_of(self.on_drawing, page, of or len(lock.pictures))
-        )
+    def _draw(
+        self,
+        pages: Sequence[int],
+        pictures: Sequence[LockedPicture],
+        lock: BookLock,
+        keep: Callable[[int, Image.Image], None],
+    ) -> None:
+        on_step = on_step_of(self.on_drawing, pages, len(lock.pictures))
+        draw_locked(pictures, lock, self.studio, keep=keep, on_step=on_step)
 
 
 def candidate_file(page: int, seed: int) -> str:

@@ -5,6 +5,7 @@ Everything it works with is passed in. Knows nothing of command lines, terminals
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -17,7 +18,7 @@ from api.book_folder import keep_belongings, replaced_book
 from api.book_lock import LOCK_FILENAME, BookLock, LockedModel, LockedPicture, check_lock, make_lock, picture_file
 from concepts.bank import ConceptBank
 from generator.images import PictureMetadata, save_picture
-from generator.renderer import PictureOrder, Renderer
+from generator.renderer import OnPictureStep, PictureOrder, Renderer
 from generator.settings import RenderSettings
 from story.design import Design
 from story.draft import REPLIES_FILENAME, write_replies
@@ -175,21 +176,17 @@ def redraw_storybook(
 def _draw_all(folder: Path, lock: BookLock, *, studio: Studio, on_drawing: OnDrawing | None) -> float:
     """Draw every picture of the lock into an empty folder; returns the seconds it took."""
     started = time.perf_counter()
-    orders = [
-        PictureOrder(bound=picture.bound, seed=picture.seed, strengths=picture.strengths_of(lock.strengths))
-        for picture in lock.pictures
-    ]
 
-    def report(picture: int, step: int, num_steps: int) -> None:
-        if on_drawing is not None:
-            num_pictures = len(lock.pictures)
-            on_drawing(DrawingProgress(picture=picture, num_pictures=num_pictures, step=step, num_steps=num_steps))
+    def keep(index: int, image: Image.Image) -> None:
+        save_locked(image, lock.pictures[index], lock, folder / picture_file(index))
 
-    images = studio.renderer.render_all(orders, settings=lock.settings, on_step=report)
-    for index, (picture, image) in enumerate(zip(lock.pictures, images, strict=True)):
-        path = folder / picture_file(index)
-        path.parent.mkdir(exist_ok=True)
-        _save(image, picture, lock, path)
+    draw_locked(
+        lock.pictures,
+        lock,
+        studio,
+        keep=keep,
+        on_step=on_step_of(on_drawing, range(len(lock.pictures)), len(lock.pictures)),
+    )
     return time.perf_counter() - started
 
 
@@ -223,18 +220,40 @@ def editions_of(out_dir: Path, record: BookRecord) -> tuple[Path, ...]:
 
 
 def draw_locked(
-    picture: LockedPicture, lock: BookLock, studio: Studio, path: Path, *, on_step: Callable[[int, int], None] | None
+    pictures: Sequence[LockedPicture],
+    lock: BookLock,
+    studio: Studio,
+    *,
+    keep: Callable[[int, Image.Image], None],
+    on_step: OnPictureStep | None = None,
 ) -> None:
-    """Draw a picture of a lock into a file."""
-    strengths = picture.strengths_of(lock.strengths)
-    image = studio.renderer.render(
-        picture.bound, seed=picture.seed, settings=lock.settings, strengths=strengths, on_step=on_step
-    )
-    _save(image, picture, lock, path)
+    """Draw some pictures of a lock.
+
+    Args:
+        pictures: The lock's own, or with other seeds.
+        lock: Says with which settings and strengths.
+        studio: Draws.
+        keep: Does with each picture, by its place among those, all that is to be done: in a thread, while the next is
+            drawn. What it raises ends the drawing, at most one picture later.
+        on_step: As in `Renderer`.
+    """
+    orders = [
+        PictureOrder(bound=picture.bound, seed=picture.seed, strengths=picture.strengths_of(lock.strengths))
+        for picture in pictures
+    ]
+    images = studio.renderer.render_all(orders, settings=lock.settings, on_step=on_step)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="keep") as keeper:
+        kept: Future[None] | None = None
+        for index, image in enumerate(images):
+            if kept is not None:
+                kept.result()
+            kept = keeper.submit(keep, index, image)
+        if kept is not None:
+            kept.result()
 
 
-def _save(image: Image.Image, picture: LockedPicture, lock: BookLock, path: Path) -> None:
-    """A picture of a lock as a file that says how it was drawn."""
+def save_locked(image: Image.Image, picture: LockedPicture, lock: BookLock, path: Path) -> None:
+    """A picture of a lock as a file that says how it was drawn; its folder is made."""
     metadata = PictureMetadata(
         prompt=picture.prompt,
         seed=picture.seed,
@@ -244,6 +263,7 @@ def _save(image: Image.Image, picture: LockedPicture, lock: BookLock, path: Path
         model=lock.model.name,
         fingerprint=lock.model.fingerprint,
     )
+    path.parent.mkdir(exist_ok=True)
     save_picture(image, path, metadata=metadata)
 
 
@@ -254,13 +274,13 @@ def _unused(strengths: Mapping[str, float], lock: BookLock) -> tuple[str, ...]:
     )
 
 
-def on_step_of(on_drawing: OnDrawing | None, picture: int, num_pictures: int) -> Callable[[int, int], None] | None:
-    """What a renderer tells its steps to, so that they count as those of one picture of many."""
+def on_step_of(on_drawing: OnDrawing | None, pages: Sequence[int], num_pictures: int) -> OnPictureStep | None:
+    """What a renderer tells its steps to, where its pictures are those of such pages of a book."""
     if on_drawing is None:
         return None
 
-    def report(step: int, num_steps: int) -> None:
-        on_drawing(DrawingProgress(picture=picture, num_pictures=num_pictures, step=step, num_steps=num_steps))
+    def report(picture: int, step: int, num_steps: int) -> None:
+        on_drawing(DrawingProgress(picture=pages[picture], num_pictures=num_pictures, step=step, num_steps=num_steps))
 
     return report
 

@@ -18,6 +18,7 @@ from api.service.banks import bank_of
 from api.service.database import Database
 from api.service.model_info import tell_model
 from api.service.payloads import Drawn, DrawPayload, LearnPayload, Learnt, ModelInfo
+from api.service.previews import Previews
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.service.tasks import Task, TaskKind
@@ -66,12 +67,14 @@ class FlatPictures:
             "num_pictures": payload.num_pictures,
             "num_steps": steps,
         }
+        colour, previews = f"#{payload.seed % 0x1000000:06x}", Previews()
         for step in range(steps):
-            report("step", {**told, "step": step})
+            report("step", {**told, "step": step} | previews.told, preview=previews.pop())
             time.sleep(STEP_S)
+            previews.offer(lambda: Image.new("RGB", (8, 8), colour))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "picture.png"
-            Image.new("RGB", (size.width, size.height), f"#{payload.seed % 0x1000000:06x}").save(path)
+            Image.new("RGB", (size.width, size.height), colour).save(path)
             artifact = keep_file(self._store, path)
         drawn = Drawn(artifact=artifact, width=size.width, height=size.height, seconds=0)
         return Done(

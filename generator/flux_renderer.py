@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import FluxPipeline
 from PIL import Image
 
 from concepts.bank import ConceptBank
@@ -27,9 +26,10 @@ from generator.key_similarity import KeySimilarity
 from generator.loading import FluxModel
 from generator.modulation import attach_to_all
 from generator.modulation_table import attach_table
-from generator.renderer import OnPictureStep, OnStep, PictureOrder
+from generator.renderer import OnPictureStep, OnPreview, OnStep, PictureOrder
 from generator.settings import RenderSettings
 from generator.slides import Slide, find_target
+from generator.steps import one_after_the_other, watch_steps
 from generator.text_directions import text_direction
 from generator.tokens import TokenSpan, find_token_spans
 
@@ -67,6 +67,7 @@ class FluxRenderer:
         strengths: Mapping[str, float] | None = None,
         slides: Sequence[Slide] = (),
         on_step: OnStep | None = None,
+        on_preview: OnPreview | None = None,
     ) -> Image.Image:
         """The picture of a prompt, RGB; equal arguments give equal pictures on one machine.
 
@@ -77,6 +78,7 @@ class FluxRenderer:
             strengths: Factor on a concept's direction, by id; 1 for those not named.
             slides: Text-driven directions, added to those of concepts and to each other.
             on_step: As in `Renderer`.
+            on_preview: As in `Renderer`; the first time it takes a moment to learn how latents look.
 
         Raises:
             InvalidSettings: The model cannot draw this size, or a strength is not usable.
@@ -91,7 +93,8 @@ class FluxRenderer:
         of_slides, for_all = self._bind_slides(slides, bound, settings)
         encoding = self._encode([bound.prompt], settings)
         with self._attached([[*bindings, *of_slides]], settings, for_all=for_all):
-            (image,) = self._draw(encoding, [seed], settings, on_step)
+            watched = watch_steps(self.model, settings, on_step=on_step, on_preview=on_preview)
+            (image,) = self._draw(encoding, [seed], settings, watched)
         return image
 
     def render_all(
@@ -115,7 +118,8 @@ class FluxRenderer:
             seeds = [orders[index].seed for index in batch]
             of_batch = {name: value[batch.start : batch.stop] for name, value in encoding.items()}
             with self._attached([bindings[index] for index in batch], settings):
-                images = self._draw(of_batch, seeds, settings, _one_after_the_other(on_step, batch))
+                watched = watch_steps(self.model, settings, on_step=one_after_the_other(on_step, batch))
+                images = self._draw(of_batch, seeds, settings, watched)
             yield from images
 
     def _batches(self, num_pictures: int, settings: RenderSettings) -> list[range]:
@@ -148,9 +152,9 @@ class FluxRenderer:
         encoding: Mapping[str, torch.Tensor],
         seeds: Sequence[int],
         settings: RenderSettings,
-        on_step: OnStep | None,
+        watched: Mapping[str, Any],
     ) -> list[Image.Image]:
-        """One call of the pipeline."""
+        """One call of the pipeline; `watched` are its arguments that tell of steps."""
         return self.model.pipeline(
             **encoding,
             num_inference_steps=settings.num_inference_steps,
@@ -159,7 +163,7 @@ class FluxRenderer:
             width=settings.width,
             max_sequence_length=settings.max_sequence_length,
             generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-            **_step_callback(on_step, settings.num_inference_steps),
+            **watched,
         ).images
 
     @torch.no_grad()
@@ -315,28 +319,3 @@ def _check_strengths(bound: BoundPrompt, strengths: Mapping[str, float]) -> None
                 f"Strength {strength!r} for {concept_id!r} is not usable: a strength is a finite number for a concept "
                 f"of the prompt, which has {', '.join(sorted(mentioned)) or 'none'}."
             )
-
-
-def _one_after_the_other(on_step: OnPictureStep | None, pictures: range) -> OnStep | None:
-    """The steps of pictures that are drawn together, told as if they were drawn one after the other."""
-    if on_step is None:
-        return None
-
-    def report(step: int, num_steps: int) -> None:
-        picture, done = divmod(step * len(pictures) - 1, num_steps)
-        on_step(pictures[picture], done + 1, num_steps)
-
-    return report
-
-
-def _step_callback(on_step: OnStep | None, num_steps: int) -> dict[str, Any]:
-    """Arguments of `FluxPipeline.__call__` that report its steps."""
-    if on_step is None:
-        return {}
-
-    def report(pipeline: FluxPipeline, step: int, timestep: torch.Tensor, tensors: dict[str, Any]) -> dict[str, Any]:
-        del pipeline, timestep, tensors
-        on_step(step + 1, num_steps)
-        return {}
-
-    return {"callback_on_step_end": report, "callback_on_step_end_tensor_inputs": []}

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from generator.modulation import count_blocks
 from generator.placement import place, quantization_of
 from generator.plan import RenderPlan
 from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
+from generator.step_preview import PreviewDecoder, fit_preview_decoder
 
 # diffusers takes the classes that a model folder names only from modules that are imported already, so that naming a
 # module cannot run it; importing generator.autoencoder is what lets Pocket's folder name that class.
@@ -70,6 +72,11 @@ class FluxModel:
     def family(self) -> Family:
         """The architecture, to which directions belong."""
         return family_of(self.pipeline.transformer)
+
+    @cached_property
+    def preview_decoder(self) -> PreviewDecoder:
+        """What shows latents without decoding them."""
+        return fit_preview_decoder(self.pipeline.vae, scale=self.pipeline.vae_scale_factor)
 
     @property
     def num_blocks(self) -> int:

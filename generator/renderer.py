@@ -13,6 +13,10 @@ from generator.slides import Slide
 
 OnStep = Callable[[int, int], None]
 """Called with the number of denoising steps done, from 1, and the number of all of them."""
+Preview = Callable[[], Image.Image]
+"""Makes a small picture, RGB, of how the picture stands; costs something only when it is called."""
+OnPreview = Callable[[Preview], None]
+"""Called after each denoising step but the first, before `OnStep` is; the preview is good until it returns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +49,13 @@ class Renderer(Protocol):
         strengths: Mapping[str, float] | None = None,
         slides: Sequence[Slide] = (),
         on_step: OnStep | None = None,
+        on_preview: OnPreview | None = None,
     ) -> Image.Image:
         """The picture of a prompt, RGB; equal arguments give equal pictures on one machine.
 
         Without settings, those that suit the model. `strengths` are factors on the directions of the prompt's
         concepts, by id, 1 where none is given; `slides` are text-driven directions that come on top. What `on_step`
-        raises ends the picture and comes through.
+        or `on_preview` raises ends the picture and comes through.
         """
         ...
 

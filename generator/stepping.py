@@ -11,7 +11,7 @@ from concepts.schema import BoundPrompt
 from generator.errors import OutOfMemory
 from generator.key_similarity import KeySimilarity
 from generator.plan import RenderPlan
-from generator.renderer import OnPictureStep, OnStep, PictureOrder, Renderer
+from generator.renderer import OnPictureStep, OnPreview, OnStep, PictureOrder, Renderer
 from generator.settings import RenderSettings
 from generator.slides import Slide
 
@@ -101,11 +101,18 @@ class SteppingRenderer(Generic[Model]):
         strengths: Mapping[str, float] | None = None,
         slides: Sequence[Slide] = (),
         on_step: OnStep | None = None,
+        on_preview: OnPreview | None = None,
     ) -> Image.Image:
         """As in `Renderer`; raises `OutOfMemory` too."""
         return self._model.attempt(
             lambda model: self._make_renderer(model).render(
-                bound, seed=seed, settings=settings, strengths=strengths, slides=slides, on_step=on_step
+                bound,
+                seed=seed,
+                settings=settings,
+                strengths=strengths,
+                slides=slides,
+                on_step=on_step,
+                on_preview=on_preview,
             )
         )
 

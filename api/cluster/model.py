@@ -20,7 +20,7 @@ from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt, Concept
 from generator.key_similarity import KeySimilarity
-from generator.renderer import OnPictureStep, OnStep, PictureOrder
+from generator.renderer import OnPictureStep, OnPreview, OnStep, PictureOrder
 from generator.settings import RenderSettings
 from generator.slides import Slide
 
@@ -189,11 +189,19 @@ class ClusterRenderer:
         strengths: Mapping[str, float] | None = None,
         slides: Sequence[Slide] = (),
         on_step: OnStep | None = None,
+        on_preview: OnPreview | None = None,
     ) -> Image.Image:
         """As in `Renderer`; the prompt travels with the files of its concepts, and the picture comes back."""
         options = {"seed": seed, "settings": settings, "strengths": strengths, "slides": tuple(slides)}
-        callbacks: Callbacks = {} if on_step is None else {"on_step": on_step}
-        return self._model.work("render", callbacks, **self._prompt(bound), options=options)
+        callbacks: dict[str, Callable[..., None]] = {}
+        if on_step is not None:
+            callbacks["on_step"] = on_step
+        if on_preview is not None:
+            callbacks["on_preview"] = lambda image: on_preview(lambda: image)
+        wants_previews = on_preview is not None
+        return self._model.work(
+            "render", callbacks, **self._prompt(bound), options=options, wants_previews=wants_previews
+        )
 
     def render_all(
         self,

@@ -26,6 +26,7 @@ from api.settings import WantedModel
 from concepts.schema import BoundPrompt
 from generator.key_similarity import KeySimilarity
 from generator.recipe import LearningProgress
+from generator.renderer import Preview
 
 WorkName = Literal["render", "key_similarities", "learn", "describe"]
 STEPS_EVERY_S: Final = 0.5
@@ -71,6 +72,11 @@ class _Line:
         if now - self._step_at >= STEPS_EVERY_S or step == num_steps:
             self._step_at = now
             self.tell("on_step", *values)
+
+    def tell_preview(self, preview: Preview) -> None:
+        """Have `on_preview` called with a preview, unless the step that it is of will not be told."""
+        if time.monotonic() - self._step_at >= STEPS_EVERY_S:
+            self.tell("on_preview", preview())
 
     def _check(self) -> None:
         if self._is_called_off():
@@ -128,10 +134,23 @@ class NodeModel:
             raise each
         yield each
 
-    def _render(self, line: _Line, *, concepts: Parcel, bound: BoundPrompt, options: Mapping[str, Any]) -> Image.Image:
+    def _render(
+        self,
+        line: _Line,
+        *,
+        concepts: Parcel,
+        bound: BoundPrompt,
+        wants_previews: bool,
+        options: Mapping[str, Any],
+    ) -> Image.Image:
         with TemporaryDirectory(prefix="fableverse-concepts-") as folder:
             renderer = self._model.renderer(unpack(concepts, Path(folder)))
-            return renderer.render(bound, **options, on_step=lambda step, of: line.tell_step(step, of, step, of))
+            return renderer.render(
+                bound,
+                **options,
+                on_step=lambda step, of: line.tell_step(step, of, step, of),
+                on_preview=line.tell_preview if wants_previews else None,
+            )
 
     def _key_similarities(
         self, line: _Line, *, concepts: Parcel, bound: BoundPrompt, strengths: Mapping[str, float] | None

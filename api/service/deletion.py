@@ -9,7 +9,7 @@ from api.service.database import Database
 from api.service.errors import WrongState
 from api.service.jobs import OPEN
 from api.service.owned import owned_row
-from api.service.tables import books, events, jobs, scenes, stories, tasks
+from api.service.tables import books, events, jobs, previews, scenes, stories, tasks
 
 
 def delete_book(database: Database, owner: str, book_id: str) -> None:
@@ -68,6 +68,6 @@ def _delete_jobs(connection: Connection, owner: str, subject: str) -> None:
     if working := [job.id for job in found if job.state in OPEN]:
         raise WrongState(f"The job {working[0]!r} is working on it. Wait for its end, or cancel it, then delete.")
     ids = [job.id for job in found]
-    for table in (events, tasks):
+    for table in (events, previews, tasks):
         connection.execute(delete(table).where(table.c.job_id.in_(ids)))
     connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))

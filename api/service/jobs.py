@@ -12,11 +12,11 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from api.service.database import Database
-from api.service.errors import WrongState
+from api.service.errors import NotFound, WrongState
 from api.service.ids import new_id
 from api.service.outbox import put_into_outbox
 from api.service.owned import owned_row
-from api.service.tables import events, jobs, tasks
+from api.service.tables import events, jobs, previews, tasks
 
 JobKind = Literal["scene", "book", "story", "concept", "pages", "caption"]
 JobState = Literal["queued", "running", "succeeded", "failed", "canceled"]
@@ -176,6 +176,20 @@ class Jobs:
                 finished_at=None,
             )
             return _get(connection, owner, job_id)
+
+    def preview(self, owner: str, job_id: str, picture: int) -> bytes:
+        """How a picture of an owner's job stands, as JPEG.
+
+        Raises:
+            NotFound: The owner has no job of that id, or nothing is shown of that picture now.
+        """
+        mine = (previews.c.owner == owner) & (previews.c.job_id == job_id) & (previews.c.picture == picture)
+        with self._database.read() as connection:
+            _get(connection, owner, job_id)
+            content = connection.execute(select(previews.c.content).where(mine)).scalar_one_or_none()
+        if content is None:
+            raise NotFound(f"Nothing is shown of picture {picture}: previews are of pictures that are being drawn.")
+        return content
 
     def events(self, owner: str, job_id: str, *, after: int, limit: int = 1000) -> Sequence[Event]:
         """What happened to an owner's job after the event of number `after`, in order."""

@@ -17,6 +17,7 @@ from api.service.model_info import tell_model
 from api.service.own_model import OwnModel
 from api.service.payloads import Described, DescribePayload, Drawn, DrawPayload, LearnPayload, Learnt, ModelInfo
 from api.service.picture_model import LearningOrder, LearningWatch, PictureModel
+from api.service.previews import Previews
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.service.tasks import Task, TaskKind
@@ -57,10 +58,10 @@ class PictureWork:
         payload = DrawPayload.model_validate(task.payload)
         info, bank = self._model.load(), bank_of(self._settings, task.owner)
         _check_inputs(payload, info, bank)
-        settings = payload.settings or info.settings
+        settings, previews = payload.settings or info.settings, Previews()
 
         def on_step(step: int, num_steps: int) -> None:
-            report("step", _progress(payload, step, num_steps))
+            report("step", _progress(payload, step, num_steps) | previews.told, preview=previews.pop())
 
         started = time.perf_counter()
         report("step", _progress(payload, 0, settings.num_inference_steps))
@@ -71,6 +72,7 @@ class PictureWork:
             strengths=payload.strengths,
             slides=payload.slides,
             on_step=on_step,
+            on_preview=previews.offer,
         )
         metadata = PictureMetadata(
             prompt=payload.bound.prompt,
@@ -99,12 +101,7 @@ class PictureWork:
         work_dir.mkdir(parents=True, exist_ok=True)
         checkpoint_path = work_dir / f"{task.job_id}.safetensors"
         report("learning", {"stage": "learning", "step": 0, "num_steps": recipe.num_steps})
-        shown: dict[str, str] = {}
-
-        def on_peek(preview: Image.Image) -> None:
-            content = BytesIO()
-            preview.save(content, format="PNG")
-            shown["preview"] = self._store.put(content.getvalue())
+        previews = Previews()
 
         kept = self._model.learn(
             LearningOrder(
@@ -118,9 +115,11 @@ class PictureWork:
             # An earlier start of this task may have died between the last concept put into the bank and its report.
             replace=payload.replace or task.starts > 1,
             watch=LearningWatch(
-                on_step=lambda progress: report("learning", _learning(progress) | shown),
-                on_peek=on_peek,
-                on_previews=lambda: report("previews", {"stage": "previews"} | shown),
+                on_step=lambda progress: report(
+                    "learning", _learning(progress) | previews.told, preview=previews.pop()
+                ),
+                on_peek=previews.take,
+                on_previews=lambda: report("previews", {"stage": "previews"} | previews.told),
             ),
         )
         checkpoint_path.unlink(missing_ok=True)

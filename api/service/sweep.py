@@ -1,4 +1,4 @@
-"""Clears the store of what no row of the database speaks of: files of what was deleted, and pictures nobody took.
+"""Clears away what nobody needs any more: files of the store that no row of the database names, and old previews.
 
 A store therefore belongs to one database: another one's files would be cleared too.
 """
@@ -8,12 +8,13 @@ import logging
 import re
 from typing import Final
 
-from sqlalchemy import JSON, String, Text, cast, select
+from sqlalchemy import JSON, String, Text, cast, delete, select
 from sqlalchemy.exc import DBAPIError
 
 from api.service.database import Database
+from api.service.jobs import ENDED
 from api.service.store import ContentStore
-from api.service.tables import metadata
+from api.service.tables import jobs, metadata, previews
 
 logger = logging.getLogger(__name__)
 
@@ -22,10 +23,13 @@ _HASH: Final = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def sweep(database: Database, store: ContentStore, *, older_than_s: float = DAY_S) -> int:
-    """Delete what is older and named nowhere; how many files that were.
+    """Delete what is older and named nowhere, and previews of jobs that have ended; how many files that were.
 
     What is put into the store has its row within moments, so a day is long enough for the row to be there.
     """
+    ended = select(jobs.c.id).where(jobs.c.state.in_(ENDED))
+    with database.write() as connection:
+        connection.execute(delete(previews).where(previews.c.job_id.in_(ended)))
     return store.forget_all_but(named_hashes(database), older_than_s=older_than_s)
 
 

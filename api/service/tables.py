@@ -2,10 +2,23 @@
 
 from typing import Final
 
-from sqlalchemy import JSON, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 SCHEMA_VERSION: Final = 1
-"""Raised with every change of a table; a database of another version is refused."""
+"""Raised with every change of a table; a database of another version is refused, and one that lacks a table gets it."""
 
 metadata = MetaData()
 
@@ -75,6 +88,16 @@ tasks = Table(
 
 Of a drawing, `inputs` is a hash of all that decides how the picture looks and `picture` the hash of what came of it.
 """
+
+previews = Table(
+    "previews",
+    metadata,
+    Column("job_id", String(64), ForeignKey("jobs.id"), primary_key=True),
+    Column("picture", Integer, primary_key=True, autoincrement=False),
+    Column("owner", String(64), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+"""How each picture of a job stood last while it was drawn, as JPEG; swept once the job has ended."""
 
 workers = Table(
     "workers",

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select, case, delete, func, insert, select, u
 from api.service.database import Database
 from api.service.errors import TaskCanceled
 from api.service.jobs import ENDED, OPEN, Json, add_event
-from api.service.tables import jobs, tasks, workers
+from api.service.tables import jobs, previews, tasks, workers
 
 TaskKind = Literal["write", "draw", "learn", "bind", "describe"]
 Role = Literal["text", "draw"]
@@ -183,8 +183,10 @@ class TaskQueue:
                 lease=lease,
             )
 
-    def report(self, task: Task, type_: str, progress: Mapping[str, Any]) -> None:
+    def report(self, task: Task, type_: str, progress: Mapping[str, Any], *, preview: bytes | None = None) -> None:
         """Tell how far a task is; it is the job's progress and an event.
+
+        `preview` is a JPEG of how the picture stands that the progress is about, in place of the one before.
 
         Raises:
             TaskCanceled: The task is no longer the worker's.
@@ -192,6 +194,8 @@ class TaskQueue:
         with self._database.write() as connection:
             self._check_held(connection, task)
             add_event(connection, task.job_id, type_, progress, progress=dict(progress))
+            if preview is not None:
+                _show(connection, task, progress.get("picture", 0), preview)
             _moved(connection, task.worker, task_id=task.id)
 
     def finish(
@@ -326,6 +330,14 @@ def _end(connection: Connection, id_: str, state: str, **values: JsonValue) -> N
     connection.execute(
         update(tasks).where(tasks.c.id == id_).values(state=state, lease=None, finished_at=time.time(), **values)
     )
+
+
+def _show(connection: Connection, task: Task, picture: int, content: bytes) -> None:
+    of_it = (previews.c.job_id == task.job_id) & (previews.c.picture == picture)
+    if not connection.execute(update(previews).where(of_it).values(content=content)).rowcount:
+        connection.execute(
+            insert(previews).values(job_id=task.job_id, picture=picture, owner=task.owner, content=content)
+        )
 
 
 def _moved(connection: Connection, worker_id: str, *, task_id: str | None) -> None:

@@ -9,8 +9,17 @@ from api.service.payloads import Artifact
 from api.service.store import ContentStore
 from api.service.tasks import Task, TaskKind
 
-Report = Callable[[str, Mapping[str, Any]], None]
-"""Told the type of an event and the job's progress; raises `TaskCanceled` when the work shall stop."""
+
+class Report(Protocol):
+    """How work tells how far it is."""
+
+    def __call__(self, type_: str, progress: Mapping[str, Any], *, preview: bytes | None = None) -> None:
+        """Tell the type of an event, the job's progress, and a JPEG of how the picture stands that this is about.
+
+        Raises:
+            TaskCanceled: The work shall stop.
+        """
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self, cast
+from functools import partial
+from typing import Final, Self, cast
 
 from sqlalchemy.exc import DBAPIError
 
@@ -81,12 +82,9 @@ class Worker:
     def _do(self, task: Task) -> None:
         """Do a task and report how it went. Where that cannot be told the worker ends, and the task is taken over."""
 
-        def report(type_: str, progress: Mapping[str, Any]) -> None:
-            self._tasks.report(task, type_, progress)
-
         try:
             try:
-                done = self._work.handlers[task.kind](task, report)
+                done = self._work.handlers[task.kind](task, partial(self._tasks.report, task))
             except (TaskCanceled, WorkerLost, DBAPIError):
                 raise
             except Exception as error:  # whatever a task does, its job says so and the next task is done

@@ -1,5 +1,5 @@
 // What a page cannot do by itself: show a chosen picture, tell a slider's value, keep what is typed through a reload,
-// fetch what changed while it was not looked at, tell what went wrong.
+// fetch what changed while it was not looked at, let one preview follow another without a gap, tell what went wrong.
 "use strict";
 
 const tell = (message) => {
@@ -107,6 +107,17 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail;
   if (target.id === "told" && target.textContent.trim() === fragment.textContent.trim()) event.detail.shouldSwap = false;
+});
+
+// A picture that is being drawn stays until the next preview of it is there; one that no longer is leaves it.
+document.addEventListener("htmx:oobBeforeSwap", ({ detail: { target, fragment } }) => {
+  const shown = [...target.querySelectorAll(".frame > img")].find((each) => each.complete && each.naturalWidth);
+  const next = fragment.querySelector(".frame > img");
+  if (!shown || !next || shown.src === next.src) return;
+  next.before(shown);
+  shown.alt = "";
+  next.addEventListener("load", () => shown.remove());
+  next.addEventListener("error", () => next.remove());
 });
 
 document.addEventListener("htmx:beforeSwap", (event) => {

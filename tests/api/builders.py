@@ -14,7 +14,7 @@ from api.storybook import Studio
 from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt
 from generator.key_similarity import KeySimilarity
-from generator.renderer import OnPictureStep, OnStep, PictureOrder
+from generator.renderer import OnPictureStep, OnPreview, OnStep, PictureOrder
 from generator.settings import RenderSettings
 from generator.slides import Slide
 from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
@@ -58,8 +58,9 @@ class PlainRenderer:
         strengths: Mapping[str, float] | None = None,
         slides: Sequence[Slide] = (),
         on_step: OnStep | None = None,
+        on_preview: OnPreview | None = None,
     ) -> Image.Image:
-        del slides
+        del slides, on_preview
         if len(self.drawn) in self.failures:
             raise self.failures[len(self.drawn)]
         self.drawn.append((bound, seed))

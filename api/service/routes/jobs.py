@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from functools import lru_cache
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Path, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api.service.jobs import ENDED, Event, Job, JobKind, JobState
@@ -69,6 +69,17 @@ def retry(services: Services, owner: str, job_id: str) -> Job:
     job = services.jobs.retry(owner, job_id, damaged=find_damaged(services.store, made))
     services.dispatcher.begin(job.id, job.attempt)
     return job
+
+
+@router.get("/{job_id}/previews/{picture}", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+def get_preview(
+    job_id: str,
+    picture: Annotated[int, Path(ge=0, le=2**31 - 1, description="As the job's progress counts; learning has 0.")],
+    services: ServicesDep,
+    principal: PrincipalDep,
+) -> Response:
+    """How a picture stands that is being drawn, small; some time after its job has ended, nothing is left of that."""
+    return Response(services.jobs.preview(principal.owner, job_id, picture), media_type="image/jpeg")
 
 
 @router.get(

@@ -43,6 +43,8 @@ class PageView:
     candidates: Sequence[Candidate]
     progress: Mapping[str, int] | None
     """Step and number of steps while it is being drawn."""
+    preview: str | None
+    """Address of how the picture stands that is being drawn; None where none is, or too little."""
     is_waiting: bool
     """Whether it will be drawn without anybody's asking."""
 
@@ -82,17 +84,20 @@ def view_book(services: Services, owner: str, book_id: str) -> BookView:
     open_jobs = [job for job in latest if job.state in OPEN]
     stopped = latest[0] if latest and latest[0].state in ("failed", "canceled") else None
     progress: dict[str, Mapping[str, int]] = {}
+    previews: dict[str, str] = {}
     waiting: set[str] = set()
     for job in open_jobs:
         waiting |= set(_wanted_pages(job, book))
         current = page_of(job, job.progress)
         if current is not None:
             progress[current] = {"step": job.progress["step"], "num_steps": job.progress["num_steps"]}
+            if name := job.progress.get("preview"):
+                previews[current] = f"/v1/jobs/{job.id}/previews/{job.progress['picture']}?{name}"
     newest = f"{latest[0].id}-{latest[0].state}" if latest else ""
     return BookView(
         book=book,
         token=f"{book.version}-{newest}",
-        pages=_pages(book, progress, waiting) if book.state is not None else (),
+        pages=_pages(book, progress, previews, waiting) if book.state is not None else (),
         open_jobs=open_jobs,
         stopped_job=stopped,
         editions=[
@@ -149,7 +154,9 @@ def _wanted_pages(job: Job, book: EditedBook) -> list[str]:
     return [each["page"] for each in job.request["pages"]["draw"]]
 
 
-def _pages(book: EditedBook, progress: Mapping[str, Mapping[str, int]], waiting: set[str]) -> list[PageView]:
+def _pages(
+    book: EditedBook, progress: Mapping[str, Mapping[str, int]], previews: Mapping[str, str], waiting: set[str]
+) -> list[PageView]:
     state = book.written()
     cast = [*state.lock.cast, *(name for picture in state.lock.pictures for name in picture.concepts)]
     colours = {name: number for number, name in enumerate(dict.fromkeys(cast))}
@@ -172,6 +179,7 @@ def _pages(book: EditedBook, progress: Mapping[str, Mapping[str, int]], waiting:
                 picture=f"/v1/books/{book.id}/pictures/{digest}" if digest else None,
                 candidates=book.candidates(index),
                 progress=progress.get(mark.id),
+                preview=previews.get(mark.id),
                 is_waiting=mark.id in waiting,
             )
         )

@@ -44,10 +44,10 @@ async def follow_learning(job_id: str, services: ServicesDep, principal: Princip
 
 @router.get("/live/learning/{job_id}/pictures/{sha256}")
 def learning_picture(job_id: str, sha256: str, services: ServicesDep, principal: PrincipalDep) -> Response:
-    """The picture that is learnt from, or the latest that was drawn with what is learnt so far."""
+    """The picture that is learnt from."""
     job = services.jobs.get(principal.owner, job_id)
-    if job.kind != "concept" or sha256 not in (job.request["learn"]["picture"], job.progress.get("preview")):
-        raise NotFound(f"Learning shows no picture {sha256!r} now. Its page names those that it shows.")
+    if job.kind != "concept" or sha256 != job.request["learn"]["picture"]:
+        raise NotFound(f"Learning is not from a picture {sha256!r}. Its page names the one that it is from.")
     content = services.store.get(sha256)
     artifact = Artifact(sha256=sha256, bytes=len(content), media_type="image/png", filename=f"{sha256[:12]}.png")
     return answer_artifact(services.store, artifact)

@@ -130,6 +130,14 @@ def test_a_node_that_is_lost_loses_nothing(running: Running) -> None:
     assert len(ready_workers(running)) == 1
 
 
+def test_a_picture_is_seen_while_a_node_draws_it(running: Running) -> None:
+    order = {"prompt": "a @rusty by the sea", "num_inference_steps": 100}
+    job = succeeded(running, running.client.post("/v1/scenes", json=order).json()["id"])
+    assert '"preview": ' in running.client.get(f"/v1/jobs/{job['id']}/events").text
+    preview = running.client.get(f"/v1/jobs/{job['id']}/previews/0")
+    assert Image.open(io.BytesIO(preview.content)).size == (64, 64)
+
+
 def test_a_concept_is_learnt_on_a_node(running: Running) -> None:
     picture = running.bank.source_path("clover").read_bytes()
     form = {"caption": running.bank.get("clover").caption, "concept": ["hopper=rabbit:character"], "steps": "2"}

@@ -1,6 +1,7 @@
 """What a node does is what the model in the service's own process does, with nothing but what travels to it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ def node(pocket_model_dir: Path) -> NodeModel:
     return NodeModel(WantedModel(source=str(pocket_model_dir)))
 
 
-def drawing(**options: Any) -> dict[str, Any]:
+def drawing(*, wants_previews: bool = False, **options: Any) -> dict[str, Any]:
     options = {"seed": 4, "settings": SMALL, "strengths": None, "slides": (), **options}
-    return {"bound": BOUND, "concepts": pack_directions(BANK, ["rusty"]), "options": options}
+    concepts = pack_directions(BANK, ["rusty"])
+    return {"bound": BOUND, "concepts": concepts, "wants_previews": wants_previews, "options": options}
 
 
 def test_a_picture_is_the_same_and_its_steps_are_told(node: NodeModel, pocket_model_dir: Path) -> None:
@@ -41,6 +43,18 @@ def test_a_picture_is_the_same_and_its_steps_are_told(node: NodeModel, pocket_mo
     assert steps[0] == Told("on_step", (1, 3)) and steps[-1] == Told("on_step", (3, 3)), "others may follow too fast"
     here = OwnModel(WantedModel(source=str(pocket_model_dir))).renderer(BANK).render(BOUND, seed=4, settings=SMALL)
     assert isinstance(made, Made) and np.array_equal(np.asarray(made.value), np.asarray(here))
+
+
+def test_previews_go_before_the_steps_that_are_told(node: NodeModel) -> None:
+    long = replace(SMALL, num_inference_steps=60)
+    *told, _ = node.work(8, "render", drawing(settings=long, wants_previews=True))
+    names = [each.callback for each in told if isinstance(each, Told)]
+    assert names[0] == "on_step" and "on_preview" in names
+    pairs = list(zip(names, names[1:], strict=False))
+    assert ("on_preview", "on_preview") not in pairs
+    assert all(
+        isinstance(each, Told) and each.values[0].size == (64, 64) for each in told if each.callback == "on_preview"
+    )
 
 
 def test_what_the_work_raises_comes_through_and_the_next_piece_is_done(node: NodeModel) -> None:

@@ -139,6 +139,22 @@ def test_a_job_that_was_deleted_while_it_ends_is_let_be(database: Database) -> N
     assert TaskQueue(database).ends([f"{job_id}.draw"])[f"{job_id}.draw"].state == "canceled"
 
 
+def test_previews_go_once_their_job_has_ended(database: Database, tmp_path: Path) -> None:
+    jobs, queue, store = Jobs(database), TaskQueue(database), ContentStore.open(f"file://{tmp_path / 'store'}")
+    job_ids = [add_scene(database, has_ended=False)[1] for _ in range(2)]
+    queue.enlist("worker", "draw", host="here", pid=1)
+    for _ in job_ids:
+        assert (task := queue.claim("worker", "draw")) is not None
+        queue.report(task, "step", {"picture": 0}, preview=b"a picture")
+    sweep(database, store)
+    assert [jobs.preview(OWNER, job_id, 0) for job_id in job_ids] == [b"a picture"] * 2
+    jobs.cancel(OWNER, job_ids[0])
+    sweep(database, store)
+    assert jobs.preview(OWNER, job_ids[1], 0) == b"a picture"
+    with pytest.raises(NotFound):
+        jobs.preview(OWNER, job_ids[0], 0)
+
+
 def test_a_sweep_deletes_what_is_old_and_named_nowhere(database: Database, tmp_path: Path) -> None:
     store = ContentStore.open(f"file://{tmp_path / 'store'}")
     named, unnamed, new, put_again = (store.put(content) for content in (b"named", b"unnamed", b"new", b"put again"))

@@ -120,6 +120,19 @@ def test_whoever_lost_a_task_is_refused(database: Database, jobs: Jobs, queue: T
     assert queue.beat(first) is False and queue.beat(second) is True
 
 
+def test_the_latest_preview_of_a_picture_is_its_owners(database: Database, jobs: Jobs, queue: TaskQueue) -> None:
+    job_id = add_job(database, "ann", pictures=2)
+    tasks = [claim(queue, a_worker(queue)) for _ in range(2)]
+    for content in (b"early", b"late"):
+        for picture, task in enumerate(tasks):
+            queue.report(task, "step", {"picture": picture}, preview=content + bytes([picture]))
+    queue.report(tasks[0], "step", {"picture": 0})
+    assert [jobs.preview("ann", job_id, picture) for picture in (0, 1)] == [b"late\0", b"late\1"]
+    for owner, picture in (("bob", 0), ("ann", 2)):
+        with pytest.raises(NotFound):
+            jobs.preview(owner, job_id, picture)
+
+
 def test_whoever_hangs_in_a_transaction_does_not_hold_up_the_rest(postgres_url: str) -> None:
     # Whoever has patience makes the tables, which takes long where the machine is busy.
     with closing(Database.open(postgres_url)) as other, closing(Database.open(postgres_url, patience_s=0.5)) as hanging:

@@ -241,6 +241,17 @@ def test_an_edit_of_an_old_version_is_refused(client: httpx.Client, book: str) -
     assert client.get("/v1/books/book_nothing/pages").status_code == 404
 
 
+def test_a_picture_is_seen_while_it_is_drawn(client: httpx.Client) -> None:
+    job = client.post("/v1/scenes", json={"prompt": "a @rusty by the sea", "num_inference_steps": 60}).json()
+    with client.stream("GET", f"/live/scene/{job['id']}") as answer:
+        shown = next(line for line in answer.iter_lines() if "/previews/0?" in line)
+    place = shown.partition('<img src="')[2].partition('"')[0]
+    preview = Image.open(io.BytesIO(client.get(place).content))
+    assert (preview.format, preview.size) == ("JPEG", (64, 64))
+    named = [event["data"]["preview"] for event in events_of(client, job["id"]) if "preview" in event["data"]]
+    assert place.rpartition("?")[2] in named and len(set(named)) > 1
+
+
 def test_a_canceled_job_stops_and_can_be_tried_again(client: httpx.Client) -> None:
     job = client.post("/v1/scenes", json={"prompt": "a @rusty by the sea", "num_inference_steps": 40}).json()
     deadline = time.monotonic() + 60
