@@ -269,7 +269,8 @@ def learning_step(
             f"rate below {learner.predictor.learning_rate!r}, or a wider dtype for the model than "
             f"{learner.transformer.dtype}."
         )
-    return state.updated(gradients, learning_rate=rate), flow, isolation
+    state = state.updated(gradients, learning_rate=rate, weight_decay=recipe.weight_decay)
+    return state, flow, isolation
 
 
 def _learning_rate(first: float, recipe: LearningRecipe, state: LearningState) -> float:

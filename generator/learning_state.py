@@ -36,15 +36,14 @@ class AdamTensor:
         value = value.to(device=device, dtype=torch.float32)
         return cls(value, torch.zeros_like(value), torch.zeros_like(value))
 
-    def updated(self, gradient: Tensor, *, count: int, learning_rate: float) -> Self:
-        """The numbers after their `count`-th update (from 1). Source: Adam (arXiv:1412.6980), its defaults."""
+    def updated(self, gradient: Tensor, *, count: int, learning_rate: float, weight_decay: float) -> Self:
+        """The numbers after their `count`-th update (from 1). Source: AdamW (arXiv:1711.05101), Adam's defaults."""
         mean = _MEAN_DECAY * self.mean + (1 - _MEAN_DECAY) * gradient
         square = _SQUARE_DECAY * self.square + (1 - _SQUARE_DECAY) * gradient**2
         unbiased_mean = mean / (1 - _MEAN_DECAY**count)
         unbiased_square = square / (1 - _SQUARE_DECAY**count)
-        return type(self)(
-            self.value - learning_rate * unbiased_mean / (unbiased_square.sqrt() + _EPSILON), mean, square
-        )
+        kept = self.value * (1 - learning_rate * weight_decay)
+        return type(self)(kept - learning_rate * unbiased_mean / (unbiased_square.sqrt() + _EPSILON), mean, square)
 
 
 @dataclass(frozen=True)
@@ -86,13 +85,15 @@ class LearningState:
         """The numbers that have learnt, by name: without those of stage 2 while it has not begun."""
         return self._values(with_stage2=self.step > self.stage1_steps)
 
-    def updated(self, gradients: Mapping[str, Tensor], *, learning_rate: float) -> Self:
+    def updated(self, gradients: Mapping[str, Tensor], *, learning_rate: float, weight_decay: float) -> Self:
         """The state one step later; a gradient for each of `parameters()`."""
         step = self.step + 1
         groups = ((self.from_start, step), (self.from_stage2, step - self.stage1_steps))
         from_start, from_stage2 = (
             {
-                name: tensor.updated(gradients[name], count=count, learning_rate=learning_rate)
+                name: tensor.updated(
+                    gradients[name], count=count, learning_rate=learning_rate, weight_decay=weight_decay
+                )
                 if name in gradients
                 else tensor
                 for name, tensor in group.items()

@@ -56,11 +56,14 @@ class LearningRecipe(BaseModel):
     """What is learnt: a table with a direction for each token, or the paper's Concept-Mod, a network that makes them
     out of the text encoder's output."""
     learning_rate: float = Field(default=0.3, gt=0)
-    """Adam's for the table at the start of each stage; it falls to zero along half a cosine."""
+    """AdamW's for the table at the start of each stage; it falls to zero along half a cosine."""
     concept_mod_learning_rate: float = Field(default=0.001, gt=0)
     """The same for Concept-Mod. Good on Pocket (see docs/LOG.md), but not searched for."""
     concept_mod_width: int = Field(default=1024, ge=1)
     """Hidden units of each of Concept-Mod's two heads. The paper does not state it."""
+    weight_decay: float = Field(default=0.05, ge=0)
+    """AdamW's: a step takes this share, times the learning rate, of every learnt number away. What gradients do not
+    hold in place is noise, and blurs what is drawn (see docs/LOG.md). The paper does not state it."""
     batch_size: int = Field(default=8, ge=1)
     """Noise draws of the picture per step."""
     stage1_high_noise_share: float = Field(default=0.92, ge=0, le=1)

@@ -11,7 +11,7 @@ import torch
 
 from pocket.training.autoencoder import encode_dataset, sharpen_decoder, train_autoencoder
 from pocket.training.dataset import draw_dataset
-from pocket.training.export import export_pipeline
+from pocket.training.export import export_pipeline, read_parts
 from pocket.training.probe import train_probe
 from pocket.training.text import train_text_encoders
 from pocket.training.transformer import TransformerRecipe, TransformerTrainer, build_transformer
@@ -24,6 +24,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("training-data"), help="folder of pictures and checkpoints")
     parser.add_argument("--out", type=Path, default=POCKET / "model", help="diffusers folder to write")
     parser.add_argument("--probe-out", type=Path, default=POCKET / "probe" / "probe.safetensors")
+    parser.add_argument(
+        "--start-from", type=Path, metavar="FOLDER", help="train this model's transformer on; its other parts are kept"
+    )
     parser.add_argument("--pictures", type=int, default=40_000, help="square pictures to draw")
     parser.add_argument("--text-steps", type=int, default=700)
     parser.add_argument("--autoencoder-minutes", type=float, default=30)
@@ -46,17 +49,21 @@ def main() -> None:
     for shape, count in (("square", args.pictures), ("cover", args.pictures // 18), ("spread", args.pictures // 18)):
         draw_dataset(args.data, shape=shape, num_pictures=count, seed=args.seed + 1)
     common = {"seed": args.seed, "device": args.device}
-    encoders = train_text_encoders(args.data, steps=args.text_steps, batch_size=96, **common)
-    autoencoder = train_autoencoder(args.data, minutes=args.autoencoder_minutes, batch_size=8, **common)
-    encode_dataset(args.data, autoencoder)
-    if not args.export_only:
-        train_probe(args.data, args.probe_out, minutes=args.probe_minutes, batch_size=64, **common)
-    torch.manual_seed(args.seed)
-    transformer = build_transformer(
-        in_channels=4 * autoencoder.config.latent_channels,
-        joint_attention_dim=encoders.text_encoder_2.config.d_model,
-        pooled_dim=encoders.text_encoder.config.hidden_size,
-    )
+    if args.start_from is not None:
+        encoders, autoencoder, transformer = read_parts(args.start_from, device=args.device)
+        encode_dataset(args.data, autoencoder)
+    else:
+        encoders = train_text_encoders(args.data, steps=args.text_steps, batch_size=96, **common)
+        autoencoder = train_autoencoder(args.data, minutes=args.autoencoder_minutes, batch_size=8, **common)
+        encode_dataset(args.data, autoencoder)
+        if not args.export_only:
+            train_probe(args.data, args.probe_out, minutes=args.probe_minutes, batch_size=64, **common)
+        torch.manual_seed(args.seed)
+        transformer = build_transformer(
+            in_channels=4 * autoencoder.config.latent_channels,
+            joint_attention_dim=encoders.text_encoder_2.config.d_model,
+            pooled_dim=encoders.text_encoder.config.hidden_size,
+        )
     recipe = TransformerRecipe(
         flow_minutes=args.flow_minutes, distil_minutes=args.distil_minutes, batch_size=args.batch_size, seed=args.seed
     )
@@ -66,7 +73,7 @@ def main() -> None:
     if not args.export_only:
         for line in trainer.run():
             print(line, flush=True)
-    if not args.export_only or (args.data / "decoder.safetensors").exists():
+    if args.start_from is None and (not args.export_only or (args.data / "decoder.safetensors").exists()):
         sharpen_decoder(args.data, autoencoder, minutes=args.decoder_minutes, batch_size=8, seed=args.seed)
     export_pipeline(args.out, transformer=trainer.averaged_transformer(), autoencoder=autoencoder, encoders=encoders)
 

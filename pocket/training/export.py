@@ -1,4 +1,4 @@
-"""Writes the trained parts as a diffusers folder that is loaded like FLUX.1's."""
+"""Writes the trained parts as a diffusers folder that is loaded like FLUX.1's, and reads them back to train on."""
 
 import json
 from pathlib import Path
@@ -21,6 +21,18 @@ CARD = {
 MAX_SHARD_SIZE = "15MB"
 
 
+def read_parts(folder: Path, *, device: str) -> tuple[TextEncoders, PatchAutoencoder, FluxTransformer2DModel]:
+    """The parts of an exported model in float32, its transformer ready to be trained."""
+    pipeline = FluxPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True).to(device)
+    encoders = TextEncoders(
+        text_encoder=pipeline.text_encoder,
+        tokenizer=pipeline.tokenizer,
+        text_encoder_2=pipeline.text_encoder_2,
+        tokenizer_2=pipeline.tokenizer_2,
+    )
+    return encoders, pipeline.vae, pipeline.transformer
+
+
 def export_pipeline(
     out: Path, *, transformer: FluxTransformer2DModel, autoencoder: PatchAutoencoder, encoders: TextEncoders
 ) -> None:
@@ -35,4 +47,8 @@ def export_pipeline(
         transformer=transformer,
     ).to("cpu", torch.float16)
     pipeline.save_pretrained(out, safe_serialization=True, max_shard_size=MAX_SHARD_SIZE)
+    for path in out.glob("*/config.json"):  # diffusers says there where parts that were read came from
+        config = json.loads(path.read_text())
+        config.pop("_name_or_path", None)
+        path.write_text(json.dumps(config, indent=2) + "\n")
     (out / "fableverse.json").write_text(json.dumps(CARD, indent=2) + "\n")

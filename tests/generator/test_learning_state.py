@@ -22,7 +22,7 @@ def _after(num_steps: int) -> LearningState:
     generator = torch.Generator().manual_seed(0)
     for _ in range(num_steps):
         gradients = {name: torch.randn(each.shape, generator=generator) for name, each in state.parameters().items()}
-        state = state.updated(gradients, learning_rate=0.1)
+        state = state.updated(gradients, learning_rate=0.1, weight_decay=0.0)
     return state
 
 
@@ -31,15 +31,15 @@ def _tensors(state: LearningState) -> dict[str, torch.Tensor]:
     return {f"{name}.{part}": getattr(each, part) for name, each in groups for part in ("value", "mean", "square")}
 
 
-def test_updates_are_those_of_torchs_adam():
-    table = AdamTensor.start(torch.zeros(2, 4), torch.device("cpu"))
-    parameter = torch.nn.Parameter(torch.zeros(2, 4))
-    optimizer = torch.optim.Adam([parameter], lr=0.1)
+def test_updates_are_those_of_torchs_adamw():
+    table = AdamTensor.start(torch.ones(2, 4), torch.device("cpu"))
+    parameter = torch.nn.Parameter(torch.ones(2, 4))
+    optimizer = torch.optim.AdamW([parameter], lr=0.1, weight_decay=0.5)
     generator = torch.Generator().manual_seed(0)
     for count in range(1, 6):
         parameter.grad = torch.randn(2, 4, generator=generator)
         optimizer.step()
-        table = table.updated(parameter.grad, count=count, learning_rate=0.1)
+        table = table.updated(parameter.grad, count=count, learning_rate=0.1, weight_decay=0.5)
     torch.testing.assert_close(table.value, parameter.detach())
 
 
