@@ -119,7 +119,7 @@ class PictureWork:
                     "learning", _learning(progress) | previews.told, preview=previews.pop()
                 ),
                 on_peek=previews.take,
-                on_previews=lambda: report("previews", {"stage": "previews"} | previews.told),
+                on_previews=lambda: report("previews", {"stage": "previews"} | previews.told, preview=previews.pop()),
             ),
         )
         checkpoint_path.unlink(missing_ok=True)
