@@ -7,12 +7,14 @@ from typing import Any, Final, Self
 
 import ray
 from PIL import Image
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from api.book_lock import current_versions
 from api.cluster.node import Made, NodeModel, Told, WorkName
 from api.cluster.shipping import pack_directions, unpack
+from api.errors import ClusterError
 from api.service.errors import WorkerLost
 from api.service.payloads import ModelInfo
 from api.service.picture_model import LearningOrder, LearningWatch
@@ -60,11 +62,11 @@ class Gpu:
         """Let others have it, and end what runs on it."""
         remove_placement_group(self._group)
 
-    def start(self, wanted: WantedModel, *, stall_s: float) -> "ClusterModel":
+    def start(self, wanted: WantedModel, *, stall_s: float, loading_s: float) -> "ClusterModel":
         """A process on the GPU that has not loaded the model yet."""
         scheduling = PlacementGroupSchedulingStrategy(self._group)
         node_model: Any = ray.remote(**_ACTOR_OPTIONS, scheduling_strategy=scheduling)(NodeModel)
-        return ClusterModel(node_model.remote(wanted), stall_s=stall_s)
+        return ClusterModel(node_model.remote(wanted), stall_s=stall_s, loading_s=loading_s)
 
 
 class ClusterModel:
@@ -73,26 +75,34 @@ class ClusterModel:
     Args:
         actor: The process, of the class `NodeModel`.
         stall_s: A node that tells nothing for so many seconds, during a piece of work, is taken for lost.
+        loading_s: So is one that takes longer than these to start and to load the model.
     """
 
-    def __init__(self, actor: Any, *, stall_s: float) -> None:
+    def __init__(self, actor: Any, *, stall_s: float, loading_s: float) -> None:
         self._actor = actor
         self._actor.warm_up.remote()
         self._life = self._actor.stay.options(concurrency_group=_LIFE).remote()
         self._stall_s = stall_s
+        self._loading_s = loading_s
         self._number = 0
         self._info: ModelInfo | None = None
 
     def load(self) -> ModelInfo:
-        """Wait for the GPU, then for the model."""
-        info = self._info or _get(self._actor.load.remote())
-        self._info = info
-        return info
+        """Wait for the GPU, then for the model.
+
+        Raises:
+            ClusterError: The node has other versions of what draws, so its pictures may be others.
+            WorkerLost: It is gone, or takes too long.
+        """
+        if self._info is None:
+            _check_versions(_get(self._actor.versions.remote(), within_s=self._loading_s))
+            self._info = _get(self._actor.load.remote(), within_s=self._loading_s)
+        return self._info
 
     def unload(self) -> None:
         """Free the GPU's memory; the process stays, and so does its claim to the GPU."""
         self._info = None
-        _get(self._actor.unload.remote())
+        _get(self._actor.unload.remote(), within_s=self._stall_s)
 
     def check_alive(self) -> None:
         """Look whether the process is still there.
@@ -234,14 +244,28 @@ class ClusterRenderer:
         }
 
 
-def _get(reference: Any) -> Any:
+def _check_versions(on_node: Mapping[str, str]) -> None:
+    """Refuse a node whose pictures may be others than a book's lock says; how torch was built ("+cu130") may differ."""
+    here = current_versions()
+    differing = [
+        f"{name} {on_node.get(name)} instead of {version}"
+        for name, version in here.items()
+        if on_node.get(name, "").partition("+")[0] != version.partition("+")[0]
+    ]
+    if differing:
+        raise ClusterError(f"A node has {', '.join(differing)}. Install the same versions on all nodes as here.")
+
+
+def _get(reference: Any, *, within_s: float | None = None) -> Any:
     """A value from a node; what was raised there is raised here.
 
     Raises:
-        WorkerLost: The node, or its process, is gone.
+        WorkerLost: The node, or its process, is gone, or the value did not come in time.
     """
     try:
-        return ray.get(reference)
+        return ray.get(reference, timeout=within_s)
+    except GetTimeoutError as error:
+        raise WorkerLost(f"A node did not answer within {within_s:g} s.") from error
     except RayTaskError as error:
         raise error.cause from error
     except RayError as error:

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 from PIL import Image
 
+from api.book_lock import current_versions
 from api.cluster.shipping import Parcel, pack, unpack
 from api.service.own_model import OwnModel
 from api.service.payloads import ModelInfo
@@ -96,6 +97,10 @@ class NodeModel:
             "learn": self._learn,
             "describe": self._describe,
         }
+
+    def versions(self) -> dict[str, str]:
+        """Of Fableverse here and of what it draws with."""
+        return current_versions()
 
     def load(self) -> ModelInfo:
         """As in `PictureModel`."""

@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 import time
+from functools import partial
 from typing import Final
 
 import ray
@@ -24,7 +25,7 @@ from api.service.errors import WorkerLost
 from api.service.pictures import PictureWork
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
-from api.service.supervisor import WORKER_NUMBER_MARK
+from api.service.supervisor import LOADING_S, WORKER_NUMBER_MARK
 from api.service.worker import Worker, WorkerStart, keep_beating
 
 logger = logging.getLogger(__name__)
@@ -72,8 +73,10 @@ class ClusterWorkers:
 
     def _use(self, gpu: Gpu) -> None:
         """Have one worker after another on a GPU while its machine is there; the process for the next stands by."""
-        wanted, stall_s = self._settings.base.wanted_model, self._settings.stall_s
-        pause_s, standby = 0.0, gpu.start(wanted, stall_s=stall_s)
+        start = partial(
+            gpu.start, self._settings.base.wanted_model, stall_s=self._settings.stall_s, loading_s=LOADING_S
+        )
+        pause_s, standby = 0.0, start()
         while not self._given_up.wait(pause_s):
             model, worker_id = standby, f"{self._id}{WORKER_NUMBER_MARK}{next(self._numbers)}"
             try:
@@ -85,9 +88,9 @@ class ClusterWorkers:
                 logger.error("the picture model cannot be loaded on a node", exc_info=error)
                 pause_s = min(max(_FIRST_PAUSE_S, 2 * pause_s), _LONGEST_PAUSE_S)
                 model.close()
-                standby = gpu.start(wanted, stall_s=stall_s)
+                standby = start()
                 continue
-            pause_s, standby = 0.0, gpu.start(wanted, stall_s=stall_s)
+            pause_s, standby = 0.0, start()
             self._work(worker_id, model)
         gpu.release()
         self._gpus.discard(gpu)

@@ -14,15 +14,19 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
+from api.cluster.node import NodeModel
+from api.errors import ClusterError
 from api.service.database import Database
+from api.service.errors import WorkerLost
 from api.service.own_model import OwnModel
-from api.service.payloads import DrawPayload
+from api.service.payloads import DrawPayload, ModelInfo
 from api.service.tables import tasks, workers
 from api.settings import SAMPLE_BANK_DIR, WantedModel
 from concepts.bank import ConceptBank, seed_bank
 from tests.api.service.running import running_server
 
 if TYPE_CHECKING:
+    from api.cluster.model import ClusterModel
     from benchmarks.local_cluster import LocalCluster
 
 PAGES = 4
@@ -107,6 +111,55 @@ def check_whole_and_right(running: Running, job_id: str) -> None:
         content = running.client.get(f"{job['links']['book']}/pictures/{row.picture}").content
         found = np.asarray(Image.open(io.BytesIO(content)), dtype=int)
         assert np.abs(found - np.asarray(expected, dtype=int)).max() <= 2, "to the rounding of threads' sums"
+
+
+class HangingNode(NodeModel):
+    def load(self) -> ModelInfo:
+        time.sleep(600)
+        raise AssertionError("nobody waits for so long")
+
+
+class OlderNode(NodeModel):
+    def versions(self) -> dict[str, str]:
+        return {**super().versions(), "torch": "1.0.0+cu999"}
+
+
+class CudaNode(NodeModel):
+    def versions(self) -> dict[str, str]:
+        return {name: f"{version.partition('+')[0]}+cu999" for name, version in super().versions().items()}
+
+
+@pytest.fixture
+def on_cluster(running: Running) -> Iterator[Callable[..., "ClusterModel"]]:
+    """Starts a process of a class on the cluster, which needs no GPU."""
+    import ray
+
+    from api.cluster.connection import connect_when_reachable
+    from api.cluster.model import ClusterModel
+
+    connect_when_reachable(running.cluster.address)
+
+    def start(node: type[NodeModel], loading_s: float = 120) -> ClusterModel:
+        options = {"num_cpus": 0, "concurrency_groups": {"control": 1, "life": 1}}
+        actor: Any = ray.remote(**options)(node)
+        return ClusterModel(actor.remote(WantedModel()), stall_s=30, loading_s=loading_s)
+
+    yield start
+    ray.shutdown()
+
+
+def test_a_node_that_hangs_while_it_loads_is_lost(on_cluster: Callable[..., "ClusterModel"]) -> None:
+    with pytest.raises(WorkerLost, match="within 5 s"):
+        on_cluster(HangingNode, 5).load()
+
+
+def test_a_node_of_other_versions_is_refused(on_cluster: Callable[..., "ClusterModel"]) -> None:
+    with pytest.raises(ClusterError, match="torch 1.0.0.cu999 instead of"):
+        on_cluster(OlderNode).load()
+
+
+def test_a_node_may_have_torch_built_in_another_way(on_cluster: Callable[..., "ClusterModel"]) -> None:
+    assert on_cluster(CudaNode).load().model.source == "pocket"
 
 
 def test_a_worker_that_is_killed_loses_nothing_and_is_replaced(running: Running) -> None:
