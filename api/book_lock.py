@@ -19,6 +19,7 @@ from concepts.bank import ConceptBank
 from concepts.binding import bind_concepts
 from concepts.errors import FableverseError
 from concepts.schema import BoundPrompt, ConceptId, ConceptMention
+from generator.plan import Dtype, Weights
 from generator.settings import RenderSettings
 from story.book import STORY_FILENAME
 from story.schema import Scene, Story, StoryRequest
@@ -44,6 +45,11 @@ class LockedModel(_Frozen):
     """Of the weights that must come of loading `source`."""
     revision: str | None = None
     """Of a model on the hub, where one was asked for."""
+    dtype: Dtype | None = None
+    """What it computes in; None in locks of before 2026-11-26."""
+    weights: Weights = "plain"
+    """How its transformer's weights are kept. When memory runs out in the middle of a book, what is drawn from there on
+    may be of smaller ones, of which only the messages tell."""
 
 
 class LockedPicture(_Frozen):
@@ -94,7 +100,9 @@ class BookLock(_Frozen):
 
 def locked_model(lock: BookLock, settings: Settings) -> WantedModel:
     """The model that a lock was drawn with, to be drawn with as the settings say."""
-    return replace(settings.wanted_model, source=lock.model.source, revision=lock.model.revision)
+    model = lock.model
+    numbers = None if model.dtype is None else (model.dtype, model.weights)
+    return replace(settings.wanted_model, source=model.source, revision=model.revision, numbers=numbers)
 
 
 def picture_file(index: int) -> str:
@@ -193,18 +201,32 @@ def read_lock_only(path: Path) -> tuple[BookLock, Story]:
     return lock, story
 
 
-def check_lock(lock: BookLock, *, bank: ConceptBank, fingerprint: str) -> tuple[str, ...]:
+def check_model(lock: BookLock, model: LockedModel) -> tuple[str, ...]:
+    """Whether a model draws what the lock's drew; what may still differ is returned as warnings.
+
+    Raises:
+        LockMismatch: Its weights are others.
+    """
+    was = lock.model
+    if model.fingerprint != was.fingerprint:
+        raise LockMismatch(
+            f"The book was drawn with {was.name!r} of fingerprint {was.fingerprint[:12]}, but what is loaded has "
+            f"{model.fingerprint[:12]}: other weights draw other pictures. Use the model that drew it."
+        )
+    if was.dtype is None or (was.dtype, was.weights) == (model.dtype, model.weights):
+        return ()
+    first, now = (f"{each.dtype} ({each.weights} weights)" for each in (was, model))
+    return (f"Drawn in {first} first and in {now} now, as there is no room or no package for that: pictures differ.",)
+
+
+def check_lock(lock: BookLock, *, bank: ConceptBank, model: LockedModel) -> tuple[str, ...]:
     """Whether the pictures can be drawn again; what may still differ is returned as warnings.
 
     Raises:
         LockMismatch: The model or a concept is not the one the book was drawn with.
         ConceptError: A concept is missing in the bank or damaged.
     """
-    if fingerprint != lock.model.fingerprint:
-        raise LockMismatch(
-            f"The book was drawn with {lock.model.name!r} of fingerprint {lock.model.fingerprint[:12]}, but what is "
-            f"loaded has {fingerprint[:12]}: other weights draw other pictures. Use the model that drew it."
-        )
+    warnings = check_model(lock, model)
     locked = {concept_id: digest for picture in lock.pictures for concept_id, digest in picture.concepts.items()}
     for concept_id, digest in locked.items():
         if bank.get(concept_id).direction_sha256 != digest:
@@ -213,7 +235,7 @@ def check_lock(lock: BookLock, *, bank: ConceptBank, fingerprint: str) -> tuple[
                 "learnt again since. Put the earlier one back, or make a new book."
             )
     current = current_versions()
-    return tuple(
+    return warnings + tuple(
         f"Drawn with {name} {version} first and with {current.get(name, 'none')} now: pictures may differ slightly."
         for name, version in lock.versions.items()
         if current.get(name) != version

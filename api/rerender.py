@@ -18,12 +18,13 @@ from api.book_lock import (
     LOCK_FILENAME,
     BookLock,
     LockedPicture,
+    check_model,
     current_versions,
     locked_picture,
     picture_file,
     read_lock_only,
 )
-from api.errors import LockMismatch, UsageError
+from api.errors import UsageError
 from api.storybook import OnDrawing, Studio, draw_locked, editions_of, on_step_of, save_locked
 from concepts.bank import ConceptBank
 from generator.images import read_metadata
@@ -59,6 +60,8 @@ class Rerendered:
     drawn: tuple[int, ...]
     """Pages whose pictures are new; 0 is the cover."""
     candidates: tuple[Candidate, ...]
+    warnings: tuple[str, ...]
+    """Why new pictures may not go with the others."""
 
 
 def edited_lock(lock: BookLock, story: Story, bank: ConceptBank) -> BookLock:
@@ -115,11 +118,7 @@ def rerender_book(
         NoBook, ConceptError, GeneratorError, OutputError, OSError: As the parts raise them.
     """
     old, story = read_lock_only(folder / LOCK_FILENAME)
-    if studio.model.fingerprint != old.model.fingerprint:
-        raise LockMismatch(
-            f"The book was drawn with {old.model.name!r} of fingerprint {old.model.fingerprint[:12]}, but what is "
-            f"loaded has {studio.model.fingerprint[:12]}: its pages would not match. Use the model that drew it."
-        )
+    warnings = check_model(old, studio.model)
     record = read_record(folder)
     lock = _chosen(edited_lock(old, story, studio.bank), choices or {}, folder)
     _check_pages([*several, *(choices or {})], lock)
@@ -129,7 +128,7 @@ def rerender_book(
         lock, candidates = drawing.with_candidates(lock, several, num_candidates, scorer)
         drawn = drawing.rest(lock)
         _bind(new, story, lock, record, studio.bank, templates_dir)
-    return Rerendered(editions=editions_of(folder, record), drawn=drawn, candidates=candidates)
+    return Rerendered(editions=editions_of(folder, record), drawn=drawn, candidates=candidates, warnings=warnings)
 
 
 class _Drawing:

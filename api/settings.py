@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from api.errors import InvalidConfiguration
-from generator.plan import MEMORIES, PROFILES, Memory, Profile
+from generator.plan import MEMORIES, PROFILES, Dtype, Memory, Profile, Weights
 
 ROOT = Path(__file__).resolve().parent.parent
 POCKET = "pocket"
@@ -34,6 +34,8 @@ class WantedModel:
     revision: str | None = None
     profile: Profile = "quality"
     memory: Memory = "auto"
+    numbers: tuple[Dtype, Weights] | None = None
+    """What pictures that are to be drawn again were first drawn in."""
 
 
 @dataclass(frozen=True, kw_only=True)

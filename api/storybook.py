@@ -159,7 +159,7 @@ def redraw_storybook(
         LockMismatch: Model or bank are not what the lock says; nothing has been drawn then.
         OutputError, OSError, ConceptError, GeneratorError: As for `make_storybook`.
     """
-    warnings = check_lock(lock, bank=studio.bank, fingerprint=studio.model.fingerprint)
+    warnings = check_lock(lock, bank=studio.bank, model=studio.model)
     with replaced_book(out_dir) as folder:
         drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
         keep_belongings(earlier, folder)

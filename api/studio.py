@@ -54,7 +54,12 @@ def studio_of(model: SteppingModel[FluxModel], wanted: WantedModel, bank: Concep
         renderer=SteppingRenderer(model, lambda at_hand: FluxRenderer(at_hand, bank)),
         bank=bank,
         model=LockedModel(
-            source=wanted.source, revision=wanted.revision, name=loaded.name, fingerprint=loaded.fingerprint
+            source=wanted.source,
+            revision=wanted.revision,
+            name=loaded.name,
+            fingerprint=loaded.fingerprint,
+            dtype=model.plan.dtype,
+            weights=model.plan.weights,
         ),
         settings=loaded.defaults,
     )

@@ -12,6 +12,7 @@ PROFILES: tuple[Profile, ...] = ("quality", "fast", "draft")
 Memory = Literal["auto", "8GB", "12GB", "24GB", "full"]
 MEMORIES: tuple[Memory, ...] = ("auto", "8GB", "12GB", "24GB", "full")
 Weights = Literal["plain", "fp8", "fp8-stored", "nf4"]
+Dtype = Literal["float32", "bfloat16"]
 
 ROWS_WHEN_COMPILED = 16
 """Rows of a table where blocks are compiled: more tokens of concepts than a picture has."""
@@ -90,7 +91,7 @@ class RenderPlan:
     """How a model is loaded and set up for drawing; nothing of it changes pictures but `dtype` and `weights`."""
 
     device: Literal["cuda", "cpu"]
-    dtype: Literal["float32", "bfloat16"]
+    dtype: Dtype
     """Of computation, and of weights that are plain."""
     weights: Weights = "plain"
     """The transformer's, its adaptive norms aside, which stay as they are: "fp8" computes in eight bits (torchao),
@@ -108,6 +109,11 @@ class RenderPlan:
     peak: Peak
     reasons: tuple[str, ...]
     """What was chosen and why, a line each."""
+
+    @property
+    def numbers(self) -> tuple[Dtype, Weights]:
+        """All of the plan that changes pictures."""
+        return self.dtype, self.weights
 
     @property
     def num_rows(self) -> int:
@@ -138,6 +144,8 @@ class Wish:
     memory: Memory = "auto"
     pictures: int = 1
     """How many are about to be drawn."""
+    numbers: tuple[Dtype, Weights] | None = None
+    """What pictures that are to be drawn again were first drawn in; kept to wherever it fits."""
 
 
 def gigabytes(num_bytes: float) -> str:

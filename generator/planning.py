@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from generator.plan import Machine, Memory, ModelSizes, Peak, Profile, RenderPlan, Weights, Wish, gigabytes
+from generator.plan import Dtype, Machine, Memory, ModelSizes, Peak, Profile, RenderPlan, Weights, Wish, gigabytes
 from generator.settings import RenderSettings
 
 OVERHEAD_BYTES = 750_000_000
@@ -38,7 +38,8 @@ def plan_rendering(
 ) -> tuple[RenderPlan, ...]:
     """The plan for drawing pictures of these settings, then what is tried when memory runs out, smaller each time.
 
-    The first is the fastest that is expected to fit; if none is, the one that takes least.
+    The first is the fastest that is expected to fit; if none is, the one that takes least. Where any fits in the
+    numbers that pictures were first drawn in, none in others is tried.
     """
     wish = wish or Wish()
     budget, said = _budget(machine, wish.memory)
@@ -53,7 +54,7 @@ def plan_rendering(
         if plan.peak.most <= budget and parked_bytes(plan, sizes) <= FREE_SHARE * machine.ram_bytes
     ]
     if fitting:
-        return tuple(_shrinking(fitting))
+        return tuple(_shrinking([plan for plan in fitting if plan.numbers == wish.numbers] or fitting))
     least = min(plans, key=lambda plan: plan.peak.most)
     parked = parked_bytes(least, sizes)
     needed = gigabytes(least.peak.most) + (f" beside {gigabytes(parked)} of the computer's memory" if parked else "")
@@ -83,7 +84,7 @@ def _budget(machine: Machine, memory: Memory) -> tuple[int, str]:
 class _Choice:
     """What is to be chosen of a plan."""
 
-    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    dtype: Dtype = "bfloat16"
     weights: Weights = "plain"
     text_encoders: Literal["stay", "leave"] = "stay"
     norms: Literal["stay", "away"] = "stay"
@@ -96,8 +97,10 @@ def _candidates(machine: Machine, sizes: ModelSizes, wish: Wish) -> Iterator[_Ch
         yield _Choice(dtype="float32")
         yield _Choice()
         return
-    lossy = wish.profile != "quality" and sizes.transformer >= LARGE
-    if lossy and "torchao" in machine.packages and machine.capability >= (8, 9) and _compiles(machine, sizes, wish):
+    wished = wish.numbers[1] if wish.numbers else "plain"
+    lossy = (wish.profile != "quality" or wished != "plain") and sizes.transformer >= LARGE
+    computes_in_fp8 = "torchao" in machine.packages and machine.capability >= (8, 9)
+    if lossy and computes_in_fp8 and (wished == "fp8" or _compiles(machine, sizes, wish)):
         yield from _smaller_and_smaller("fp8")
     yield from _smaller_and_smaller("plain")
     if lossy:
@@ -121,9 +124,9 @@ def _compiles(machine: Machine, sizes: ModelSizes, wish: Wish) -> bool:
 
 def _compiled_or_not(choice: _Choice, machine: Machine, sizes: ModelSizes, wish: Wish) -> tuple[bool, ...]:
     """Compiled first, where that pays; fp8 pays only compiled, and streaming takes longer than what compiling saves."""
-    if choice.blocks == "stream" or not _compiles(machine, sizes, wish):
-        return (False,)
-    return (True,) if choice.weights == "fp8" else (True, False)
+    if choice.weights == "fp8":
+        return (True,)
+    return (True, False) if choice.blocks == "stay" and _compiles(machine, sizes, wish) else (False,)
 
 
 def _planned(

@@ -94,10 +94,12 @@ class ClusterModel:
             ClusterError: The node has other versions of what draws, so its pictures may be others.
             WorkerLost: It is gone, or takes too long.
         """
-        if self._info is None:
-            _check_versions(_get(self._actor.versions.remote(), within_s=self._loading_s))
-            self._info = _get(self._actor.load.remote(), within_s=self._loading_s)
-        return self._info
+        if self._info is not None:
+            return self._info
+        _check_versions(_get(self._actor.versions.remote(), within_s=self._loading_s))
+        info = _get(self._actor.load.remote(), within_s=self._loading_s)
+        self._info = info
+        return info
 
     def unload(self) -> None:
         """Free the GPU's memory; the process stays, and so does its claim to the GPU."""

@@ -86,6 +86,8 @@ def render_book(
             scorer=scorer,
             on_drawing=drawing_of(advance),
         )
+    for warning in done.warnings:
+        reporter.note(f"Note: {warning}")
     if pages and scorer is None:
         reporter.note("Note: only Pocket's pictures can be judged, so the first candidate was taken. Use --choose.")
     tried: list[JsonValue] = [{"page": each.page, "seed": each.seed, "score": each.score} for each in done.candidates]

@@ -21,7 +21,7 @@ from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
 from tests.concepts.builders import a_concept, add_concept
 
 SETTINGS = RenderSettings(num_inference_steps=2, guidance_scale=3.5, height=16, width=32, max_sequence_length=300)
-MODEL = LockedModel(source="pocket", name="Pocket", fingerprint="f1")
+MODEL = LockedModel(source="pocket", name="Pocket", fingerprint="f1", dtype="float32")
 
 
 class PlainWriter:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.binding import RECORD_FILENAME, read_record
-from api.book_lock import BookLock, read_lock
+from api.book_lock import BookLock, locked_model, read_lock
 from api.errors import LockMismatch
 from api.settings import Settings
 from api.storybook import DrawingProgress, Storybook, make_storybook, redraw_storybook
@@ -96,7 +96,8 @@ def test_the_lock_records_what_decides_the_pictures(bank: ConceptBank, tmp_path:
     book = make(bank, tmp_path / "fox")
     lock = json.loads((tmp_path / "fox" / "book.lock").read_text(encoding="utf-8"))
     assert lock["idea"] == "a fox & <a friend>"
-    assert lock["model"] == {"source": "pocket", "name": "Pocket", "fingerprint": "f1", "revision": None}
+    of_model = {"source": "pocket", "name": "Pocket", "fingerprint": "f1", "revision": None}
+    assert lock["model"] == {**of_model, "dtype": "float32", "weights": "plain"}
     assert lock["pictures"][0]["concepts"] == {"rusty": a_concept().direction_sha256}
     assert lock["versions"].keys() == {"fableverse", "torch", "diffusers", "transformers"}
     assert BookLock.model_validate(lock) == book.lock
@@ -176,6 +177,23 @@ def test_a_lock_does_not_fit_other_weights(bank: ConceptBank, tmp_path: Path) ->
     make(bank, tmp_path / "fox")
     with pytest.raises(LockMismatch, match="fingerprint f1.*has f2"):
         redraw(bank, tmp_path / "fox" / "book.lock", tmp_path / "fox", fingerprint="f2")
+
+
+def test_other_numbers_are_asked_for_first_and_told_where_they_cannot_be_had(bank: ConceptBank, tmp_path: Path) -> None:
+    make(bank, tmp_path / "fox")
+    edit(tmp_path / "fox" / "book.lock", '"dtype": "float32"', '"dtype": "bfloat16"')
+    lock, _ = read_lock(tmp_path / "fox" / "book.lock")
+    assert locked_model(lock, Settings()).numbers == ("bfloat16", "plain")
+    (warning,) = redraw(bank, tmp_path / "fox" / "book.lock", tmp_path / "fox").warnings
+    assert warning.startswith("Drawn in bfloat16 (plain weights) first and in float32 (plain weights) now")
+
+
+def test_a_lock_that_names_no_numbers_asks_for_none(bank: ConceptBank, tmp_path: Path) -> None:
+    make(bank, tmp_path / "fox")
+    edit(tmp_path / "fox" / "book.lock", '"dtype": "float32"', '"dtype": null')
+    lock, _ = read_lock(tmp_path / "fox" / "book.lock")
+    assert locked_model(lock, Settings()).numbers is None
+    assert redraw(bank, tmp_path / "fox" / "book.lock", tmp_path / "fox").warnings == ()
 
 
 def test_other_versions_are_told_but_do_not_stop(bank: ConceptBank, tmp_path: Path) -> None:

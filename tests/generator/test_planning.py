@@ -8,7 +8,18 @@ import torch
 
 from generator.machine import look
 from generator.model_sizes import sizes_of_folder
-from generator.plan import FLUX_1_SIZES, MEMORIES, PROFILES, Machine, Memory, Profile, RenderPlan, Wish
+from generator.plan import (
+    FLUX_1_SIZES,
+    MEMORIES,
+    PROFILES,
+    Dtype,
+    Machine,
+    Memory,
+    Profile,
+    RenderPlan,
+    Weights,
+    Wish,
+)
 from generator.planning import plan_rendering
 from generator.settings import FLUX_DEV_SETTINGS
 from tests.generator.tiny import tiny_pipeline
@@ -112,6 +123,18 @@ def test_blocks_are_compiled_where_that_pays() -> None:
 )
 def test_an_exact_attention_backend_is_taken_where_it_is_installed(gib: int, package: str, backend: str) -> None:
     assert plans(card(gib, frozenset({package})))[0].attention == backend
+
+
+def test_pictures_that_are_drawn_again_keep_the_numbers_of_the_first_time_where_they_fit() -> None:
+    def again(machine: Machine, dtype: Dtype, weights: Weights) -> set[tuple[Dtype, Weights]]:
+        wish = Wish(pictures=1, numbers=(dtype, weights))
+        return {plan.numbers for plan in plan_rendering(machine, FLUX_1_SIZES, FLUX_DEV_SETTINGS, wish)}
+
+    for weights in ("fp8", "fp8-stored", "nf4", "plain"):
+        assert again(card(24 if weights != "fp8" else 80, ALL), "bfloat16", weights) == {("bfloat16", weights)}
+    assert again(PROCESSOR, "bfloat16", "plain") == {("bfloat16", "plain")}
+    assert again(card(24), "bfloat16", "nf4") == {("bfloat16", "plain"), ("bfloat16", "fp8-stored")}
+    assert again(card(80), "float32", "plain") == {("bfloat16", "plain")}
 
 
 def test_without_a_card_the_processor_draws_exactly_where_memory_allows() -> None:
