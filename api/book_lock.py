@@ -19,7 +19,7 @@ from concepts.bank import ConceptBank
 from concepts.binding import bind_concepts
 from concepts.errors import FableverseError
 from concepts.schema import BoundPrompt, ConceptId, ConceptMention
-from generator.plan import Dtype, Weights
+from generator.plan import Numbers
 from generator.settings import RenderSettings
 from story.book import STORY_FILENAME
 from story.schema import Scene, Story, StoryRequest
@@ -45,11 +45,9 @@ class LockedModel(_Frozen):
     """Of the weights that must come of loading `source`."""
     revision: str | None = None
     """Of a model on the hub, where one was asked for."""
-    dtype: Dtype | None = None
-    """What it computes in; None in locks of before 2026-11-26."""
-    weights: Weights = "plain"
-    """How its transformer's weights are kept. When memory runs out in the middle of a book, what is drawn from there on
-    may be of smaller ones, of which only the messages tell."""
+    numbers: Numbers | None = None
+    """What it computed with when drawing began; None in locks of before 2026-11-26. Where memory runs out in the middle
+    of a book, later pictures may be of others, of which only messages tell."""
 
 
 class LockedPicture(_Frozen):
@@ -101,8 +99,7 @@ class BookLock(_Frozen):
 def locked_model(lock: BookLock, settings: Settings) -> WantedModel:
     """The model that a lock was drawn with, to be drawn with as the settings say."""
     model = lock.model
-    numbers = None if model.dtype is None else (model.dtype, model.weights)
-    return replace(settings.wanted_model, source=model.source, revision=model.revision, numbers=numbers)
+    return replace(settings.wanted_model, source=model.source, revision=model.revision, numbers=model.numbers)
 
 
 def picture_file(index: int) -> str:
@@ -213,9 +210,9 @@ def check_model(lock: BookLock, model: LockedModel) -> tuple[str, ...]:
             f"The book was drawn with {was.name!r} of fingerprint {was.fingerprint[:12]}, but what is loaded has "
             f"{model.fingerprint[:12]}: other weights draw other pictures. Use the model that drew it."
         )
-    if was.dtype is None or (was.dtype, was.weights) == (model.dtype, model.weights):
+    if was.numbers is None or model.numbers is None or was.numbers == model.numbers:
         return ()
-    first, now = (f"{each.dtype} ({each.weights} weights)" for each in (was, model))
+    first, now = was.numbers.summary(), model.numbers.summary()
     return (f"Drawn in {first} first and in {now} now, as there is no room or no package for that: pictures differ.",)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from api.errors import InvalidConfiguration
-from generator.plan import MEMORIES, PROFILES, Dtype, Memory, Profile, Weights
+from generator.plan import MEMORIES, PROFILES, Memory, Numbers, Profile
 
 ROOT = Path(__file__).resolve().parent.parent
 POCKET = "pocket"
@@ -34,7 +34,7 @@ class WantedModel:
     revision: str | None = None
     profile: Profile = "quality"
     memory: Memory = "auto"
-    numbers: tuple[Dtype, Weights] | None = None
+    numbers: Numbers | None = None
     """What pictures that are to be drawn again were first drawn in."""
 
 

@@ -58,8 +58,7 @@ def studio_of(model: SteppingModel[FluxModel], wanted: WantedModel, bank: Concep
             revision=wanted.revision,
             name=loaded.name,
             fingerprint=loaded.fingerprint,
-            dtype=model.plan.dtype,
-            weights=model.plan.weights,
+            numbers=model.plan.numbers,
         ),
         settings=loaded.defaults,
     )

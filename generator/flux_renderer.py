@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import FirstBlockCacheConfig
 from PIL import Image
 
 from concepts.bank import ConceptBank
@@ -127,6 +128,8 @@ class FluxRenderer:
         pixels_a_token = self.model.pipeline.vae_scale_factor * 2
         num_tokens = (settings.height // pixels_a_token) * (settings.width // pixels_a_token)
         at_once = max(1, min(PICTURES_AT_ONCE, IMAGE_TOKENS_AT_ONCE // num_tokens))
+        if self.model.cache_threshold:
+            at_once = 1  # what is left out is decided for all of a batch, and a picture must not depend on others
         num_batches = math.ceil(num_pictures / at_once)
         starts = [num_pictures * index // num_batches for index in range(num_batches)]
         return [range(start, stop) for start, stop in zip(starts, [*starts[1:], num_pictures], strict=True)]
@@ -205,6 +208,9 @@ class FluxRenderer:
         pipeline = self.model.pipeline
         rows = self._rows(prompts, settings)
         with ExitStack() as stack:
+            if self.model.cache_threshold:
+                pipeline.transformer.enable_cache(FirstBlockCacheConfig(threshold=self.model.cache_threshold))
+                stack.callback(pipeline.transformer.disable_cache)
             if for_all is not None and for_all.any():
                 stack.enter_context(attach_to_all(pipeline.transformer, for_all))
             if rows.positions.shape[1]:

@@ -67,6 +67,8 @@ class FluxModel:
     """The words it draws, when its folder publishes them; None is a model that draws anything."""
     num_rows: int = 0
     """Rows that tables of modulations have at least, as the model was set up for drawing."""
+    cache_threshold: float = 0.0
+    """Below which change of the first block the others are left out of a drawing's step."""
 
     @property
     def family(self) -> Family:
@@ -128,7 +130,7 @@ def load_model(
         DamagedModel: Files of the model are missing or cannot be read.
     """
     if plan is not None:
-        device, dtype = torch.device(plan.device), getattr(torch, plan.dtype)
+        device, dtype = torch.device(plan.device), getattr(torch, plan.numbers.dtype)
     device = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
     source = _find(model, revision)
@@ -149,6 +151,7 @@ def load_model(
         defaults=defaults,
         lexicon=lexicon,
         num_rows=0 if plan is None else plan.num_rows,
+        cache_threshold=0.0 if plan is None else plan.numbers.cache_threshold,
     )
 
 

@@ -21,10 +21,10 @@ ADAPTIVE_NORMS = ["norm", "norm1", "norm1_context", "norm_out"]
 
 def quantization_of(plan: RenderPlan, dtype: torch.dtype) -> Any:
     """diffusers' configuration for loading the transformer so; None where its weights are loaded as they are."""
-    if plan.weights == "fp8":
+    if plan.numbers.weights == "fp8":
         fp8 = import_module("torchao.quantization").Float8DynamicActivationFloat8WeightConfig()
         return TorchAoConfig(fp8, modules_to_not_convert=[*ADAPTIVE_NORMS])
-    if plan.weights == "nf4":
+    if plan.numbers.weights == "nf4":
         return BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
@@ -39,10 +39,10 @@ def place(pipeline: FluxPipeline, plan: RenderPlan) -> None:
 
     Where the plan has the adaptive norms away, only `attach_table` then serves the transformer.
     """
-    device, dtype, transformer = torch.device(plan.device), getattr(torch, plan.dtype), pipeline.transformer
+    device, dtype, transformer = torch.device(plan.device), getattr(torch, plan.numbers.dtype), pipeline.transformer
     if plan.attention != "native":
         transformer.set_attention_backend(plan.attention)
-    if plan.weights == "fp8-stored":
+    if plan.numbers.weights == "fp8-stored":
         transformer.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
     if plan.norms == "away":
         with norms_aside(transformer):

@@ -87,15 +87,31 @@ class Peak:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderPlan:
-    """How a model is loaded and set up for drawing; nothing of it changes pictures but `dtype` and `weights`."""
+class Numbers:
+    """What a model computes with: all of a plan that changes pictures."""
 
-    device: Literal["cuda", "cpu"]
     dtype: Dtype
     """Of computation, and of weights that are plain."""
     weights: Weights = "plain"
     """The transformer's, its adaptive norms aside, which stay as they are: "fp8" computes in eight bits (torchao),
     "fp8-stored" only keeps them so, "nf4" keeps them in four (bitsandbytes)."""
+    cache_threshold: float = 0.0
+    """diffusers' FirstBlockCache: where the first block changes what it changed in the step before by a smaller share,
+    the others are left out; 0 leaves nothing out."""
+
+    def summary(self) -> str:
+        """For people."""
+        weights = {"plain": "", "fp8-stored": "weights kept in fp8"}.get(self.weights, self.weights)
+        cache = f"blocks left out below {self.cache_threshold:g}" if self.cache_threshold else ""
+        return ", ".join(filter(None, (self.dtype, weights, cache)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderPlan:
+    """How a model is loaded and set up for drawing; nothing of it changes pictures but its numbers."""
+
+    device: Literal["cuda", "cpu"]
+    numbers: Numbers
     attention: str = "native"
     """diffusers' name of a backend."""
     compiled: bool = False
@@ -111,11 +127,6 @@ class RenderPlan:
     """What was chosen and why, a line each."""
 
     @property
-    def numbers(self) -> tuple[Dtype, Weights]:
-        """All of the plan that changes pictures."""
-        return self.dtype, self.weights
-
-    @property
     def num_rows(self) -> int:
         """Rows that a table has at least, which makes every picture have one."""
         return ROWS_WHEN_COMPILED if self.compiled else int(self.norms == "away")
@@ -123,11 +134,11 @@ class RenderPlan:
     @property
     def can_learn(self) -> bool:
         """Whether the model can be learnt with as well: it is all there, and in full."""
-        return self.weights == "plain" and (self.norms, self.blocks) == ("stay", "stay") and not self.compiled
+        return self.numbers.weights == "plain" and (self.norms, self.blocks) == ("stay", "stay") and not self.compiled
 
     def summary(self) -> str:
         """The plan in one line."""
-        parts = [self.dtype, {"plain": "", "fp8-stored": "weights kept in fp8"}.get(self.weights, self.weights)]
+        parts = [self.numbers.summary()]
         parts += [f"{self.attention} attention" if self.attention != "native" else ""]
         parts += ["compiled blocks" if self.compiled else ""]
         parts += ["text encoders leave" if self.text_encoders == "leave" else ""]
@@ -144,7 +155,7 @@ class Wish:
     memory: Memory = "auto"
     pictures: int = 1
     """How many are about to be drawn."""
-    numbers: tuple[Dtype, Weights] | None = None
+    numbers: Numbers | None = None
     """What pictures that are to be drawn again were first drawn in; kept to wherever it fits."""
 
 

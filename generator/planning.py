@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from generator.plan import Dtype, Machine, Memory, ModelSizes, Peak, Profile, RenderPlan, Weights, Wish, gigabytes
+from generator.plan import Machine, Memory, ModelSizes, Numbers, Peak, Profile, RenderPlan, Weights, Wish, gigabytes
 from generator.settings import RenderSettings
 
 OVERHEAD_BYTES = 750_000_000
@@ -20,7 +20,10 @@ ROWS_OF_CONCEPTS = 8
 PICTURES_WORTH_COMPILING = 5
 """Compiling FLUX.1's blocks takes 9.6 s on an H100 and saves 2.4 s a picture (PyTorch's and torchao's figures)."""
 LARGE = 1_000_000_000
-"""Parameters from which compiling a transformer and making its weights smaller are worth it."""
+"""Parameters from which compiling a transformer, making its weights smaller and leaving blocks out are worth it."""
+CACHE_THRESHOLD = 0.08
+"""FirstBlockCache's under lossy profiles. Source: ParaAttention's README, where FLUX.1-dev is 1.55 times as fast with
+it; not tried here, as no GPU was at hand."""
 _BYTES_A_WEIGHT: Mapping[Weights, float] = {"plain": 2, "fp8": 1, "fp8-stored": 1, "nf4": 0.56}
 _STEPS_SHARE: Mapping[Profile, float] = {"quality": 1.0, "fast": 1.0, "draft": 0.6}
 """Of the model's own number of steps."""
@@ -84,8 +87,7 @@ def _budget(machine: Machine, memory: Memory) -> tuple[int, str]:
 class _Choice:
     """What is to be chosen of a plan."""
 
-    dtype: Dtype = "bfloat16"
-    weights: Weights = "plain"
+    numbers: Numbers
     text_encoders: Literal["stay", "leave"] = "stay"
     norms: Literal["stay", "away"] = "stay"
     blocks: Literal["stay", "stream"] = "stay"
@@ -94,27 +96,33 @@ class _Choice:
 def _candidates(machine: Machine, sizes: ModelSizes, wish: Wish) -> Iterator[_Choice]:
     """From the fastest to the one that takes least."""
     if machine.gpu is None:
-        yield _Choice(dtype="float32")
-        yield _Choice()
+        yield _Choice(numbers=Numbers(dtype="float32"))
+        yield _Choice(numbers=Numbers(dtype="bfloat16"))
         return
-    wished = wish.numbers[1] if wish.numbers else "plain"
-    lossy = (wish.profile != "quality" or wished != "plain") and sizes.transformer >= LARGE
+    lossy = sizes.transformer >= LARGE and wish.profile != "quality"
+    wished = wish.numbers or Numbers(dtype="bfloat16", cache_threshold=CACHE_THRESHOLD if lossy else 0.0)
+    lossy |= wished.weights != "plain"
+    plain, fp8, fp8_stored, nf4 = (
+        Numbers(dtype="bfloat16", weights=weights, cache_threshold=wished.cache_threshold)
+        for weights in ("plain", "fp8", "fp8-stored", "nf4")
+    )
     computes_in_fp8 = "torchao" in machine.packages and machine.capability >= (8, 9)
-    if lossy and computes_in_fp8 and (wished == "fp8" or _compiles(machine, sizes, wish)):
-        yield from _smaller_and_smaller("fp8")
-    yield from _smaller_and_smaller("plain")
+    if lossy and computes_in_fp8 and (wished == fp8 or _compiles(machine, sizes, wish)):
+        yield from _smaller_and_smaller(fp8)
+    yield from _smaller_and_smaller(plain)
     if lossy:
-        yield _Choice(weights="fp8-stored", text_encoders="leave", norms="away")
+        yield _Choice(numbers=fp8_stored, text_encoders="leave", norms="away")
         if "bitsandbytes" in machine.packages:
-            yield _Choice(weights="nf4", text_encoders="leave", norms="away")
-    weights: Weights = "fp8-stored" if lossy else "plain"
-    yield _Choice(weights=weights, text_encoders="leave", norms="away", blocks="stream")
+            yield _Choice(numbers=nf4, text_encoders="leave", norms="away")
+    # Blocks that come and go are fetched ahead in their order, so none is left out.
+    streamed = replace(fp8_stored if lossy else plain, cache_threshold=0.0)
+    yield _Choice(numbers=streamed, text_encoders="leave", norms="away", blocks="stream")
 
 
-def _smaller_and_smaller(weights: Weights) -> Iterator[_Choice]:
-    yield _Choice(weights=weights)
-    yield _Choice(weights=weights, text_encoders="leave")
-    yield _Choice(weights=weights, text_encoders="leave", norms="away")
+def _smaller_and_smaller(numbers: Numbers) -> Iterator[_Choice]:
+    yield _Choice(numbers=numbers)
+    yield _Choice(numbers=numbers, text_encoders="leave")
+    yield _Choice(numbers=numbers, text_encoders="leave", norms="away")
 
 
 def _compiles(machine: Machine, sizes: ModelSizes, wish: Wish) -> bool:
@@ -124,7 +132,7 @@ def _compiles(machine: Machine, sizes: ModelSizes, wish: Wish) -> bool:
 
 def _compiled_or_not(choice: _Choice, machine: Machine, sizes: ModelSizes, wish: Wish) -> tuple[bool, ...]:
     """Compiled first, where that pays; fp8 pays only compiled, and streaming takes longer than what compiling saves."""
-    if choice.weights == "fp8":
+    if choice.numbers.weights == "fp8":
         return (True,)
     return (True, False) if choice.blocks == "stay" and _compiles(machine, sizes, wish) else (False,)
 
@@ -142,8 +150,7 @@ def _planned(
     attention = _attention(machine)
     plan = RenderPlan(
         device="cpu" if machine.gpu is None else "cuda",
-        dtype=choice.dtype,
-        weights=choice.weights,
+        numbers=choice.numbers,
         attention=attention,
         compiled=compiled,
         text_encoders=choice.text_encoders,
@@ -167,7 +174,7 @@ def _attention(machine: Machine) -> str:
 
 def peak_of(plan: RenderPlan, sizes: ModelSizes, settings: RenderSettings) -> Peak:
     """What a plan is expected to take while one picture of these settings is drawn."""
-    width = 4 if plan.dtype == "float32" else 2
+    width = 4 if plan.numbers.dtype == "float32" else 2
     overhead = OVERHEAD_BYTES if plan.device == "cuda" else 0
     resident = resident_bytes(plan, sizes)
     encoders = sizes.text_encoders * width if plan.text_encoders == "stay" else 0
@@ -184,7 +191,7 @@ def peak_of(plan: RenderPlan, sizes: ModelSizes, settings: RenderSettings) -> Pe
 
 def resident_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
     """Weights of transformer and autoencoder that are on the device all the time."""
-    width = 4 if plan.dtype == "float32" else 2
+    width = 4 if plan.numbers.dtype == "float32" else 2
     norms = sizes.adaptive_norms * width if plan.norms == "stay" else 0
     others = (sizes.transformer - sizes.adaptive_norms) * _weight_bytes(plan) if plan.blocks == "stay" else 0
     return int(others) + norms + sizes.autoencoder * width
@@ -210,7 +217,7 @@ def table_values(sizes: ModelSizes, settings: RenderSettings, *, num_rows: int) 
 
 
 def _weight_bytes(plan: RenderPlan) -> float:
-    return 4 if plan.dtype == "float32" else _BYTES_A_WEIGHT[plan.weights]
+    return 4 if plan.numbers.dtype == "float32" else _BYTES_A_WEIGHT[plan.numbers.weights]
 
 
 def _shrinking(plans: Sequence[RenderPlan]) -> Iterator[RenderPlan]:
@@ -233,13 +240,14 @@ def _reasons(plan: RenderPlan, machine: Machine, sizes: ModelSizes, wish: Wish, 
     norms = f"away once their table is computed, {gigabytes(2 * sizes.adaptive_norms)}"
     lines = [
         f"memory: {said}",
-        f"dtype: {plan.dtype}{_why_dtype(plan, machine)}",
-        f"weights: {weights[plan.weights]}",
+        f"dtype: {plan.numbers.dtype}{_why_dtype(plan, machine)}",
+        f"weights: {weights[plan.numbers.weights]}",
         f"attention: {plan.attention}, {'exact' if plan.attention == 'native' else 'exact and installed'}",
     ]
     if plan.device == "cuda":
         lines += [
             f"blocks: {_why_compiled(plan, machine, sizes, wish)}",
+            f"cache: {_why_cache(plan.numbers)}",
             f"text encoders: {encoders if plan.text_encoders == 'leave' else 'stay'}",
             f"adaptive norms: {norms if plan.norms == 'away' else 'stay'}",
         ]
@@ -250,8 +258,14 @@ def _why_dtype(plan: RenderPlan, machine: Machine) -> str:
     if plan.device == "cuda" and machine.capability < (8, 0):
         return f", which {machine.gpu} is slow at; float16 has too small a range for FLUX.1's text encoder"
     if plan.device == "cpu":
-        return ", exact" if plan.dtype == "float32" else ", as float32 does not fit"
+        return ", exact" if plan.numbers.dtype == "float32" else ", as float32 does not fit"
     return ""
+
+
+def _why_cache(numbers: Numbers) -> str:
+    if not numbers.cache_threshold:
+        return "none, every block computes in every step"
+    return f"blocks are left out where the first changes by less than {numbers.cache_threshold:g}"
 
 
 def _why_compiled(plan: RenderPlan, machine: Machine, sizes: ModelSizes, wish: Wish) -> str:

@@ -14,6 +14,7 @@ from api.storybook import Studio
 from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt
 from generator.key_similarity import KeySimilarity
+from generator.plan import Numbers
 from generator.renderer import OnPictureStep, OnPreview, OnStep, PictureOrder
 from generator.settings import RenderSettings
 from generator.slides import Slide
@@ -21,7 +22,7 @@ from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
 from tests.concepts.builders import a_concept, add_concept
 
 SETTINGS = RenderSettings(num_inference_steps=2, guidance_scale=3.5, height=16, width=32, max_sequence_length=300)
-MODEL = LockedModel(source="pocket", name="Pocket", fingerprint="f1", dtype="float32")
+MODEL = LockedModel(source="pocket", name="Pocket", fingerprint="f1", numbers=Numbers(dtype="float32"))
 
 
 class PlainWriter:

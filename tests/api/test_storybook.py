@@ -14,6 +14,7 @@ from api.storybook import DrawingProgress, Storybook, make_storybook, redraw_sto
 from concepts.bank import ConceptBank
 from concepts.errors import ConceptNotMentioned
 from generator.images import read_metadata
+from generator.plan import Numbers
 from story.schema import Box, Face
 from tests.api.builders import SETTINGS, PlainRenderer, PlainWriter, a_request, plain_bank, plain_studio
 from tests.concepts.builders import a_concept, add_concept, contents
@@ -97,7 +98,8 @@ def test_the_lock_records_what_decides_the_pictures(bank: ConceptBank, tmp_path:
     lock = json.loads((tmp_path / "fox" / "book.lock").read_text(encoding="utf-8"))
     assert lock["idea"] == "a fox & <a friend>"
     of_model = {"source": "pocket", "name": "Pocket", "fingerprint": "f1", "revision": None}
-    assert lock["model"] == {**of_model, "dtype": "float32", "weights": "plain"}
+    numbers = {"dtype": "float32", "weights": "plain", "cache_threshold": 0.0}
+    assert lock["model"] == {**of_model, "numbers": numbers}
     assert lock["pictures"][0]["concepts"] == {"rusty": a_concept().direction_sha256}
     assert lock["versions"].keys() == {"fableverse", "torch", "diffusers", "transformers"}
     assert BookLock.model_validate(lock) == book.lock
@@ -183,15 +185,18 @@ def test_other_numbers_are_asked_for_first_and_told_where_they_cannot_be_had(ban
     make(bank, tmp_path / "fox")
     edit(tmp_path / "fox" / "book.lock", '"dtype": "float32"', '"dtype": "bfloat16"')
     lock, _ = read_lock(tmp_path / "fox" / "book.lock")
-    assert locked_model(lock, Settings()).numbers == ("bfloat16", "plain")
+    assert locked_model(lock, Settings()).numbers == Numbers(dtype="bfloat16")
     (warning,) = redraw(bank, tmp_path / "fox" / "book.lock", tmp_path / "fox").warnings
-    assert warning.startswith("Drawn in bfloat16 (plain weights) first and in float32 (plain weights) now")
+    assert warning.startswith("Drawn in bfloat16 first and in float32 now")
 
 
 def test_a_lock_that_names_no_numbers_asks_for_none(bank: ConceptBank, tmp_path: Path) -> None:
     make(bank, tmp_path / "fox")
-    edit(tmp_path / "fox" / "book.lock", '"dtype": "float32"', '"dtype": null')
-    lock, _ = read_lock(tmp_path / "fox" / "book.lock")
+    path = tmp_path / "fox" / "book.lock"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["model"]["numbers"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    lock, _ = read_lock(path)
     assert locked_model(lock, Settings()).numbers is None
     assert redraw(bank, tmp_path / "fox" / "book.lock", tmp_path / "fox").warnings == ()
 

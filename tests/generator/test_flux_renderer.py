@@ -152,6 +152,16 @@ def test_so_many_pictures_are_drawn_together_as_their_size_allows(
     assert [image.size for image in images] == [(side, side)] * number
 
 
+def test_blocks_are_left_out_while_drawing_alone_and_never_because_of_another_picture(renderer: FluxRenderer) -> None:
+    cached = FluxRenderer(replace(renderer.model, cache_threshold=10.0), renderer.bank)
+    exact = [np.asarray(picture, int) for picture in renderer.render_all(orders(3))]
+    together = [np.asarray(picture, int) for picture in cached.render_all(orders(3))]
+    alone = [np.asarray(cached.render(order.bound, seed=order.seed, strengths=order.strengths)) for order in orders(3)]
+    assert all(np.array_equal(*pair) for pair in zip(together, alone, strict=True))
+    assert all(np.abs(left - right).max() > 2 for left, right in zip(together, exact, strict=True))
+    assert not renderer.model.pipeline.transformer.is_cache_enabled
+
+
 def test_pictures_drawn_together_are_told_of_as_if_one_came_after_the_other(renderer: FluxRenderer) -> None:
     steps: list[tuple[int, int, int]] = []
     list(renderer.render_all(orders(3), on_step=lambda *step: steps.append(step)))

@@ -14,11 +14,12 @@ from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt
 from generator.flux_renderer import FluxRenderer
 from generator.loading import FluxModel, compute_fingerprint, load_model
-from generator.plan import Peak, RenderPlan
+from generator.plan import Numbers, Peak, RenderPlan
 from tests.generator.test_flux_renderer import PROMPT, add, bind
 from tests.generator.tiny import TINY_SETTINGS, tiny_pipeline, tiny_transformer
 
-IN_FULL = RenderPlan(device="cpu", dtype="float32", peak=Peak(encoding=0, denoising=0, decoding=0), reasons=())
+FLOAT32 = Numbers(dtype="float32")
+IN_FULL = RenderPlan(device="cpu", numbers=FLOAT32, peak=Peak(encoding=0, denoising=0, decoding=0), reasons=())
 PLANS = {
     "text-leaves": replace(IN_FULL, text_encoders="leave"),
     "norms-away": replace(IN_FULL, text_encoders="leave", norms="away"),
@@ -75,7 +76,7 @@ def test_adaptive_norms_that_are_away_belong_to_no_group_that_is_brought_back(fo
 def test_weights_kept_in_fp8_leave_adaptive_norms_and_fingerprint_alone(
     folder: Path, bank: ConceptBank, in_full: list[Image.Image]
 ) -> None:
-    plan = replace(IN_FULL, weights="fp8-stored", text_encoders="leave", norms="away")
+    plan = replace(IN_FULL, numbers=replace(FLOAT32, weights="fp8-stored"), text_encoders="leave", norms="away")
     model = load_model(folder, plan=plan)
     block = model.pipeline.transformer.transformer_blocks[0]
     assert block.attn.to_q.weight.dtype == torch.float8_e4m3fn

@@ -12,15 +12,14 @@ from generator.plan import (
     FLUX_1_SIZES,
     MEMORIES,
     PROFILES,
-    Dtype,
     Machine,
     Memory,
+    Numbers,
     Profile,
     RenderPlan,
-    Weights,
     Wish,
 )
-from generator.planning import plan_rendering
+from generator.planning import CACHE_THRESHOLD, plan_rendering
 from generator.settings import FLUX_DEV_SETTINGS
 from tests.generator.tiny import tiny_pipeline
 
@@ -49,7 +48,7 @@ def plans(machine: Machine, *, profile: Profile = "quality", memory: Memory = "a
 
 
 def placed(plan: RenderPlan) -> tuple[str, str, str, str]:
-    return plan.weights, plan.text_encoders, plan.norms, plan.blocks
+    return plan.numbers.weights, plan.text_encoders, plan.norms, plan.blocks
 
 
 EVERYTHING = ("plain", "stay", "stay", "stay")
@@ -93,7 +92,7 @@ def test_plans_fit_and_shrink_and_keep_adaptive_norms_in_full(gib: int, profile:
     peaks = [plan.peak.most for plan in found]
     assert peaks == sorted(set(peaks), reverse=True)
     assert peaks[0] <= machine.free_bytes
-    assert all(plan.weights == "plain" for plan in found) or profile != "quality"
+    assert all(plan.numbers == Numbers(dtype="bfloat16") for plan in found) or profile != "quality"
     assert all(plan.num_rows >= 1 for plan in found if plan.norms == "away")
 
 
@@ -126,20 +125,32 @@ def test_an_exact_attention_backend_is_taken_where_it_is_installed(gib: int, pac
 
 
 def test_pictures_that_are_drawn_again_keep_the_numbers_of_the_first_time_where_they_fit() -> None:
-    def again(machine: Machine, dtype: Dtype, weights: Weights) -> set[tuple[Dtype, Weights]]:
-        wish = Wish(pictures=1, numbers=(dtype, weights))
+    def again(machine: Machine, first: Numbers) -> set[Numbers]:
+        wish = Wish(pictures=1, numbers=first)
         return {plan.numbers for plan in plan_rendering(machine, FLUX_1_SIZES, FLUX_DEV_SETTINGS, wish)}
 
+    plain = Numbers(dtype="bfloat16")
     for weights in ("fp8", "fp8-stored", "nf4", "plain"):
-        assert again(card(24 if weights != "fp8" else 80, ALL), "bfloat16", weights) == {("bfloat16", weights)}
-    assert again(PROCESSOR, "bfloat16", "plain") == {("bfloat16", "plain")}
-    assert again(card(24), "bfloat16", "nf4") == {("bfloat16", "plain"), ("bfloat16", "fp8-stored")}
-    assert again(card(80), "float32", "plain") == {("bfloat16", "plain")}
+        for threshold in (0.0, 0.05):
+            first = replace(plain, weights=weights, cache_threshold=threshold)
+            assert again(card(24 if weights != "fp8" else 80, ALL), first) == {first}
+    assert again(PROCESSOR, plain) == {plain}
+    assert again(card(24), replace(plain, weights="nf4")) == {plain, replace(plain, weights="fp8-stored")}
+    assert again(card(80), Numbers(dtype="float32")) == {plain}
+
+
+def test_blocks_are_left_out_by_lossy_profiles_of_large_models_unless_they_come_and_go() -> None:
+    assert plans(card(80), profile="fast")[0].numbers.cache_threshold == CACHE_THRESHOLD
+    assert plans(card(80))[0].numbers.cache_threshold == 0
+    assert plans(card(8), profile="draft")[0].numbers.cache_threshold == 0
+    wish = Wish(profile="fast")
+    small = replace(FLUX_1_SIZES, transformer=10**7)
+    assert plan_rendering(card(80), small, FLUX_DEV_SETTINGS, wish)[0].numbers.cache_threshold == 0
 
 
 def test_without_a_card_the_processor_draws_exactly_where_memory_allows() -> None:
-    assert [plan.dtype for plan in plans(PROCESSOR)] == ["float32", "bfloat16"]
-    assert plans(replace(PROCESSOR, ram_bytes=60 * 10**9))[0].dtype == "bfloat16"
+    assert [plan.numbers.dtype for plan in plans(PROCESSOR)] == ["float32", "bfloat16"]
+    assert plans(replace(PROCESSOR, ram_bytes=60 * 10**9))[0].numbers.dtype == "bfloat16"
     assert all(plan.can_learn for plan in plans(PROCESSOR))
 
 
@@ -158,7 +169,7 @@ def test_what_is_set_up_for_drawing_alone_says_so() -> None:
 
 def test_every_choice_has_a_line_of_reason() -> None:
     told = [line.partition(":")[0] for line in plans(card(24))[0].reasons]
-    assert told == ["memory", "dtype", "weights", "attention", "blocks", "text encoders", "adaptive norms"]
+    assert told == ["memory", "dtype", "weights", "attention", "blocks", "cache", "text encoders", "adaptive norms"]
 
 
 def test_sizes_are_read_from_weight_files(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ from concepts.schema import BoundPrompt
 from generator.errors import OutOfMemory
 from generator.flux_renderer import FluxRenderer
 from generator.loading import FluxModel
-from generator.plan import Peak, RenderPlan
+from generator.plan import Numbers, Peak, RenderPlan
 from generator.renderer import OnPictureStep, PictureOrder
 from generator.settings import RenderSettings
 from generator.stepping import SteppingModel, SteppingRenderer
 from tests.generator.tiny import tiny_model
 
-LARGE = RenderPlan(device="cpu", dtype="float32", peak=Peak(encoding=3, denoising=3, decoding=3), reasons=())
+FLOAT32 = Numbers(dtype="float32")
+LARGE = RenderPlan(device="cpu", numbers=FLOAT32, peak=Peak(encoding=3, denoising=3, decoding=3), reasons=())
 PLANS = (LARGE, replace(LARGE, text_encoders="leave"), replace(LARGE, text_encoders="leave", norms="away"))
 BOUND = BoundPrompt(prompt="a fox in the snow")
 ORDERS = [PictureOrder(bound=BOUND, seed=seed) for seed in range(3)]
