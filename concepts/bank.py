@@ -12,6 +12,7 @@ import difflib
 import hashlib
 import secrets
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -230,12 +231,16 @@ def hash_direction(path: Path) -> str:
 def _check_files(place: Path) -> None:
     """Raises `DamagedConcept` unless the concept's four files are ordinary files inside its ordinary folder."""
     for path in (place, *(place / name for name in _FILES)):
-        if path.is_symlink():
+        try:
+            mode = path.lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            mode = 0
+        if stat.S_ISLNK(mode):
             raise DamagedConcept(
                 f"{str(path)!r} is a link: a concept's folder and files are never links, so that a shared bank cannot "
                 "reach outside itself. Put the file itself there, or remove the concept."
             )
-        if path != place and not path.is_file():
+        if path != place and not stat.S_ISREG(mode):
             raise DamagedConcept(
                 f"{str(path)!r} is missing: a concept's folder holds {', '.join(_FILES)}. "
                 "Restore the file, or remove the concept and learn it again."

@@ -303,7 +303,7 @@ class FluxRenderer:
         return DirectionBinding(
             concept_id=concept.id,
             words=concept.word,
-            direction=_direction_of(concept.direction_sha256, self.bank.direction_path(concept.id)),
+            direction=_direction_of(concept.direction_sha256, self.bank.folder, concept.id),
             start=span.start,
             stop=span.stop,
             strength=strength,
@@ -311,10 +311,10 @@ class FluxRenderer:
 
 
 @lru_cache(maxsize=DIRECTIONS_KEPT)
-def _direction_of(sha256: str, path: Path) -> torch.Tensor:
-    """The direction in a file whose bytes have this hash; pages of a book name the same ones again and again."""
+def _direction_of(sha256: str, bank_dir: Path, concept_id: str) -> torch.Tensor:
+    """The direction of a concept whose file has this hash; pages of a book name the same ones again and again."""
     del sha256
-    return load_direction(path)
+    return load_direction(ConceptBank(bank_dir).direction_path(concept_id))
 
 
 def _check_strengths(bound: BoundPrompt, strengths: Mapping[str, float]) -> None:
