@@ -5,7 +5,7 @@
 Scenes are those of three books by the built-in storyteller, each with its hero as a concept. Every way draws them from
 the same noise. CP is the hero's, by the probe (`benchmarks/concepts/scores.py`); its loss is the mean over pictures
 of what the exact picture has and the faster one has not, with a bootstrap interval of 95 %. Beside profiles stands
-FirstBlockCache, which profiles use for large models alone; `fast` draws Pocket as `quality` does. The last line is JSON.
+FirstBlockCache, which profiles use for large models alone; `fast` draws Pocket as `quality` does. Last comes JSON.
 """
 
 import argparse
