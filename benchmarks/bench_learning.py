@@ -114,7 +114,6 @@ class NaiveKitchen:
                 SourceMaterial(
                     latents=MadeAnew([partial(self.encode, side) for side in sides]),
                     captions=MadeAnew(captions),
-                    concepts_alone_fraction=source.concepts_alone_fraction,
                     concepts_alone=MadeAnew([partial(each, alone=True) for each in captions]),
                     two_parts=MadeAnew(two_parts),
                     two_parts_alone=MadeAnew([partial(each, alone=True) for each in two_parts]),

@@ -250,7 +250,7 @@ def learning_step(
         source = draw.choose(material.sources)
         latents = draw.choose(source.latents)
         captions, two_parts, companions = source.captions, source.two_parts, source.companions
-        if draw.happens(source.concepts_alone_fraction):
+        if draw.happens(recipe.concepts_alone_fraction):
             captions, two_parts, companions = source.concepts_alone, source.two_parts_alone, source.companions_alone
         caption = draw.choose(captions)
         flow = flow_loss(learner, caption, draw.noisy_batch(latents, recipe.batch_size, width_factor=1), parameters)

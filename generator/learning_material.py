@@ -27,8 +27,6 @@ class SourceMaterial:
     """The picture's, `(1, C, h, w)`, and its mirror image's where that may be learnt from."""
     captions: Sequence[Example]
     """The caption itself first."""
-    concepts_alone_fraction: float
-    """Probability that a step has directions on the concept words only."""
     concepts_alone: Sequence[Example]
     """The captions with directions on the concept words only."""
     two_parts: Sequence[TwoPartExample]
@@ -107,7 +105,6 @@ def _prepare_source(
             encode_picture(pipeline, side, height=settings.height, width=settings.width).to(device) for side in sides
         ),
         captions=tuple(captions),
-        concepts_alone_fraction=source.concepts_alone_fraction,
         concepts_alone=tuple(_concepts_alone(caption, task) for caption in captions),
         two_parts=tuple(two_parts),
         two_parts_alone=tuple(replace(each, prompt=_concepts_alone(each.prompt, task)) for each in two_parts),

@@ -71,8 +71,6 @@ class SourceTask:
     """The caption itself, then its paraphrases."""
     two_parts: tuple[TwoPartText, ...]
     companions: tuple[CompanionText, ...]
-    concepts_alone_fraction: float
-    """Probability that a step has directions on the concept words only."""
     mirrors: bool
     """Whether the mirrored picture is learnt from, too."""
     concept_ids: tuple[str, ...]
@@ -251,16 +249,9 @@ def _source_task(
         captions=captions,
         two_parts=_two_parts(captions, tokens, reader, isolation_prompts) if recipe.isolation_fraction else (),
         companions=_companions(caption, words, tokens, reader, isolation_prompts) if has_companions else (),
-        concepts_alone_fraction=_concepts_alone_fraction(recipe, named),
         mirrors=recipe.flip and may_mirror(caption, [concept.kind for concept in named]),
         concept_ids=ids,
     )
-
-
-def _concepts_alone_fraction(recipe: LearningRecipe, concepts: Sequence[ConceptRequest]) -> float:
-    if recipe.concepts_alone_fraction is not None:
-        return recipe.concepts_alone_fraction
-    return 0.2 if any(concept.kind in ("pose", "lighting") for concept in concepts) else 0.9
 
 
 def _settings(recipe: LearningRecipe, model: FluxModel) -> RenderSettings:

@@ -73,11 +73,9 @@ class LearningRecipe(BaseModel):
     colours and lights are settled (see docs/LOG.md)."""
     noise_split: float = Field(default=0.8, gt=0, lt=1)
     """Noise level (sigma) that parts high from low."""
-    concepts_alone_fraction: float | None = Field(default=None, ge=0, le=1)
+    concepts_alone_fraction: float = Field(default=0.9, ge=0, le=1)
     """Probability that a step has directions on the concept words only, which are all that is exported; without such
-    steps the caption's other words share in the look, and it fades where they are missing. A pose or a light must not
-    take over the look of the figure that shows it, so there the other words are to share: None is 0.2 where a concept
-    is one of these, and 0.9 otherwise. Not in the paper."""
+    steps the caption's other words share in the look, and it fades where they are missing. Not in the paper."""
     isolation_fraction: float = Field(default=0.8, ge=0, le=1)
     """Probability that a step has the concept isolation loss (paper: 0.5); 0 needs no isolation pictures."""
     companion_share: float = Field(default=0.4, ge=0, le=1)

@@ -159,14 +159,6 @@ def test_what_is_named_in_the_phrases_of_place_and_light_has_no_companion():
     assert not _task(concepts=[FOX, HAT]).sources[0].companions
 
 
-def test_the_other_words_share_more_in_a_pose_or_a_light_unless_the_recipe_says_otherwise():
-    moonlight = ConceptRequest(id="night", word="snow", kind="lighting")
-    assert _task().sources[0].concepts_alone_fraction == 0.9
-    assert _task(concepts=[FOX, moonlight]).sources[0].concepts_alone_fraction == 0.2
-    told = RECIPE.model_copy(update={"concepts_alone_fraction": 0.5})
-    assert _task(concepts=[moonlight], recipe=told).sources[0].concepts_alone_fraction == 0.5
-
-
 @pytest.mark.parametrize("share", ["isolation_fraction", "companion_share"])
 def test_without_its_share_of_steps_there_is_no_companion(share: str):
     assert _task().sources[0].companions
