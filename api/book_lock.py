@@ -213,7 +213,7 @@ def check_model(lock: BookLock, model: LockedModel) -> tuple[str, ...]:
     if was.numbers is None or model.numbers is None or was.numbers == model.numbers:
         return ()
     first, now = was.numbers.summary(), model.numbers.summary()
-    return (f"Drawn in {first} first and in {now} now, as there is no room or no package for that: pictures differ.",)
+    return (f"Drawn in {first} first and in {now} now, as no plan for this machine has the former: pictures differ.",)
 
 
 def check_lock(lock: BookLock, *, bank: ConceptBank, model: LockedModel) -> tuple[str, ...]:
