@@ -46,7 +46,7 @@ class LockedModel(_Frozen):
     revision: str | None = None
     """Of a model on the hub, where one was asked for."""
     numbers: Numbers | None = None
-    """What it computed with when drawing began; None in locks of before 2026-11-26. Where memory runs out in the middle
+    """What it computed with when drawing began; None in locks of earlier versions. Where memory runs out in the middle
     of a book, later pictures may be of others, of which only messages tell."""
 
 
