@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from benchmarks.concepts.cases import TASKS, BenchSource, Case, Task, make_cases, make_sources
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.methods.prompt import IN_WORDS
-from benchmarks.concepts.protocol import FULL_EFFORT, QUICK_EFFORT, Effort, Workbench
+from benchmarks.concepts.protocol import EFFORTS, FULL_EFFORT, QUICK_EFFORT, Effort, Workbench
 from benchmarks.concepts.run import Drawn, Runner, Tell
 from benchmarks.concepts.scores import judge_accuracy, reads_true, score
 from benchmarks.concepts.summary import Row, as_json, as_markdown, leakage_by_kind, summarise
@@ -136,9 +136,16 @@ class Results:
         return json.loads(json.dumps(document))
 
 
-def read_rates() -> dict[str, dict[str, float]]:
-    """By what methods learn alone, the CP·PF that each learning rate reached in the search."""
+def read_rates() -> dict[str, dict[str, dict[str, float]]]:
+    """By effort and by what methods learn alone, the CP·PF that each learning rate reached in the search."""
     return json.loads(RATES_PATH.read_text(encoding="utf-8"))
+
+
+def best_rates(effort: Effort) -> dict[str, float]:
+    """The rate found for each method at an effort; which is best depends on how long it learns."""
+    found = read_rates()
+    reached = next((found[name] for name, each in EFFORTS.items() if each == effort and name in found), {})
+    return {name: float(max(each, key=each.__getitem__)) for name, each in reached.items()}
 
 
 def make_plan_cases(plan: Plan, probe: Probe) -> tuple[Case, ...]:
@@ -157,8 +164,7 @@ def run_benchmark(plan: Plan, *, model: FluxModel, folder: Path, tell: Tell = lo
     """Run what a plan asks for; what `folder` keeps of an earlier run is not done again."""
     probe = load_probe()
     cases = make_plan_cases(plan, probe)
-    reached = read_rates()
-    searched = {name: float(max(each, key=each.__getitem__)) for name, each in reached.items()}
+    searched = best_rates(plan.effort)
     runner = Runner(
         bench=Workbench(model=model, effort=plan.effort, cache_dir=folder, seed=plan.seed),
         probe=probe,

@@ -5,7 +5,7 @@ learnt has no word of its own: a character's caption leaves out its colour, and 
 adjectives that mean nothing to the model. A case is known as a scene, so the truth of each picture is known too.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -84,6 +84,10 @@ class Case:
         return next(source for source in self.sources if concept in source.concepts)
 
 
+_Chosen = tuple[tuple[BenchSource, ...], tuple[BenchConcept, ...]]
+"""A case's pictures, and the concepts that it takes from them."""
+
+
 def make_sources(count: int, *, multi: bool, seed: int, accept: Accept = accept_all) -> tuple[BenchSource, ...]:
     """Source pictures with one concept each, or with several, of kinds in turn; equal arguments give equal ones."""
     kinds = MULTI if multi else SINGLE
@@ -95,20 +99,23 @@ def make_sources(count: int, *, multi: bool, seed: int, accept: Accept = accept_
 def make_cases(
     single: Sequence[BenchSource], multi: Sequence[BenchSource], *, seed: int, tasks: Sequence[Task] = TASKS
 ) -> tuple[Case, ...]:
-    """The cases of each task: as many as there are pictures for composition and decomposition, and half as many pairs.
+    """The cases of each task: about as many as there are pictures.
 
     Composition takes a concept from each of two pictures that show one, decomposition both concepts of one picture,
-    the full task one concept from each of two pictures that show several. More pictures add cases to those of fewer.
+    the full task one concept from each of two pictures that show several. Each picture is in two pairs, because
+    learning one costs far more than drawing a case. More pictures add cases, and keep nearly all of those of fewer.
     """
     cases: list[Case] = []
     for number, task in enumerate(TASKS):
         if task == "decomposition":
-            chosen = [((source,), source.concepts) for source in multi]
+            rounds: list[list[_Chosen]] = [[((source,), source.concepts) for source in multi]]
         else:
-            chosen = _pairs(single if task == "composition" else multi)
-        for i, (sources, concepts) in enumerate(chosen if task in tasks else ()):
-            rng = np.random.default_rng((seed, 42, number, i))
-            cases.append(_case(f"{task}{i:02}", task, sources, concepts, rng))
+            rounds = _rounds_of_pairs(single if task == "composition" else multi)
+        for turn, chosen in enumerate(rounds if task in tasks else ()):
+            for i, (sources, concepts) in enumerate(chosen):
+                rng = np.random.default_rng((seed, 42 + turn, number, i))
+                name = f"{task}{i:02}{'' if turn == 0 else 'b'}"
+                cases.append(_case(name, task, sources, concepts, rng))
     return tuple(cases)
 
 
@@ -126,23 +133,35 @@ def _described(character: Character) -> str:
     return f"{'an' if words[0][0] in 'aeiou' else 'a'} {' '.join(words)}{wearing} {character.pose}"
 
 
-def _pairs(
-    sources: Sequence[BenchSource],
-) -> list[tuple[tuple[BenchSource, ...], tuple[BenchConcept, ...]]]:
+def _rounds_of_pairs(sources: Sequence[BenchSource]) -> list[list[_Chosen]]:
+    """Two ways to pair pictures, which share no pair."""
+    first = _pairs(sources)
+    return [first, _pairs(sources, made={frozenset(each.name for each in pair) for pair, _ in first})]
+
+
+def _pairs(sources: Sequence[BenchSource], *, made: Collection[frozenset[str]] = ()) -> list[_Chosen]:
     """Each picture with the next one that has a concept of another word; each picture in one pair where possible.
 
-    No caption of a pair says the word of a concept that is the other picture's, or it would name that one too.
+    No caption of a pair says the word of a concept that is the other picture's, or it would name that one too. Pairs
+    that are `made` already, by the names of both, are not made again.
     """
     left, pairs = list(sources), []
     while len(left) > 1:
         first = left.pop(0)
-        for second in (other for other in left if not (_names_of(first, other) or _names_of(other, first))):
-            both = next(((a, b) for a in first.concepts for b in reversed(second.concepts) if _go_together(a, b)), None)
-            if both is not None:
+        for second in left:
+            concepts = _from_both(first, second)
+            if concepts is not None and frozenset((first.name, second.name)) not in made:
                 left.remove(second)
-                pairs.append(((first, second), both))
+                pairs.append(((first, second), concepts))
                 break
     return pairs
+
+
+def _from_both(first: BenchSource, second: BenchSource) -> tuple[BenchConcept, BenchConcept] | None:
+    """A concept of each that a picture can show together; None where there are none."""
+    if _names_of(first, second) or _names_of(second, first):
+        return None
+    return next(((a, b) for a in first.concepts for b in reversed(second.concepts) if _go_together(a, b)), None)
 
 
 def _names_of(source: BenchSource, other: BenchSource) -> bool:

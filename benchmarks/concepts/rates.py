@@ -2,9 +2,10 @@
 
     python -m benchmarks.concepts.rates --methods m,text_embedding
 
-Every candidate learns the same few pictures, which are none of the benchmark's, with the quick effort. What each rate
-reached is written to `rates.json`, and the benchmark takes the one with the highest CP·PF. Methods that learn the same
-alone share one rate. What is learnt and drawn is kept, as in the benchmark.
+Every candidate learns the same few pictures, which are none of the benchmark's, as long as methods learn there, or
+with `--quick` as long as there. What each rate reached is written to `rates.json`, and the benchmark takes the one with
+the highest CP·PF at its effort. Methods that learn the same alone share one rate. What is learnt and drawn is kept, as
+in the benchmark.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import numpy as np
 from benchmarks.concepts.benchmark import RATES_PATH, Plan, make_plan_cases, read_rates
 from benchmarks.concepts.cases import Case
 from benchmarks.concepts.methods import METHODS
-from benchmarks.concepts.protocol import QUICK_EFFORT, Method, Workbench
+from benchmarks.concepts.protocol import EFFORTS, Effort, Method, Workbench
 from benchmarks.concepts.run import Runner
 from generator.loading import FluxModel, load_model
 from pocket.probe import Probe, load_probe
@@ -26,9 +27,11 @@ TUNING_SEED = 777
 SEEDS = (1, 2, 3)
 
 
-def search(method: Method, cases: Sequence[Case], *, model: FluxModel, probe: Probe, folder: Path) -> dict[str, float]:
+def search(
+    method: Method, cases: Sequence[Case], *, model: FluxModel, effort: Effort, probe: Probe, folder: Path
+) -> dict[str, float]:
     """CP·PF of each of a method's learning rates, by the rate as text."""
-    bench = Workbench(model=model, effort=QUICK_EFFORT, cache_dir=folder, seed=TUNING_SEED)
+    bench = Workbench(model=model, effort=effort, cache_dir=folder, seed=TUNING_SEED)
     reached: dict[str, float] = {}
     for rate in method.rates:
         runner = Runner(bench=bench, probe=probe, folder=folder, rates={method.alone: rate}, seeds=SEEDS)
@@ -42,17 +45,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.concepts.rates", description=__doc__.splitlines()[0])
     searched = [name for name, method in METHODS.items() if method.rates and method.alone == name]
     parser.add_argument("--methods", default=",".join(searched), metavar="NAME,NAME")
+    parser.add_argument("--quick", action="store_true", help="for the short runs of `--quick`")
     parser.add_argument("--pictures", type=int, default=2, metavar="N", help="pictures with two concepts to learn")
     parser.add_argument("--cache", type=Path, default=Path("out/bench-concepts"), metavar="DIR")
     options = parser.parse_args(argv)
     model, probe = load_model(), load_probe()
     plan = Plan(num_sources=options.pictures, seed=TUNING_SEED, tasks=("decomposition",))
     cases = make_plan_cases(plan, probe)
+    effort = "quick" if options.quick else "full"
     for name in options.methods.split(","):
-        reached = search(METHODS[name], cases, model=model, probe=probe, folder=options.cache)
+        reached = search(METHODS[name], cases, model=model, effort=EFFORTS[effort], probe=probe, folder=options.cache)
         print(name, reached, flush=True)
-        found = read_rates() | {name: reached}
-        RATES_PATH.write_text(json.dumps(dict(sorted(found.items())), indent=2) + "\n", encoding="utf-8")
+        found = read_rates()
+        found[effort] = dict(sorted((found.get(effort, {}) | {name: reached}).items()))
+        RATES_PATH.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

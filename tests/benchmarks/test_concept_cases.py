@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.concepts.cases import LIGHT_WORD, MATERIAL_WORD, POSE_WORD, TASKS, Case, make_cases, make_sources
+from benchmarks.concepts.cases import LIGHT_WORD, MATERIAL_WORD, POSE_WORD, TASKS, Case, Task, make_cases, make_sources
 from concepts.binding import find_word
 from pocket.world import captions, schema
 
@@ -50,11 +50,22 @@ def test_a_caption_names_each_concept_once_and_never_what_it_looks_like(source) 
 
 
 def test_each_task_takes_its_concepts_from_the_pictures_that_it_should() -> None:
-    assert {len(of_task(task)) for task in TASKS} <= {10, 20}
+    assert {len(of_task(task)) for task in TASKS} == {20}
     for case in CASES:
         assert len(case.concepts) == 2
         assert len(case.sources) == (1 if case.task == "decomposition" else 2)
         assert {len(source.concepts) for source in case.sources} == {1 if case.task == "composition" else 2}
+
+
+@pytest.mark.parametrize("task", ["composition", "full"])
+def test_each_picture_meets_two_others(task: Task) -> None:
+    pairs = [frozenset(source.name for source in case.sources) for case in of_task(task)]
+    assert len(set(pairs)) == len(pairs)
+    assert set(Counter(name for pair in pairs for name in pair).values()) == {2}
+
+
+def test_more_pictures_keep_the_cases_of_fewer() -> None:
+    assert set(make_cases(SINGLE[:8], MULTI[:8], seed=3)) <= set(CASES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
