@@ -40,7 +40,7 @@ from generator.flow import encode_picture, encode_text, frozen
 from generator.isolation import load_isolation_latents
 from generator.learning import learning_step
 from generator.learning_loss import Example, Learner, TwoPartExample, keep_rows, lay_out
-from generator.learning_material import Material, SourceMaterial, middle_half
+from generator.learning_material import Material, SourceMaterial, middle_half, weigh_places, weights_of_sides
 from generator.learning_state import LearningState
 from generator.learning_task import LearningTask, PlacedText, plan_learning
 from generator.loading import FluxModel, load_model
@@ -109,10 +109,12 @@ class NaiveKitchen:
             for text in source.companions
         ]
         sides = [self.picture, ImageOps.mirror(self.picture)] if source.mirrors else [self.picture]
+        weights = weigh_places(self.model, self.task, source, captions[0](), self.encode(self.picture))
         return Material(
             sources=(
                 SourceMaterial(
                     latents=MadeAnew([partial(self.encode, side) for side in sides]),
+                    weights=weights_of_sides(weights, len(sides)),
                     captions=MadeAnew(captions),
                     concepts_alone=MadeAnew([partial(each, alone=True) for each in captions]),
                     two_parts=MadeAnew(two_parts),

@@ -1,5 +1,7 @@
 """The losses of learning against independent computations, on a tiny random transformer."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel
@@ -77,6 +79,35 @@ def test_flow_loss_without_directions_is_that_of_the_model_alone(example: Exampl
         "shared": (NUM_ROWS, DIM),
         "per_block": (NUM_ROWS, NUM_BLOCKS, DIM),
     }
+
+
+def test_flow_matching_weighs_the_places_of_the_picture(example: Example):
+    transformer, tables = tiny_transformer(), _tables(0.0)
+    plain, right = _batch(6), torch.zeros(1, 1, 4, 6)
+    right[..., 2:] = 1
+    velocity = _unpacked(predict_velocity(transformer, plain.noisy_latents(), plain.sigmas, example.encoding), 6)
+    towards = plain.noise - plain.latents
+    expected = mse_loss(velocity[..., 2:], towards[..., 2:]).item()
+    assert expected != pytest.approx(mse_loss(velocity, towards).item(), rel=1e-3)
+    learner = _learner(transformer)
+    assert flow_loss(learner, example, replace(plain, weights=right), tables).loss == pytest.approx(expected, rel=1e-4)
+    even = flow_loss(learner, example, replace(plain, weights=torch.full((1, 1, 4, 6), 0.3)), tables)
+    assert even.loss == pytest.approx(flow_loss(learner, example, plain, tables).loss, rel=1e-4)
+
+
+@pytest.mark.parametrize("source_is_left", [True, False])
+def test_beside_another_picture_only_the_sources_part_is_weighed(example: Example, source_is_left: bool):
+    learner, batch, tables = _learner(tiny_transformer()), _batch(12), _tables(0.1)
+    both = TwoPartExample(example, _noise(1, 1, 4, 6, seed=3), source_is_left=source_is_left)
+    weights = torch.zeros(1, 1, 4, 6)
+    weights[..., :2] = 1
+    weighed = replace(batch, weights=weights)
+    without = [isolation_loss(learner, both, each, tables) for each in (batch, weighed)]
+    assert without[0].loss == without[1].loss
+    assert torch.equal(without[0].gradients["shared"], without[1].gradients["shared"])
+    of_source = [isolation_loss(learner, both, each, tables, source_weight=1.0) for each in (batch, weighed)]
+    assert of_source[0].loss == of_source[1].loss == without[0].loss
+    assert not torch.allclose(of_source[0].gradients["shared"], of_source[1].gradients["shared"], rtol=0.01)
 
 
 def test_flow_loss_falls_along_its_gradient(example: Example):
