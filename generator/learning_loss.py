@@ -116,9 +116,10 @@ def isolation_loss(
 ) -> LossWithGradients:
     """How much the directions on the source's words change the velocity of the other picture, mean square.
 
-    `batch` holds the source picture's latents and noise for both pictures, `(B, C, h, 2·w)`. The gradients, but not the
-    loss, are also those of `source_weight` times flow matching on the source's part: there the concepts are named
-    beside somebody else, as they will be in stories. The paper leaves open whether its loss has that term.
+    `batch` holds the source picture's latents and weights, and noise for both pictures, `(B, C, h, 2·w)`. The
+    gradients, but not the loss, are also those of `source_weight` times flow matching on the source's part: there the
+    concepts are named beside somebody else, as they will be in stories. The paper leaves open whether its loss has
+    that term.
     Source: TokenVerse (arXiv:2501.12224), concept isolation loss.
     """
     sides = [batch.latents, example.other_latents]

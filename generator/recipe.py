@@ -129,7 +129,7 @@ class LearningProgress:
     num_steps: int
     """Steps of both stages together."""
     loss: float
-    """Flow-matching loss of this step, without isolation."""
+    """Flow-matching loss of this step, without isolation; places are weighed as the recipe says."""
     isolation_loss: float | None
     """Concept isolation loss of this step, unweighted; None on a step without it."""
     seconds_left: float

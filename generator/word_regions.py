@@ -16,8 +16,8 @@ from concepts.schema import ConceptKind
 from generator.attention import recorded_attention
 from generator.flow import TextEncoding, add_noise, predict_velocity
 
-WHOLE_PICTURE_KINDS: frozenset[ConceptKind] = frozenset({"place", "lighting", "style", "pose"})
-"""What shows everywhere, or, as a pose does, where the model does not look for its word."""
+EVENLY_LEARNT_KINDS: frozenset[ConceptKind] = frozenset({"place", "lighting", "style", "pose"})
+"""Concepts that show everywhere, or, as a pose does in limbs, where the model does not look for their words."""
 SEEN_AT_SIGMAS = (0.4, 0.6, 0.8)
 """Noise levels at which the model looks at the picture."""
 _LOOKS = 4
@@ -35,7 +35,7 @@ def find_word_regions(
     """How much the model looks for each word at each place of a picture, from 0 to 1 at the most.
 
     Args:
-        transformer: With nothing attached.
+        transformer: With nothing attached, its blocks not compiled.
         latents: The picture's, `(1, C, h, w)`.
         encoding: Of a text that says what the picture shows.
         words: By any name, the positions of a word's tokens.
@@ -46,15 +46,18 @@ def find_word_regions(
         token. Ones where attention is the same everywhere.
     """
     generator = torch.Generator().manual_seed(_SEED)
-    found: list[Tensor] = []
-    for level in SEEN_AT_SIGMAS:
-        noise = torch.randn(_LOOKS, *latents.shape[1:], generator=generator).to(latents.device)
-        sigmas = torch.full((_LOOKS,), level, device=latents.device)
-        with recorded_attention(transformer) as maps:
-            predict_velocity(transformer, add_noise(latents, noise, sigmas), sigmas, encoding)
-        found.append(torch.stack([attention.float().mean(0) for attention in maps]).mean(0))
-    attention = torch.stack(found).mean(0)
-    return {name: _as_region(attention[:, list(tokens)].sum(1), latents) for name, tokens in words.items()}
+    positions = [position for tokens in words.values() for position in tokens]
+    with recorded_attention(transformer, tokens=positions) as maps:
+        for level in SEEN_AT_SIGMAS:
+            for noise in torch.randn(_LOOKS, *latents.shape[1:], generator=generator).to(latents.device).split(1):
+                sigmas = torch.tensor([level], device=latents.device)
+                predict_velocity(transformer, add_noise(latents, noise, sigmas), sigmas, encoding)
+    of_words = (
+        torch.stack([attention[0].float() for attention in maps])
+        .mean(0)
+        .split([len(tokens) for tokens in words.values()], dim=1)
+    )
+    return {name: _as_region(each.sum(1), latents) for name, each in zip(words, of_words, strict=True)}
 
 
 def _as_region(attention: Tensor, latents: Tensor) -> Tensor:

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 FOLDER = Path(__file__).parent
 RATES_PATH = FOLDER / "rates.json"
 RESULT_STEM = "concepts"
+Rates = dict[str, dict[str, dict[str, float]]]
+"""By effort and by what methods learn alone, the CP·PF that each learning rate reached in the search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,14 +138,13 @@ class Results:
         return json.loads(json.dumps(document))
 
 
-def read_rates() -> dict[str, dict[str, dict[str, float]]]:
-    """By effort and by what methods learn alone, the CP·PF that each learning rate reached in the search."""
+def read_rates() -> Rates:
+    """What was found in all searches."""
     return json.loads(RATES_PATH.read_text(encoding="utf-8"))
 
 
-def best_rates(effort: Effort) -> dict[str, float]:
+def best_rates(found: Rates, effort: Effort) -> dict[str, float]:
     """The rate found for each method at an effort; which is best depends on how long it learns."""
-    found = read_rates()
     reached = next((found[name] for name, each in EFFORTS.items() if each == effort and name in found), {})
     return {name: float(max(each, key=each.__getitem__)) for name, each in reached.items()}
 
@@ -164,7 +165,7 @@ def run_benchmark(plan: Plan, *, model: FluxModel, folder: Path, tell: Tell = lo
     """Run what a plan asks for; what `folder` keeps of an earlier run is not done again."""
     probe = load_probe()
     cases = make_plan_cases(plan, probe)
-    searched = best_rates(plan.effort)
+    searched = best_rates(read_rates(), plan.effort)
     runner = Runner(
         bench=Workbench(model=model, effort=plan.effort, cache_dir=folder, seed=plan.seed),
         probe=probe,

@@ -103,7 +103,8 @@ def make_cases(
 
     Composition takes a concept from each of two pictures that show one, decomposition both concepts of one picture,
     the full task one concept from each of two pictures that show several. Each picture is in two pairs, because
-    learning one costs far more than drawing a case. More pictures add cases, and keep nearly all of those of fewer.
+    learning one costs far more than drawing a case; joint methods learn each pair. More pictures add cases, and keep
+    nearly all of those of fewer.
     """
     cases: list[Case] = []
     for number, task in enumerate(TASKS):

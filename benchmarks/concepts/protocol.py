@@ -37,6 +37,7 @@ class Effort:
 FULL_EFFORT = Effort()
 QUICK_EFFORT = Effort(steps=80, batch_size=2, pairs_batch_size=1)
 EFFORTS = {"full": FULL_EFFORT, "quick": QUICK_EFFORT}
+"""By the names that `rates.json` has."""
 
 
 @dataclass(frozen=True, kw_only=True)

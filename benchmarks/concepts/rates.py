@@ -2,10 +2,10 @@
 
     python -m benchmarks.concepts.rates --methods m,text_embedding
 
-Every candidate learns the same few pictures, which are none of the benchmark's, as long as methods learn there, or
-with `--quick` as long as there. What each rate reached is written to `rates.json`, and the benchmark takes the one with
-the highest CP·PF at its effort. Methods that learn the same alone share one rate. What is learnt and drawn is kept, as
-in the benchmark.
+Every candidate learns the same few pictures, which are none of the benchmark's, for as many steps as in the benchmark,
+or with `--quick` as in its `--quick`. What each rate reached is written to `rates.json`, and the benchmark takes the
+one with the highest CP·PF at its effort. Methods that learn the same alone share one rate. What is learnt and drawn is
+kept, as in the benchmark.
 """
 
 import argparse

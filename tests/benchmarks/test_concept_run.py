@@ -12,10 +12,10 @@ from pydantic import JsonValue
 
 from api import exit_codes
 from api.cli import main
-from benchmarks.concepts.benchmark import Plan, make_plan_cases
+from benchmarks.concepts.benchmark import Plan, best_rates, make_plan_cases
 from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.methods import METHODS
-from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
+from benchmarks.concepts.protocol import FULL_EFFORT, QUICK_EFFORT, Effort, Learnt, Workbench, draw_prompt
 from benchmarks.concepts.run import Drawn, Runner
 from benchmarks.concepts.scores import Score
 from benchmarks.concepts.summary import as_json, as_markdown, leakage_by_kind, summarise
@@ -209,3 +209,10 @@ def test_what_the_benchmark_does_not_have_is_refused(
 ) -> None:
     assert main(["bench", "concepts", *words]) == exit_codes.USAGE
     assert message in capsys.readouterr().err
+
+
+def test_a_rate_is_the_best_of_its_effort() -> None:
+    found = {"full": {"m": {"0.1": 0.2, "0.03": 0.4}}, "quick": {"m": {"0.1": 0.3, "0.03": 0.2}}}
+    assert best_rates(found, FULL_EFFORT) == {"m": 0.03}
+    assert best_rates(found, QUICK_EFFORT) == {"m": 0.1}
+    assert best_rates(found, TINY_EFFORT) == {}
