@@ -17,7 +17,7 @@ from generator.isolation import load_isolation_latents
 from generator.learning_loss import Example, TwoPartExample, keep_rows
 from generator.learning_task import LearningTask, PlacedText, SourceTask
 from generator.loading import FluxModel
-from generator.word_regions import EVENLY_LEARNT_KINDS, find_word_regions
+from generator.word_regions import LOCAL_KINDS, find_word_regions
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,11 @@ def weigh_places(
     """What each place of a picture `(1, C, h, w)` counts when one of its concepts is learnt, `(1, 1, h, w)` for each.
 
     One where the model looks most for the concept's word, the recipe's `elsewhere_weight` where it does not look at
-    all; None for `EVENLY_LEARNT_KINDS`, and for all where that weight is 1.
+    all; None for other than `LOCAL_KINDS`, and for all where that weight is 1.
     """
     elsewhere = task.recipe.elsewhere_weight
     kinds = {concept.id: concept.kind for concept in task.concepts}
-    local = [name for name in source.concept_ids if kinds[name] not in EVENLY_LEARNT_KINDS]
+    local = [name for name in source.concept_ids if kinds[name] in LOCAL_KINDS]
     if elsewhere == 1 or not local:
         return (None,) * len(source.concept_ids)
     words = {name: keep_rows(caption.placement, frozenset(task.rows[name])).positions for name in local}

@@ -77,10 +77,9 @@ class LearningRecipe(BaseModel):
     """Probability that a step has directions on the concept words only, which are all that is exported; without such
     steps the caption's other words share in the look, and it fades where they are missing. Not in the paper."""
     elsewhere_weight: float = Field(default=0.1, ge=0, le=1)
-    """In such a step flow matching weighs places by how much the model looks there for the word of one of the concepts:
-    1 where it looks most, this where it does not look at all; for poses, lights, places and styles all places count
-    the same. 1 is even weight for all kinds. Not in the paper; without it small things, such as a scarf, are hardly
-    learnt (see docs/LOG.md)."""
+    """In such a step one of the concepts is chosen, and where it is clothing or an object, flow matching weighs places
+    by how much the model looks there for its word: 1 where it looks most, this where it does not look at all. 1 is even
+    weight for all kinds. Not in the paper; without it a scarf is hardly learnt (see docs/LOG.md)."""
     isolation_fraction: float = Field(default=0.8, ge=0, le=1)
     """Probability that a step has the concept isolation loss (paper: 0.5); 0 needs no isolation pictures."""
     companion_share: float = Field(default=0.4, ge=0, le=1)

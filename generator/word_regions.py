@@ -16,8 +16,9 @@ from concepts.schema import ConceptKind
 from generator.attention import recorded_attention
 from generator.flow import TextEncoding, add_noise, predict_velocity
 
-EVENLY_LEARNT_KINDS: frozenset[ConceptKind] = frozenset({"place", "lighting", "style", "pose"})
-"""Concepts that show everywhere, or, as a pose does in limbs, where the model does not look for their words."""
+LOCAL_KINDS: frozenset[ConceptKind] = frozenset({"clothing", "object"})
+"""Concepts that fill a small place of their pictures. Characters learnt from their places alone fade beside others, and
+for poses the model does not look in limbs (see docs/LOG.md)."""
 SEEN_AT_SIGMAS = (0.4, 0.6, 0.8)
 """Noise levels at which the model looks at the picture."""
 _LOOKS = 4

@@ -65,7 +65,7 @@ def test_concepts_alone_leave_the_other_words_out(model: FluxModel, fraction: fl
     assert (difference > 1e-5) == others_learn, difference
 
 
-@pytest.mark.parametrize(("kind", "is_local"), [("character", True), ("pose", False)])
+@pytest.mark.parametrize(("kind", "is_local"), [("clothing", True), ("character", False)])
 def test_what_is_in_one_place_is_learnt_from_there(model: FluxModel, kind: ConceptKind, is_local: bool):
     concept = ConceptRequest(id="it", word="fox", kind=kind)
     even, weighed = (

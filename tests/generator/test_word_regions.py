@@ -62,24 +62,24 @@ def test_pocket_looks_for_a_word_where_the_thing_is(
     assert inside > 3 * outside, (inside, outside)
 
 
-def test_what_is_in_one_place_counts_there_and_a_pose_everywhere() -> None:
+def test_an_object_counts_where_the_model_looks_for_it_and_a_character_everywhere() -> None:
     model, picture = tiny_model(), Image.fromarray(np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3))
     concepts = [
         ConceptRequest(id="rusty", word="fox", kind="character"),
-        ConceptRequest(id="hi", word="waving", kind="pose"),
+        ConceptRequest(id="brolly", word="umbrella", kind="object"),
     ]
-    sources = [SourcePicture(picture=picture, caption="a fox waving")]
+    sources = [SourcePicture(picture=picture, caption="a fox under the umbrella")]
     recipe = LearningRecipe(height=32, width=32, max_sequence_length=20, isolation_fraction=0, elsewhere_weight=0.25)
     task = plan_learning(model, sources, concepts, recipe=recipe, isolation_prompts=())
     ((source,), (planned,)) = Material.prepare(model, task, [picture], (), cache_dir=None).sources, task.sources
     of_concept = dict(zip(planned.concept_ids, source.weights[0], strict=True))
-    fox = of_concept["rusty"]
-    assert of_concept["hi"] is None
-    assert fox is not None
-    (token,) = keep_rows(source.captions[0].placement, frozenset(task.rows["rusty"])).positions
+    umbrella = of_concept["brolly"]
+    assert of_concept["rusty"] is None
+    assert umbrella is not None
+    tokens = keep_rows(source.captions[0].placement, frozenset(task.rows["brolly"])).positions
     transformer, encoding = model.pipeline.transformer, source.captions[0].encoding
-    region = find_word_regions(transformer, source.latents[0], encoding, {"fox": [token]})["fox"]
-    torch.testing.assert_close(fox, 0.25 + 0.75 * region)
+    region = find_word_regions(transformer, source.latents[0], encoding, {"it": tokens})["it"]
+    torch.testing.assert_close(umbrella, 0.25 + 0.75 * region)
 
 
 def test_a_mirrored_picture_has_mirrored_weights() -> None:
