@@ -197,8 +197,7 @@ def test_each_stage_learns_at_its_share_of_high_noise():
         lambda _, __, kwargs: sigmas.extend(kwargs["timestep"].tolist()), with_kwargs=True
     )
     shares = {"stage1_high_noise_share": 1.0, "stage2_high_noise_share": 0.0}
-    even = {"isolation_fraction": 0.0, "elsewhere_weight": 1.0}
-    recipe = RECIPE.model_copy(update={**shares, **even, "noise_split": 0.8})
+    recipe = RECIPE.model_copy(update={**shares, "isolation_fraction": 0.0, "noise_split": 0.8})
     learn(model, recipe=recipe)
     stage1, stage2 = sigmas[:8], sigmas[8:16]
     assert all(0.8 <= sigma <= 1 for sigma in stage1), stage1

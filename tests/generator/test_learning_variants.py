@@ -95,7 +95,7 @@ def test_joint_learning_sees_both_pictures_side_by_side(model: FluxModel) -> Non
     hook = model.pipeline.transformer.register_forward_pre_hook(
         lambda _, __, kwargs: widths.append(kwargs["hidden_states"].shape[1]), with_kwargs=True
     )
-    recipe = JOINT.model_copy(update={"isolation_fraction": 0, "elsewhere_weight": 1})
+    recipe = JOINT.model_copy(update={"isolation_fraction": 0})
     learnt = learn(model, recipe=recipe, caption="a fox waves", concepts=[FOX, HAT], more_sources=[OF_HAT])
     hook.remove()
     num_sources, sigmas, kinds = 2, 4, 3

@@ -105,7 +105,7 @@ def _no_flips(recipe: LearningRecipe) -> LearningRecipe:
     return recipe.model_copy(update={"flip": False})
 
 
-_PAPER = "TokenVerse (arXiv:2501.12224), with Fableverse's weights for places and its shares of steps"
+_PAPER = "TokenVerse (arXiv:2501.12224)"
 TOKENVERSE = (
     TokenVerse(
         name="m_plus", alone="m_plus", title="M+, shared by blocks", source=f"{_PAPER}, Fig. 10b.", switch=_shared
