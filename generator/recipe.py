@@ -79,7 +79,7 @@ class LearningRecipe(BaseModel):
     elsewhere_weight: float = Field(default=1.0, ge=0, le=1)
     """Below 1, one of the concepts is chosen in such a step, and where it is clothing or an object, flow matching
     weighs places by how much the model looks for its word there: 1 where it looks most, this where it does not look at
-    all. With 0.1 twice as much of clothes is kept, but less of the figure that wears them (see docs/LOG.md). Not in the
+    all. With 0.1 more of clothes is kept, but less of the figure that wears them (see docs/LOG.md). Not in the
     paper."""
     isolation_fraction: float = Field(default=0.8, ge=0, le=1)
     """Probability that a step has the concept isolation loss (paper: 0.5); 0 needs no isolation pictures."""
