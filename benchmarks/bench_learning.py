@@ -2,13 +2,13 @@
 
     python -m benchmarks.bench_learning
 
-The naive loops have the same losses, steps, rates and random choices as `learn_concepts`, and find the places of words
-once, as it does. But they make all else that a step needs anew: the picture goes through the autoencoder and the
-prompts through the text encoders in each step, and all text tokens have a modulation of their own in each block, in the
-model's float32. One loop encodes the picture of the isolation loss from a file in each step, the other has the model
-draw it. Each picture is learnt whole by all loops, a few steps of each in turns, so that whatever else the machine does
-falls on all; then its case is drawn and scored as in `fableverse bench concepts`. Seconds are those of the processor.
-Prints an environment card and a table; the last line is JSON.
+The naive loops have the same losses, steps, rates and random choices as `learn_concepts`. But they make all that a step
+needs anew: the picture goes through the autoencoder and the prompts through the text encoders in each step, and all
+text tokens have a modulation of their own in each block, in the model's float32. One loop encodes the picture of the
+isolation loss from a file in each step, the other has the model draw it. Each picture is learnt whole by all loops, a
+few steps of each in turns, so that whatever else the machine does falls on all; then its case is drawn and scored as in
+`fableverse bench concepts`. Seconds are those of the processor. Prints an environment card and a table; the last line
+is JSON.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from generator.flow import encode_picture, encode_text, frozen
 from generator.isolation import load_isolation_latents
 from generator.learning import learning_step
 from generator.learning_loss import Example, Learner, TwoPartExample, keep_rows, lay_out
-from generator.learning_material import Material, SourceMaterial, middle_half, weigh_places, weights_of_sides
+from generator.learning_material import Material, SourceMaterial, middle_half
 from generator.learning_state import LearningState
 from generator.learning_task import LearningTask, PlacedText, plan_learning
 from generator.loading import FluxModel, load_model
@@ -97,7 +97,7 @@ class NaiveKitchen:
     """Has the other pictures in files, whose pixels are encoded in each step; None has the model draw them anew."""
 
     def material(self, isolation_prompts: Sequence[str]) -> Material:
-        """Nothing but recipes, the files of the other pictures, and what places count."""
+        """Nothing but recipes, and the files of the other pictures."""
         (source,) = self.task.sources
         general = self._others(isolation_prompts)
         prompts = tuple(dict.fromkeys(text.picture_prompt for text in source.companions))
@@ -109,12 +109,10 @@ class NaiveKitchen:
             for text in source.companions
         ]
         sides = [self.picture, ImageOps.mirror(self.picture)] if source.mirrors else [self.picture]
-        weights = weigh_places(self.model, self.task, source, captions[0](), self.encode(self.picture))
         return Material(
             sources=(
                 SourceMaterial(
                     latents=MadeAnew([partial(self.encode, side) for side in sides]),
-                    weights=weights_of_sides(weights, len(sides)),
                     captions=MadeAnew(captions),
                     concepts_alone=MadeAnew([partial(each, alone=True) for each in captions]),
                     two_parts=MadeAnew(two_parts),

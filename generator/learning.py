@@ -13,7 +13,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -248,22 +248,18 @@ def learning_step(
         gradients = flow.gradients
     else:
         source = draw.choose(material.sources)
-        side = draw.choose(range(len(source.latents)))
-        latents, weights = source.latents[side], None
+        latents = draw.choose(source.latents)
         captions, two_parts, companions = source.captions, source.two_parts, source.companions
         if draw.happens(recipe.concepts_alone_fraction):
             captions, two_parts, companions = source.concepts_alone, source.two_parts_alone, source.companions_alone
-            weights = draw.choose(source.weights[side])
         caption = draw.choose(captions)
-        batch = draw.noisy_batch(latents, recipe.batch_size, width_factor=1)
-        flow = flow_loss(learner, caption, replace(batch, weights=weights), parameters)
+        flow = flow_loss(learner, caption, draw.noisy_batch(latents, recipe.batch_size, width_factor=1), parameters)
         gradients = flow.gradients
         if two_parts and draw.happens(recipe.isolation_fraction):
             example, source_weight = draw.choose(two_parts), recipe.two_part_source_weight
             if companions and draw.happens(recipe.companion_share):
                 example, source_weight, latents = draw.choose(companions), 1.0, middle_half(latents)
-                weights = None if weights is None else middle_half(weights)
-            both = replace(draw.noisy_batch(latents, recipe.isolation_batch_size, width_factor=2), weights=weights)
+            both = draw.noisy_batch(latents, recipe.isolation_batch_size, width_factor=2)
             isolation = isolation_loss(learner, example, both, parameters, source_weight=source_weight)
             gradients = flow.plus(isolation, recipe.isolation_weight)
     rate = _learning_rate(learner.predictor.learning_rate, recipe, state)

@@ -54,8 +54,6 @@ class NoisyBatch:
     latents: Tensor
     noise: Tensor
     sigmas: Tensor
-    weights: Tensor | None = None
-    """What each place of the picture counts in flow matching, `(1, 1, h, w)`; None where all count the same."""
 
     def noisy_latents(self) -> Tensor:
         """What the transformer sees, `(B, C, h, w)`."""
@@ -116,15 +114,13 @@ def isolation_loss(
 ) -> LossWithGradients:
     """How much the directions on the source's words change the velocity of the other picture, mean square.
 
-    `batch` holds the source picture's latents and weights, and noise for both pictures, `(B, C, h, 2·w)`. The
-    gradients, but not the loss, are also those of `source_weight` times flow matching on the source's part: there the
-    concepts are named beside somebody else, as they will be in stories. The paper leaves open whether its loss has
-    that term.
+    `batch` holds the source picture's latents and noise for both pictures, `(B, C, h, 2·w)`. The gradients, but not the
+    loss, are also those of `source_weight` times flow matching on the source's part: there the concepts are named
+    beside somebody else, as they will be in stories. The paper leaves open whether its loss has that term.
     Source: TokenVerse (arXiv:2501.12224), concept isolation loss.
     """
     sides = [batch.latents, example.other_latents]
-    latents = torch.cat(sides if example.source_is_left else sides[::-1], dim=3)
-    both = replace(batch, latents=latents, weights=None)
+    both = NoisyBatch(torch.cat(sides if example.source_is_left else sides[::-1], dim=3), batch.noise, batch.sigmas)
     noisy_latents = both.noisy_latents()
     transformer, encoding = learner.transformer, example.prompt.encoding
 
@@ -139,7 +135,7 @@ def isolation_loss(
         of_source, of_other = parts(predict_velocity(transformer, noisy_latents, both.sigmas, encoding))
         towards_source, _ = parts(pack(both.noise - both.latents))
         isolation = mse_loss(of_other, unchanged)
-        return isolation, isolation + source_weight * _weighted_mse(of_source, towards_source, batch.weights)
+        return isolation, isolation + source_weight * mse_loss(of_source, towards_source)
 
     return _with_gradients(learner, example.prompt, parameters, loss)
 
@@ -187,16 +183,7 @@ def _with_gradients(
 
 def _flow_matching(transformer: FluxTransformer2DModel, encoding: TextEncoding, batch: NoisyBatch) -> Tensor:
     velocity = predict_velocity(transformer, batch.noisy_latents(), batch.sigmas, encoding)
-    return _weighted_mse(velocity, pack(batch.noise - batch.latents), batch.weights)
-
-
-def _weighted_mse(velocity: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
-    """Mean square error of velocities `(B, …, 4·C)` whose dimensions between are image tokens, each by its weight."""
-    if weights is None:
-        return mse_loss(velocity, target)
-    of_tokens = pack(weights).mean(-1)
-    errors = (velocity - target).square().mean(-1).flatten(1)
-    return (errors * of_tokens).mean() / of_tokens.mean()
+    return mse_loss(velocity, pack(batch.noise - batch.latents))
 
 
 def _halves(tokens: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:

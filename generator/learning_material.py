@@ -17,7 +17,6 @@ from generator.isolation import load_isolation_latents
 from generator.learning_loss import Example, TwoPartExample, keep_rows
 from generator.learning_task import LearningTask, PlacedText, SourceTask
 from generator.loading import FluxModel
-from generator.word_regions import LOCAL_KINDS, find_word_regions
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,6 @@ class SourceMaterial:
 
     latents: Sequence[Tensor]
     """The picture's, `(1, C, h, w)`, and its mirror image's where that may be learnt from."""
-    weights: Sequence[Sequence[Tensor | None]]
-    """For each of `latents` and each concept that the caption names, what places count when that concept is learnt,
-    `(1, 1, h, w)`; None where all count the same."""
     captions: Sequence[Example]
     """The caption itself first."""
     concepts_alone: Sequence[Example]
@@ -104,12 +100,10 @@ def _prepare_source(
         two_parts.append(TwoPartExample(prompt, isolation[text.picture : text.picture + 1].to(device)))
     sides = [picture, ImageOps.mirror(picture)] if source.mirrors else [picture]
     companions = _companions(model, task, source, captions[0].words, cache_dir)
-    latents = tuple(
-        encode_picture(pipeline, side, height=settings.height, width=settings.width).to(device) for side in sides
-    )
     return SourceMaterial(
-        latents=latents,
-        weights=weights_of_sides(weigh_places(model, task, source, captions[0], latents[0]), len(latents)),
+        latents=tuple(
+            encode_picture(pipeline, side, height=settings.height, width=settings.width).to(device) for side in sides
+        ),
         captions=tuple(captions),
         concepts_alone=tuple(_concepts_alone(caption, task) for caption in captions),
         two_parts=tuple(two_parts),
@@ -117,31 +111,6 @@ def _prepare_source(
         companions=companions,
         companions_alone=tuple(replace(each, prompt=_concepts_alone(each.prompt, task)) for each in companions),
     )
-
-
-def weigh_places(
-    model: FluxModel, task: LearningTask, source: SourceTask, caption: Example, latents: Tensor
-) -> tuple[Tensor | None, ...]:
-    """What each place of a picture `(1, C, h, w)` counts when one of its concepts is learnt, `(1, 1, h, w)` for each.
-
-    One where the model looks most for the concept's word, the recipe's `elsewhere_weight` where it does not look at
-    all; None for other than `LOCAL_KINDS`, and for all where that weight is 1.
-    """
-    elsewhere = task.recipe.elsewhere_weight
-    kinds = {concept.id: concept.kind for concept in task.concepts}
-    local = [name for name in source.concept_ids if kinds[name] in LOCAL_KINDS]
-    if elsewhere == 1 or not local:
-        return (None,) * len(source.concept_ids)
-    words = {name: keep_rows(caption.placement, frozenset(task.rows[name])).positions for name in local}
-    regions = find_word_regions(model.pipeline.transformer, latents, caption.encoding, words)
-    weights = {name: elsewhere + (1 - elsewhere) * region for name, region in regions.items()}
-    return tuple(weights.get(name) for name in source.concept_ids)
-
-
-def weights_of_sides(weights: tuple[Tensor | None, ...], count: int) -> tuple[tuple[Tensor | None, ...], ...]:
-    """Weights of a picture, and of its mirror image where there are two sides."""
-    mirrored = tuple(None if each is None else each.flip(-1) for each in weights)
-    return (weights, mirrored)[:count]
 
 
 def middle_half(latents: Tensor) -> Tensor:

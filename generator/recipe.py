@@ -76,11 +76,6 @@ class LearningRecipe(BaseModel):
     concepts_alone_fraction: float = Field(default=0.9, ge=0, le=1)
     """Probability that a step has directions on the concept words only, which are all that is exported; without such
     steps the caption's other words share in the look, and it fades where they are missing. Not in the paper."""
-    elsewhere_weight: float = Field(default=1.0, ge=0, le=1)
-    """Below 1, one of the concepts is chosen in such a step, and where it is clothing or an object, flow matching
-    weighs places by how much the model looks for its word there: 1 where it looks most, this where it does not look at
-    all. With 0.1 more of clothes is kept, but less of the figure that wears them (see docs/LOG.md). Not in the
-    paper."""
     isolation_fraction: float = Field(default=0.8, ge=0, le=1)
     """Probability that a step has the concept isolation loss (paper: 0.5); 0 needs no isolation pictures."""
     companion_share: float = Field(default=0.4, ge=0, le=1)
@@ -129,7 +124,7 @@ class LearningProgress:
     num_steps: int
     """Steps of both stages together."""
     loss: float
-    """Flow-matching loss of this step, without isolation; places are weighed as the recipe says."""
+    """Flow-matching loss of this step, without isolation."""
     isolation_loss: float | None
     """Concept isolation loss of this step, unweighted; None on a step without it."""
     seconds_left: float

@@ -16,7 +16,7 @@ from concepts.errors import (
     InvalidConcept,
     UnknownConcept,
 )
-from concepts.schema import BoundPrompt, ConceptKind, ConceptMention
+from concepts.schema import BoundPrompt, ConceptMention
 from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong
 from generator.flow import draw_sigmas
 from generator.flux_renderer import FluxRenderer
@@ -63,16 +63,6 @@ def test_concepts_alone_leave_the_other_words_out(model: FluxModel, fraction: fl
     )
     difference = max(abs(loss.all_words - loss.concepts) for loss in learnt.sources[0].losses)
     assert (difference > 1e-5) == others_learn, difference
-
-
-@pytest.mark.parametrize(("kind", "is_local"), [("clothing", True), ("character", False)])
-def test_what_is_in_one_place_is_learnt_from_there(model: FluxModel, kind: ConceptKind, is_local: bool):
-    concept = ConceptRequest(id="it", word="fox", kind=kind)
-    even, weighed = (
-        learn(model, concepts=[concept], recipe=RECIPE.model_copy(update={"elsewhere_weight": weight}))
-        for weight in (1.0, 0.1)
-    )
-    assert torch.equal(even.direction("fox"), weighed.direction("fox")) != is_local
 
 
 def test_only_concept_words_leave_with_a_vector_for_each_piece_and_block(model: FluxModel):

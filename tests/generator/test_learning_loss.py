@@ -1,7 +1,5 @@
 """The losses of learning against independent computations, on a tiny random transformer."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from diffusers import FluxPipeline, FluxTransformer2DModel
@@ -79,45 +77,6 @@ def test_flow_loss_without_directions_is_that_of_the_model_alone(example: Exampl
         "shared": (NUM_ROWS, DIM),
         "per_block": (NUM_ROWS, NUM_BLOCKS, DIM),
     }
-
-
-def test_flow_matching_weighs_the_places_of_the_picture(example: Example):
-    transformer, tables = tiny_transformer(), _tables(0.0)
-    plain, right = _batch(6), torch.zeros(1, 1, 4, 6)
-    right[..., 2:] = 1
-    velocity = _unpacked(predict_velocity(transformer, plain.noisy_latents(), plain.sigmas, example.encoding), 6)
-    towards = plain.noise - plain.latents
-    expected = mse_loss(velocity[..., 2:], towards[..., 2:]).item()
-    assert expected != pytest.approx(mse_loss(velocity, towards).item(), rel=1e-3)
-    learner = _learner(transformer)
-    assert flow_loss(learner, example, replace(plain, weights=right), tables).loss == pytest.approx(expected, rel=1e-4)
-    even = flow_loss(learner, example, replace(plain, weights=torch.full((1, 1, 4, 6), 0.3)), tables)
-    assert even.loss == pytest.approx(flow_loss(learner, example, plain, tables).loss, rel=1e-4)
-
-
-@pytest.mark.parametrize("source_is_left", [True, False])
-def test_beside_another_picture_only_the_sources_part_is_weighed(example: Example, source_is_left: bool):
-    transformer, batch, tables = tiny_transformer(), _batch(12), _tables(0.1)
-    both = TwoPartExample(example, _noise(1, 1, 4, 6, seed=3), source_is_left=source_is_left)
-    weights = torch.zeros(1, 1, 4, 6)
-    weights[..., :2] = 1
-    pictures = [batch.latents, both.other_latents]
-    latents = torch.cat(pictures if source_is_left else pictures[::-1], dim=3)
-    seen = slice(0, 2) if source_is_left else slice(6, 8)
-
-    def gradient(source_weight: float) -> Tensor:
-        weighed = replace(batch, weights=weights)
-        found = isolation_loss(_learner(transformer), both, weighed, tables, source_weight=source_weight)
-        return found.gradients["shared"]
-
-    leaves = {name: table.clone().requires_grad_() for name, table in tables.items()}
-    offsets, rows = lay_out(leaves["shared"][:, None] + leaves["per_block"], PLACEMENT, text_len=TEXT_LEN)
-    noisy = add_noise(latents, batch.noise, batch.sigmas)
-    with attach(transformer, offsets, rows=rows):
-        velocity = _unpacked(predict_velocity(transformer, noisy, batch.sigmas, example.encoding), 12)
-        error = mse_loss(velocity[..., seen], (batch.noise - latents)[..., seen])
-        (expected,) = torch.autograd.grad(error, [leaves["shared"]])
-    torch.testing.assert_close(gradient(1.0) - gradient(0.0), expected, rtol=1e-3, atol=1e-6)
 
 
 def test_flow_loss_falls_along_its_gradient(example: Example):

@@ -16,13 +16,13 @@ from PIL import Image
 from pydantic import JsonValue
 from torch import Tensor
 
+from benchmarks.concepts.attention import recorded_attention
 from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.embeddings import draw_with, encode_with, word_vectors
 from benchmarks.concepts.fitting import Draw, Example, bind_words, example_of, fit, flow_loss, token_spans
 from benchmarks.concepts.lora import PREFIX, take_lora, with_loras, with_new_lora
 from benchmarks.concepts.masks import concept_mask
 from benchmarks.concepts.protocol import Effort, Learnt, Workbench
-from generator.attention import recorded_attention
 from generator.loading import FluxModel
 
 ATTENTION_WEIGHT = 0.01

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from benchmarks.concepts.attention import recorded_attention
 from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.embeddings import draw_with, encode_with, word_vectors
 from benchmarks.concepts.fitting import Draw, example_of, fit, flow_loss, token_spans
@@ -23,7 +24,6 @@ from benchmarks.concepts.masks import concept_mask
 from benchmarks.concepts.methods.break_a_scene import ATTENTION_WEIGHT, attention_loss
 from benchmarks.concepts.protocol import Effort, Learnt, Workbench
 from concepts.schema import BoundPrompt, ConceptMention
-from generator.attention import recorded_attention
 from generator.flow import add_noise, encode_text, frozen, predict_velocity
 from generator.loading import FluxModel
 

@@ -14,12 +14,12 @@ from PIL import Image
 from pydantic import JsonValue
 from torch import Tensor, nn
 
+from benchmarks.concepts.attention import recorded_attention
 from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.fitting import Texts, token_spans
 from benchmarks.concepts.lora import with_loras
 from benchmarks.concepts.methods.dreambooth import DREAMBOOTH, DreamBooth, identified
 from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
-from generator.attention import recorded_attention
 
 REGION = 0.5
 """Share of a word's strongest attention from which on an image token is of its region."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from generator.attention import recorded_attention
+from benchmarks.concepts.attention import recorded_attention
 from tests.generator.tiny import tiny_inputs, tiny_transformer
 
 
@@ -22,13 +22,3 @@ def test_recorded_maps_times_the_values_are_what_the_blocks_attention_returns() 
         of_text = block.attn.add_v_proj(given["encoder_hidden_states"])
         values = torch.cat([of_text, block.attn.to_v(given["hidden_states"])], dim=1)
         torch.testing.assert_close(block.attn.to_out[0](attention @ values), returned[0], rtol=1e-4, atol=1e-5)
-
-
-@torch.no_grad()
-def test_what_is_paid_to_some_tokens_is_a_part_of_the_whole() -> None:
-    transformer, inputs = tiny_transformer(), tiny_inputs()
-    with recorded_attention(transformer) as whole, recorded_attention(transformer, tokens=[3, 1]) as part:
-        transformer(**inputs)
-    for all_tokens, some in zip(whole, part, strict=True):
-        assert torch.equal(some, all_tokens[..., [3, 1]])
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in transformer.modules())

@@ -3,7 +3,7 @@
 Shape legend: `B` batch, `H` heads, `I` image tokens, `T` text tokens, `d` width of a head.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -14,23 +14,17 @@ from torch import Tensor, nn
 
 
 @contextmanager
-def recorded_attention(
-    transformer: FluxTransformer2DModel, *, tokens: Sequence[int] | None = None
-) -> Iterator[list[Tensor]]:
-    """For each pass of each block, how image tokens attend to text and image, `(B, I, T + I)`: mean over heads.
-
-    With `tokens`, only what is paid to these, `(B, I, len(tokens))`, which needs far less memory. The blocks must not
-    be compiled: code that is compiled already does not look for hooks.
-    """
+def recorded_attention(transformer: FluxTransformer2DModel) -> Iterator[list[Tensor]]:
+    """For each pass of each block, how image tokens attend to text and image, `(B, I, T + I)`: mean over heads."""
     maps: list[Tensor] = []
     with ExitStack() as stack:
         for block in transformer.transformer_blocks:
-            for handle in _record(block.attn, maps, slice(None) if tokens is None else list(tokens)):
+            for handle in _record(block.attn, maps):
                 stack.callback(handle.remove)
         yield maps
 
 
-def _record(attention: nn.Module, maps: list[Tensor], kept: slice | list[int]) -> list[Any]:
+def _record(attention: nn.Module, maps: list[Tensor]) -> list[Any]:
     seen: dict[str, Any] = {}
 
     def keep(name: str) -> Any:
@@ -51,7 +45,7 @@ def _record(attention: nn.Module, maps: list[Tensor], kept: slice | list[int]) -
         on_image = tuple(each[text_len:] for each in seen["rotary"])
         queries = apply_rotary_emb(seen["norm_q"], on_image, sequence_dim=1)
         scores = torch.einsum("bihd,bjhd->bhij", queries, keys) / queries.shape[-1] ** 0.5
-        maps.append(scores.softmax(-1)[..., kept].mean(1))
+        maps.append(scores.softmax(-1).mean(1))
         seen.clear()
 
     names = ("norm_q", "norm_k", "norm_added_k")
