@@ -36,6 +36,7 @@ from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.protocol import Effort, Workbench
 from benchmarks.concepts.scores import Score, score
+from generator.even_steps import EvenSteps
 from generator.flow import encode_picture, encode_text, frozen
 from generator.isolation import load_isolation_latents
 from generator.learning import learning_step
@@ -83,7 +84,7 @@ class DenseLearner(Learner):
     def with_directions(self, directions: Tensor, example: Example) -> AbstractContextManager[None]:
         text_len = example.encoding.prompt_embeds.shape[1]
         offsets, _ = lay_out(directions, example.placement, text_len=text_len)
-        return attach(self.transformer, offsets, rows=torch.arange(text_len))
+        return attach(self.transformer, offsets, rows=torch.arange(text_len), space="activated")
 
 
 @dataclass(frozen=True)
@@ -190,8 +191,7 @@ def start(loop: Loop, bench: Workbench, task: LearningTask, source: BenchSource)
         recipe,
         num_rows=task.num_rows,
         text_dim=transformer.config.joint_attention_dim,
-        num_blocks=model.num_blocks,
-        dim=model.dim,
+        even_steps=EvenSteps.of(transformer),
     )
     if loop == "learn_concepts":
         learner = Learner(in_fast_arithmetic(transformer), predictor)

@@ -29,7 +29,7 @@ from PIL import Image
 from concepts.bank import ConceptBank, hash_direction
 from concepts.binding import bind_concepts
 from concepts.schema import BoundPrompt, Concept
-from generator.directions import save_direction
+from generator.directions import Direction, save_direction
 from generator.flux_renderer import FluxRenderer
 from generator.loading import FluxModel, load_model
 from generator.modulation import attach
@@ -103,7 +103,7 @@ def random_bank(model: FluxModel, folder: Path) -> ConceptBank:
         )
         (span,) = find_token_spans(alone, model.pipeline.tokenizer_2, max_sequence_length=32)
         direction = torch.randn(span.num_tokens, model.num_blocks, model.dim, generator=generator) / 10
-        save_direction(direction, direction_path)
+        save_direction(Direction(direction, "activated"), direction_path)
         concept = Concept(
             id=word,
             word=word,

@@ -15,6 +15,7 @@ _PREPOSITION = r"\b(?:in|on|at|under|by|near)\b"
 _SCENE_PHRASE = re.compile(rf"{_PREPOSITION}(?: the| a| an)?(?: [^\W\d_]+){{1,2}}$", re.IGNORECASE)
 _LEADING_ARTICLE = re.compile(r"(?:An?|The)(?= )")
 _SIDED_WORDS = frozenset("left right text letter letters lettering word words writing written sign reads".split())
+_JOINING_WORDS = frozenset("and beside next between".split())
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
@@ -49,11 +50,21 @@ def keeps_words(text: str, caption: str, words: Iterable[str]) -> bool:
 def may_mirror(caption: str, kinds: Iterable[ConceptKind]) -> bool:
     """Whether the mirrored picture still shows what the caption says.
 
-    It does not when a concept is a pose, and when the caption speaks of lettering, quotes text, or says left or right.
+    It does not when a concept is a pose, and when the caption speaks of lettering, quotes text, or says left or right;
+    nor when it names several things, which models draw from left to right in the order in which they are named.
     """
-    caption_words = {match.group().casefold() for match in _WORD.finditer(caption)}
     has_quote = any(mark in caption for mark in '"“”«»')
-    return "pose" not in set(kinds) and not has_quote and not caption_words & _SIDED_WORDS
+    is_sided = has_quote or bool(_words(caption) & _SIDED_WORDS)
+    return "pose" not in set(kinds) and not is_sided and not names_several(caption)
+
+
+def names_several(caption: str) -> bool:
+    """Whether the caption joins several things, so that one may stand beside another."""
+    return bool(_words(caption) & _JOINING_WORDS)
+
+
+def _words(text: str) -> set[str]:
+    return {match.group().casefold() for match in _WORD.finditer(text)}
 
 
 def _core(caption: str) -> str:

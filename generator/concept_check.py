@@ -55,7 +55,7 @@ def check_concept(bank: ConceptBank, concept_id: str) -> tuple[str, ...]:
         except ConceptError as error:
             faults.append(str(error))
     try:
-        faults += _direction_faults(load_direction(bank.direction_path(concept_id)), concept.recipe)
+        faults += _direction_faults(load_direction(bank.direction_path(concept_id)).vectors, concept.recipe)
     except ConceptError as error:
         faults.append(str(error))
     return tuple(faults)
@@ -70,7 +70,7 @@ def check_drawing(renderer: FluxRenderer, concept_id: str) -> tuple[str, ...]:
         (span,) = find_token_spans(
             bound, model.pipeline.tokenizer_2, max_sequence_length=model.defaults.max_sequence_length
         )
-        num_pieces = load_direction(bank.direction_path(concept_id)).shape[0]
+        num_pieces = load_direction(bank.direction_path(concept_id)).vectors.shape[0]
         if num_pieces != span.num_tokens:
             return (
                 f"The direction is for {num_pieces} tokens, but {concept.word!r} is {span.num_tokens} for "
@@ -128,10 +128,10 @@ def _record_faults(record: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _direction_faults(direction: Tensor, record: Mapping[str, Any]) -> list[str]:
-    if not direction.any():
+def _direction_faults(vectors: Tensor, record: Mapping[str, Any]) -> list[str]:
+    if not vectors.any():
         return [f"The direction is zero everywhere, which is the model without the concept. {LEARN_AGAIN}"]
-    num_blocks, stage2_steps = direction.shape[1], record.get("stage2_steps")
+    num_blocks, stage2_steps = vectors.shape[1], record.get("stage2_steps")
     if isinstance(stage2_steps, int) and (num_blocks > 1) != (stage2_steps > 0):
         kind = "one for all blocks" if num_blocks == 1 else f"one for each of {num_blocks} blocks"
         return [

@@ -1,16 +1,16 @@
 """What is learnt for a concept, its *direction*: kept in a file, and laid over the tokens that name the concept.
 
-A direction is a float32 tensor `(num_pieces, num_blocks, dim)` in units of `temb`: one vector for each token of the
-concept's words and each block, double-stream blocks first; `num_blocks` 1 is one vector for all blocks. Knows
-nothing of prompts or transformers.
+A direction has one vector for each token of the concept's words and each block of the transformer. Knows nothing of
+prompts or transformers.
 """
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,8 +20,24 @@ from torch import Tensor
 from concepts.errors import DamagedConcept
 from generator.errors import DirectionMismatch, InvalidSettings, TokenSpanError
 
-FORMAT = "fableverse-direction-1"
+FORMAT = "fableverse-direction-2"
+FIRST_FORMAT = "fableverse-direction-1"
+"""Of files that do not say in which space they are: it is temb."""
 TENSOR_NAME = "direction"
+
+Space = Literal["temb", "activated"]
+"""Where in a block's modulation of a token, `linear(silu(temb))`, something is added: to `temb`, where the paper has
+it and texts differ, or to `silu(temb)`, where directions are learnt. There it shows the same at every noise level,
+while temb may be so far below zero that SiLU lets next to nothing through (docs/LOG.md)."""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What is added for one concept."""
+
+    vectors: Tensor
+    """`(num_pieces, num_blocks, dim)`, float32, double-stream blocks first; `num_blocks` 1 is the same in all."""
+    space: Space
 
 
 @dataclass(frozen=True)
@@ -31,29 +47,29 @@ class DirectionBinding:
     concept_id: str
     words: str
     """The concept's words as they were written when it was learnt, for messages."""
-    direction: Tensor
+    direction: Direction
     start: int
     stop: int
     strength: float = 1.0
     """Factor on the direction: 0 is plain Flux, 1 as learnt."""
 
 
-def save_direction(direction: Tensor, path: Path) -> None:
+def save_direction(direction: Direction, path: Path) -> None:
     """Write a direction whole or not at all, in float32 and without its gradient.
 
     Raises:
         DirectionMismatch: It has not three dimensions, an empty one, or values that are not finite.
     """
-    if not _is_direction(direction):
+    if not _is_direction(direction.vectors):
         raise DirectionMismatch(
-            f"A tensor of shape {tuple(direction.shape)!r} cannot be kept as a direction: directions are finite "
-            "and of shape (num_pieces, num_blocks, dim)."
+            f"A tensor of shape {tuple(direction.vectors.shape)!r} cannot be kept as a direction: directions are "
+            "finite and of shape (num_pieces, num_blocks, dim)."
         )
-    tensor = direction.detach().to(device="cpu", dtype=torch.float32).contiguous()
+    tensor = direction.vectors.detach().to(device="cpu", dtype=torch.float32).contiguous()
     new_path = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
         with new_path.open("wb") as file:
-            file.write(save({TENSOR_NAME: tensor}, metadata={"format": FORMAT}))
+            file.write(save({TENSOR_NAME: tensor}, metadata={"format": FORMAT, "space": direction.space}))
             file.flush()
             os.fsync(file.fileno())
         new_path.replace(path)
@@ -61,8 +77,8 @@ def save_direction(direction: Tensor, path: Path) -> None:
         new_path.unlink(missing_ok=True)
 
 
-def load_direction(path: Path) -> Tensor:
-    """The direction in a file, `(num_pieces, num_blocks, dim)`, float32 on the CPU; runs no code from the file.
+def load_direction(path: Path) -> Direction:
+    """The direction in a file, on the CPU; runs no code from the file.
 
     Raises:
         DamagedConcept: The file is missing, is no direction, or holds other tensors, shapes or values than it may.
@@ -70,24 +86,33 @@ def load_direction(path: Path) -> Tensor:
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             metadata, names = file.metadata() or {}, list(file.keys())
-            if metadata.get("format") != FORMAT or names != [TENSOR_NAME]:
+            space = _space_of(metadata)
+            if space is None or names != [TENSOR_NAME]:
                 raise DamagedConcept(
                     f"{str(path)!r} is a safetensors file but no direction: it has the format "
-                    f"{metadata.get('format')!r} and the tensors {names!r} instead of {FORMAT!r} and "
-                    f"{[TENSOR_NAME]!r}. Restore the file, or learn the concept again."
+                    f"{metadata.get('format')!r}, the space {metadata.get('space')!r} and the tensors {names!r} "
+                    f"instead of {FORMAT!r}, one of {get_args(Space)!r} and {[TENSOR_NAME]!r}. Restore the file, or "
+                    "learn the concept again."
                 )
-            direction = file.get_tensor(TENSOR_NAME)
+            vectors = file.get_tensor(TENSOR_NAME)
     except (OSError, SafetensorError) as error:
         raise DamagedConcept(
             f"The direction {str(path)!r} cannot be read ({error}); it must be a whole safetensors file. "
             "Restore the file, or learn the concept again."
         ) from error
-    if direction.dtype != torch.float32 or not _is_direction(direction):
+    if vectors.dtype != torch.float32 or not _is_direction(vectors):
         raise DamagedConcept(
-            f"{str(path)!r} holds {direction.dtype} of shape {tuple(direction.shape)!r}; a direction is finite float32 "
+            f"{str(path)!r} holds {vectors.dtype} of shape {tuple(vectors.shape)!r}; a direction is finite float32 "
             "of shape (num_pieces, num_blocks, dim). Restore the file, or learn the concept again."
         )
-    return direction
+    return Direction(vectors, space)
+
+
+def _space_of(metadata: Mapping[str, str]) -> Space | None:
+    if metadata.get("format") == FIRST_FORMAT:
+        return "temb"
+    known = {str(space): space for space in get_args(Space)}
+    return known.get(metadata.get("space", "")) if metadata.get("format") == FORMAT else None
 
 
 def build_token_offsets(bindings: Sequence[DirectionBinding], *, num_blocks: int, text_len: int, dim: int) -> Tensor:
@@ -96,7 +121,7 @@ def build_token_offsets(bindings: Sequence[DirectionBinding], *, num_blocks: int
     Rows of tokens that no binding covers are zero; where bindings share a token their directions add up.
 
     Args:
-        bindings: Of one prompt; none gives zeros.
+        bindings: Of one prompt, with directions of one space; none gives zeros.
         num_blocks: Blocks of the transformer, double- and single-stream.
         text_len: Text tokens after padding (`max_sequence_length`).
         dim: Width of the modulation vector (`transformer.inner_dim`; 3072 in FLUX.1).
@@ -105,20 +130,26 @@ def build_token_offsets(bindings: Sequence[DirectionBinding], *, num_blocks: int
         `(num_blocks, text_len, dim)`, float32; with a batch dimension in front it is what `attach` takes.
 
     Raises:
-        DirectionMismatch: A direction has another number of pieces than its span, or does not fit the transformer.
+        DirectionMismatch: A direction has another number of pieces than its span, or does not fit the transformer, or
+            two are of different spaces.
         TokenSpanError: A span is empty or reaches outside `[0, text_len)`.
 
     Source: TokenVerse (arXiv:2501.12224), the space M+.
 
     Example:
-        >>> fox = DirectionBinding("rusty", "fox", direction=torch.ones(1, 1, 2), start=2, stop=3)
+        >>> learnt = Direction(torch.ones(1, 1, 2), "activated")
+        >>> fox = DirectionBinding("rusty", "fox", learnt, start=2, stop=3)
         >>> build_token_offsets([fox], num_blocks=1, text_len=4, dim=2)[0, :, 0].tolist()
         [0.0, 0.0, 1.0, 0.0]
     """
+    if len({binding.direction.space for binding in bindings}) > 1:
+        raise DirectionMismatch(
+            "Directions of different spaces cannot be added together. Take `build_token_rows` and `attach_table`."
+        )
     offsets_LTD = torch.zeros(num_blocks, text_len, dim)
     for binding in bindings:
         _check_binding(binding, num_blocks=num_blocks, text_len=text_len, dim=dim)
-        offsets_LTD[:, binding.start : binding.stop] += binding.strength * binding.direction.transpose(0, 1)
+        offsets_LTD[:, binding.start : binding.stop] += binding.strength * binding.direction.vectors.transpose(0, 1)
     return offsets_LTD
 
 
@@ -129,9 +160,11 @@ class TokenRows:
     positions: Tensor
     """Token positions, `(batch, K)`, each once in an item."""
     offsets: Tensor
-    """Offsets there in units of temb, `(batch, num_blocks, K, dim)`; `num_blocks` 1 serves every block."""
+    """What is added to temb there, `(batch, num_blocks, K, dim)`; `num_blocks` 1 serves every block."""
     text_len: int
     """Text tokens after padding."""
+    activated: Tensor | None = None
+    """What is added to silu(temb) there, of the same shape; None is nothing."""
 
 
 def build_token_rows(
@@ -158,14 +191,15 @@ def build_token_rows(
     spans = [{at for each in bindings for at in range(each.start, each.stop)} for bindings in prompts]
     num_rows = max(num_rows, *(len(span) for span in spans))
     positions: list[list[int]] = []
-    offsets = torch.zeros(len(prompts), num_blocks, num_rows, dim)
+    offsets, activated = (torch.zeros(len(prompts), num_blocks, num_rows, dim) for _ in range(2))
     for item, (bindings, span) in enumerate(zip(prompts, spans, strict=True)):
         free = (position for position in range(text_len) if position not in span)
         positions.append([*sorted(span), *islice(free, num_rows - len(span))])
         for binding in bindings:
             rows = [positions[item].index(position) for position in range(binding.start, binding.stop)]
-            offsets[item, :, rows] += binding.strength * binding.direction.transpose(0, 1)
-    return TokenRows(torch.tensor(positions, dtype=torch.long), offsets, text_len)
+            there = activated if binding.direction.space == "activated" else offsets
+            there[item, :, rows] += binding.strength * binding.direction.vectors.transpose(0, 1)
+    return TokenRows(torch.tensor(positions, dtype=torch.long), offsets, text_len, activated)
 
 
 def _check_binding(binding: DirectionBinding, *, num_blocks: int, text_len: int, dim: int) -> None:
@@ -174,7 +208,7 @@ def _check_binding(binding: DirectionBinding, *, num_blocks: int, text_len: int,
             f"Concept {binding.concept_id!r} is bound to tokens [{binding.start}, {binding.stop}), but the prompt has "
             f"tokens [0, {text_len}) and a span is never empty. Find the span in this prompt."
         )
-    num_pieces, direction_blocks, direction_dim = binding.direction.shape
+    num_pieces, direction_blocks, direction_dim = binding.direction.vectors.shape
     if num_pieces != binding.stop - binding.start:
         raise DirectionMismatch(
             f"Concept {binding.concept_id!r} was learnt for {binding.words!r}, which was {num_pieces} tokens, but here "

@@ -20,7 +20,7 @@ from concepts.binding import Span
 from concepts.errors import WrongBaseModel
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.blending import compare_keys, recorded_keys
-from generator.directions import DirectionBinding, TokenRows, build_token_rows, load_direction
+from generator.directions import Direction, DirectionBinding, TokenRows, build_token_rows, load_direction
 from generator.errors import InvalidSettings
 from generator.flow import encode_text, predict_velocity
 from generator.key_similarity import KeySimilarity
@@ -278,7 +278,7 @@ class FluxRenderer:
         return DirectionBinding(
             concept_id=slide.target,
             words=prompt[span[0] : span[1]],
-            direction=direction.expand(tokens.num_tokens, 1, -1),
+            direction=Direction(direction.expand(tokens.num_tokens, 1, -1), "temb"),
             start=tokens.start,
             stop=tokens.stop,
             strength=slide.weight,
@@ -311,7 +311,7 @@ class FluxRenderer:
 
 
 @lru_cache(maxsize=DIRECTIONS_KEPT)
-def _direction_of(sha256: str, bank_dir: Path, concept_id: str) -> torch.Tensor:
+def _direction_of(sha256: str, bank_dir: Path, concept_id: str) -> Direction:
     """The direction of a concept whose file has this hash; pages of a book name the same ones again and again."""
     del sha256
     return load_direction(ConceptBank(bank_dir).direction_path(concept_id))

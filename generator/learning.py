@@ -21,6 +21,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from generator.directions import Direction
+from generator.even_steps import EvenSteps
 from generator.flow import draw_sigmas, frozen
 from generator.learning_loss import (
     Learner,
@@ -112,8 +114,7 @@ def learn_concepts(
         recipe,
         num_rows=task.num_rows,
         text_dim=transformer.config.joint_attention_dim,
-        num_blocks=model.num_blocks,
-        dim=model.dim,
+        even_steps=EvenSteps.of(model.pipeline.transformer),
     )
     learner = Learner(transformer, predictor)
     state = LearningState.start(*predictor.start(), stage1_steps=recipe.stage1_steps, device=transformer.device)
@@ -176,7 +177,7 @@ def _learnt(
         base_model_name=model.name,
         recipe=task.recipe,
         directions={
-            concept_id: directions[source_of[concept_id]][list(rows)].float().cpu()
+            concept_id: Direction(directions[source_of[concept_id]][list(rows)].float().cpu(), "activated")
             for concept_id, rows in task.rows.items()
         },
     )

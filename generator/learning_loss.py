@@ -82,7 +82,7 @@ class Learner:
     def with_directions(self, directions: Tensor, example: Example) -> AbstractContextManager[None]:
         """The transformer with rows of `directions` `(R, L, D)` on an example's words for as long as it lasts."""
         offsets, rows = lay_out(directions, example.placement, text_len=example.encoding.prompt_embeds.shape[1])
-        return attach(self.transformer, offsets, rows=rows)
+        return attach(self.transformer, offsets, rows=rows, space="activated")
 
 
 def lay_out(directions: Tensor, placement: Placement, *, text_len: int) -> tuple[Tensor, Tensor]:

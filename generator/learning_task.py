@@ -13,7 +13,7 @@ from itertools import permutations
 from concepts.binding import bind_concepts, find_word
 from concepts.errors import ConceptNotMentioned, InvalidConcept
 from concepts.schema import BoundPrompt, Concept, ConceptMention
-from generator.augmentation import keeps_words, may_mirror, paraphrase, split_scene
+from generator.augmentation import keeps_words, may_mirror, names_several, paraphrase, split_scene
 from generator.caption_tokens import CaptionTokens, NumberedTokens, Placement
 from generator.errors import DirectionMismatch, InvalidSettings
 from generator.isolation import join_captions
@@ -307,10 +307,11 @@ def _companions(
 ) -> tuple[CompanionText, ...]:
     """Captions of the source's subject and each isolation prompt's at the source's place, in both orders.
 
-    None when a concept is named in the phrases of place and light: it has to show in both halves.
+    None when a concept is named in the phrases of place and light: it has to show in both halves; nor when the caption
+    names several things, which the middle half of their picture would cut.
     """
     subject, scene = split_scene(caption)
-    if not keeps_words(subject, caption, words):
+    if names_several(caption) or not keeps_words(subject, caption, words):
         return ()
     companions: list[CompanionText] = []
     for isolation_prompt in isolation_prompts:

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from PIL import Image
 from pydantic import JsonValue
-from torch import Tensor
 
 from concepts.bank import ConceptBank, hash_direction
 from concepts.binding import bind_concepts
 from concepts.errors import ConceptExists, UnknownConcept
 from concepts.schema import Concept, ModelFamily
-from generator.directions import save_direction
+from generator.directions import Direction, save_direction
 from generator.recipe import ConceptRequest, LearningRecipe, NoiseLevelLoss
 from generator.renderer import Renderer
 
@@ -48,16 +47,15 @@ class LearntDirections:
     """Fingerprint of the model."""
     base_model_name: str
     recipe: LearningRecipe
-    directions: Mapping[str, Tensor]
-    """For each concept's id, `(num_pieces, num_blocks, dim)` in float32 on the CPU; `num_blocks` is 1 after a recipe
-    without stage 2."""
+    directions: Mapping[str, Direction]
+    """By concepts' ids, on the CPU; for all blocks together after a recipe without stage 2."""
 
     def source(self, concept_id: str) -> LearntSource:
         """The first source that shows a concept."""
         return self.sources[self.source_of[concept_id]]
 
-    def direction(self, word: str) -> Tensor:
-        """The direction of a concept's word, `(num_pieces, num_blocks, dim)`, in units of `temb`.
+    def direction(self, word: str) -> Direction:
+        """The direction of a concept's word.
 
         Raises:
             UnknownConcept: Nothing was learnt for the word.

@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from generator.directions import Space
 from generator.errors import ModulationError
 from generator.families import family_of
 from generator.families.hooks import ActiveTokens, StandIn
@@ -23,7 +24,9 @@ HOOK_NAME_FOR_ALL = "fableverse_modulation_of_all"
 
 
 @contextmanager
-def attach(transformer: nn.Module, token_offsets: Tensor, *, rows: Tensor | None = None) -> Iterator[None]:
+def attach(
+    transformer: nn.Module, token_offsets: Tensor, *, rows: Tensor | None = None, space: Space = "temb"
+) -> Iterator[None]:
     """Modulate each text token by `temb + offset` for as long as the context lasts.
 
     Text tokens without an offset, and all image tokens, keep `temb`. Only the tokens that carry an offset are
@@ -34,11 +37,12 @@ def attach(transformer: nn.Module, token_offsets: Tensor, *, rows: Tensor | None
 
     Args:
         transformer: Of any family in `generator.families`; its weights, code and state are left as they were.
-        token_offsets: `(batch, num_blocks, text_len, dim)` in units of `temb` (before the SiLU of the adaptive
-            layer norm). `batch` 1 serves every item; `num_blocks` 1 serves every block.
+        token_offsets: `(batch, num_blocks, text_len, dim)`. `batch` 1 serves every item; `num_blocks` 1 serves every
+            block.
         rows: Positions of the tokens that carry an offset, `(K,)`, for the whole batch; offsets elsewhere are
             not used. Without it these are the tokens with any non-zero value, or, where a gradient is wanted
             (zeros then do not mean "no concept"), all tokens.
+        space: Where in each block's adaptive norm, `linear(silu(temb))`, offsets are added; see `Space`.
 
     Raises:
         UnsupportedModel: The transformer is of no known family.
@@ -49,7 +53,7 @@ def attach(transformer: nn.Module, token_offsets: Tensor, *, rows: Tensor | None
     _check_offsets(transformer, token_offsets)
     check_free(transformer, HOOK_NAME)
     positions = _active_rows(token_offsets, rows)
-    tokens, offsets = ActiveTokens(positions[None]), _Offsets(token_offsets, positions)
+    tokens, offsets = ActiveTokens(positions[None]), _Offsets(token_offsets, positions, space)
 
     def on_pass(running: Pass) -> None:
         tokens.is_active = not running.is_negative
@@ -132,8 +136,9 @@ def dim_of(transformer: nn.Module) -> int:
 class _Offsets:
     """The offsets of one attachment, ready for the pass that runs now."""
 
-    def __init__(self, token_offsets: Tensor, positions: Tensor) -> None:
+    def __init__(self, token_offsets: Tensor, positions: Tensor, space: Space) -> None:
         self.source_BLTD = token_offsets
+        self.space = space
         self.positions = positions
         self.offsets_LBKD: Tensor | None = None
 
@@ -146,10 +151,19 @@ class _Offsets:
             gathered = self.source_BLTD.index_select(2, self.positions.to(self.source_BLTD.device))
             self.offsets_LBKD = gathered.to(device=text.device, dtype=text.dtype).transpose(0, 1)
 
-    def modulate(self, block_index: int, temb_BD: Tensor, project: Callable[[Tensor], Tensor]) -> Tensor:
-        """The modulation of the active tokens in a block, out of `temb + offset`, `(B, K, n·D)`."""
+    def modulate(
+        self,
+        block_index: int,
+        temb_BD: Tensor,
+        activation: Callable[[Tensor], Tensor],
+        linear: Callable[[Tensor], Tensor],
+    ) -> Tensor:
+        """The modulation of the active tokens in a block, `(B, K, n·D)`."""
         offsets_LBKD = self.offsets_LBKD
-        return project(temb_BD[:, None] + offsets_LBKD[block_index if offsets_LBKD.shape[0] > 1 else 0])
+        offsets_BKD = offsets_LBKD[block_index if offsets_LBKD.shape[0] > 1 else 0]
+        if self.space == "activated":
+            return linear(activation(temb_BD)[:, None] + offsets_BKD)
+        return linear(activation(temb_BD[:, None] + offsets_BKD))
 
 
 def check_text(text: Tensor, *, batch: int, text_len: int) -> None:

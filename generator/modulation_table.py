@@ -34,7 +34,7 @@ Schedule = Callable[[], Tensor]
 
 @contextmanager
 def attach_table(transformer: nn.Module, rows: TokenRows, *, schedule: Schedule) -> Iterator["ModulationTable"]:
-    """Modulate each text token that `rows` name by `temb + offset` for as long as the context lasts; see `attach`.
+    """Modulate each text token that `rows` name on its own for as long as the context lasts; see `attach`.
 
     The table is computed in the first pass, and again in one that is given another tensor as pooled text or guidance
     than before, or is at a timestep that the schedule did not have then. It is in the dtype of the pass, and carries no
@@ -116,8 +116,10 @@ class _OfTokens:
 
     current_BKW: Tensor
 
-    def __call__(self, temb_BD: Tensor, project: Callable[[Tensor], Tensor]) -> Tensor:
-        del temb_BD, project
+    def __call__(
+        self, temb_BD: Tensor, activation: Callable[[Tensor], Tensor], linear: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        del temb_BD, activation, linear
         return self.current_BKW
 
 
@@ -200,15 +202,27 @@ class ModulationTable:
         }
         temb = self.temb(partial(call, self.embedder), given_N.repeat_interleave(batch), {**arguments, **of_steps})
         temb_NB1D = temb.unflatten(0, (num_steps, batch))[:, :, None]
-        offsets_BLKD = self.rows.offsets.to(device=device, dtype=dtype).expand(batch, -1, -1, -1)
-        offsets_LBRD = pad(offsets_BLKD, (0, 0, 1, 0)).transpose(0, 1)  # row 0 is that of all other tokens
-        of_blocks = [offsets_LBRD[index if len(offsets_LBRD) > 1 else 0] for index in range(len(self.of_tokens))]
+        before, after = (
+            self._of_blocks(offsets, batch, device, dtype) for offsets in (self.rows.offsets, self.rows.activated)
+        )
         self.columns_NBRW = [
-            call(layer, norm.silu(temb_NB1D if offsets_BRD is None else temb_NB1D + offsets_BRD))
-            for norm, layer, offsets_BRD in zip_longest(self.norms, self.layers, of_blocks)
+            call(layer, norm.silu(temb_NB1D + before_BRD) + after_BRD)
+            for norm, layer, before_BRD, after_BRD in zip_longest(
+                self.norms, self.layers, before, after, fillvalue=torch.zeros((), device=device, dtype=dtype)
+            )
         ]
         self.columns_NBRW.append(temb_NB1D)
         self._give_places()
+
+    def _of_blocks(
+        self, offsets_BLKD: Tensor | None, batch: int, device: torch.device, dtype: torch.dtype
+    ) -> list[Tensor]:
+        """For each block that modulates text `(B, R, D)`, with a row of zeros first, that of all other tokens."""
+        if offsets_BLKD is None:
+            return []
+        placed = offsets_BLKD.to(device=device, dtype=dtype).expand(batch, -1, -1, -1)
+        offsets_LBRD = pad(placed, (0, 0, 1, 0)).transpose(0, 1)
+        return [offsets_LBRD[index if len(offsets_LBRD) > 1 else 0] for index in range(len(self.of_tokens))]
 
     def _give_places(self) -> None:
         """A tensor for each column in the step that runs; the old ones where they fit."""
@@ -254,10 +268,11 @@ def _tabled(transformer: nn.Module) -> TabledNorms:
 
 def _check_rows(transformer: nn.Module, rows: TokenRows) -> None:
     num_blocks, dim = count_blocks(transformer), dim_of(transformer)
-    batch, blocks, num_rows, width = rows.offsets.shape
-    if blocks not in (1, num_blocks) or width != dim or tuple(rows.positions.shape) != (batch, num_rows):
-        raise ModulationError(
-            f"Rows have offsets of shape {tuple(rows.offsets.shape)!r} at positions of shape "
-            f"{tuple(rows.positions.shape)!r}; this transformer needs (batch, {num_blocks} blocks or 1 for all, K, "
-            f"{dim}) at (batch, K)."
-        )
+    for offsets in (rows.offsets, rows.offsets if rows.activated is None else rows.activated):
+        batch, blocks, num_rows, width = offsets.shape
+        if blocks not in (1, num_blocks) or width != dim or tuple(rows.positions.shape) != (batch, num_rows):
+            raise ModulationError(
+                f"Rows have offsets of shape {tuple(offsets.shape)!r} at positions of shape "
+                f"{tuple(rows.positions.shape)!r}; this transformer needs (batch, {num_blocks} blocks or 1 for all, K, "
+                f"{dim}) at (batch, K)."
+            )

@@ -2,7 +2,8 @@
 
 A table holds a direction per token outright. Concept-Mod, as the paper draws it, is a small network that makes each
 direction of what the text encoder says about its token. Both have two parts: one direction for all blocks, learnt from
-the start, and what each block adds, learnt from stage 2 on. Knows nothing of models, losses or files.
+the start, and what each block adds, learnt from stage 2 on; and both work in the coordinates of `EvenSteps`. Knows
+nothing of models, losses or files.
 
 Shape legend: `R` rows (tokens of the caption), `E` width of the text encoder, `L` blocks, `D` width of the modulation.
 """
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, linear
 
+from generator.even_steps import EvenSteps
 from generator.recipe import LearningRecipe
 
 Parameters = Mapping[str, Tensor]
@@ -48,18 +50,20 @@ class DirectionTable:
     """A direction per token, whatever the text encoder says."""
 
     num_rows: int
-    num_blocks: int
-    dim: int
+    even_steps: EvenSteps
     learning_rate: float
 
     def start(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        shared = torch.zeros(self.num_rows, self.dim)
-        return {"shared": shared}, {"per_block": torch.zeros(self.num_rows, self.num_blocks, self.dim)}
+        num_blocks, dim, _ = self.even_steps.of_blocks_LDD.shape
+        shared = torch.zeros(self.num_rows, dim)
+        return {"shared": shared}, {"per_block": torch.zeros(self.num_rows, num_blocks, dim)}
 
     def directions(self, parameters: Parameters, words: Tensor) -> Tensor:
         del words
-        shared = parameters["shared"][:, None]
-        return shared + parameters["per_block"] if "per_block" in parameters else shared
+        shared = self.even_steps.share(parameters["shared"])
+        if "per_block" not in parameters:
+            return shared
+        return shared + self.even_steps.for_blocks(parameters["per_block"])
 
 
 @dataclass(frozen=True)
@@ -71,47 +75,50 @@ class ConceptMod:
     """
 
     text_dim: int
-    num_blocks: int
-    dim: int
+    even_steps: EvenSteps
     width: int
     seed: int
     learning_rate: float
 
     def start(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         generator = torch.Generator().manual_seed(self.seed)
-        return self._head("shared", 1, generator), self._head("per_block", self.num_blocks, generator)
+        num_blocks = len(self.even_steps.of_blocks_LDD)
+        return self._head("shared", 1, generator), self._head("per_block", num_blocks, generator)
 
     def directions(self, parameters: Parameters, words: Tensor) -> Tensor:
         normalised = layer_norm(words, words.shape[-1:])
-        shared = self._run("shared", parameters, normalised)
+        shared = self.even_steps.share(self._run("shared", parameters, normalised))
         if "per_block.last.weight" not in parameters:
             return shared
-        return shared + self._run("per_block", parameters, normalised)
+        of_blocks = self._run("per_block", parameters, normalised)
+        return shared + self.even_steps.for_blocks(of_blocks.unflatten(-1, (-1, self._dim)))
+
+    @property
+    def _dim(self) -> int:
+        return len(self.even_steps.shared_DD)
 
     def _head(self, name: str, num_outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
         limit = 1 / math.sqrt(self.text_dim)
         return {
             f"{name}.first.weight": (torch.rand(self.width, self.text_dim, generator=generator) * 2 - 1) * limit,
             f"{name}.first.bias": torch.zeros(self.width),
-            f"{name}.last.weight": torch.zeros(num_outputs * self.dim, self.width),
-            f"{name}.last.bias": torch.zeros(num_outputs * self.dim),
+            f"{name}.last.weight": torch.zeros(num_outputs * self._dim, self.width),
+            f"{name}.last.bias": torch.zeros(num_outputs * self._dim),
         }
 
     def _run(self, name: str, parameters: Parameters, words: Tensor) -> Tensor:
-        """`(R, 1 or L, D)`."""
+        """`(R, D or L·D)`."""
         hidden = gelu(linear(words, parameters[f"{name}.first.weight"], parameters[f"{name}.first.bias"]))
-        output = linear(hidden, parameters[f"{name}.last.weight"], parameters[f"{name}.last.bias"])
-        return output.unflatten(-1, (-1, self.dim))
+        return linear(hidden, parameters[f"{name}.last.weight"], parameters[f"{name}.last.bias"])
 
 
-def make_predictor(recipe: LearningRecipe, *, num_rows: int, text_dim: int, num_blocks: int, dim: int) -> Predictor:
+def make_predictor(recipe: LearningRecipe, *, num_rows: int, text_dim: int, even_steps: EvenSteps) -> Predictor:
     """The predictor that a recipe asks for."""
     if recipe.directions == "table":
-        return DirectionTable(num_rows, num_blocks, dim, learning_rate=recipe.learning_rate)
+        return DirectionTable(num_rows, even_steps, learning_rate=recipe.learning_rate)
     return ConceptMod(
         text_dim,
-        num_blocks,
-        dim,
+        even_steps,
         width=recipe.concept_mod_width,
         seed=recipe.seed,
         learning_rate=recipe.concept_mod_learning_rate,

@@ -55,7 +55,7 @@ class LearningRecipe(BaseModel):
     directions: Literal["table", "concept_mod"] = "table"
     """What is learnt: a table with a direction for each token, or the paper's Concept-Mod, a network that makes them
     out of the text encoder's output."""
-    learning_rate: float = Field(default=0.3, gt=0)
+    learning_rate: float = Field(default=0.2, gt=0)
     """AdamW's for the table at the start of each stage; it falls to zero along half a cosine."""
     concept_mod_learning_rate: float = Field(default=0.001, gt=0)
     """The same for Concept-Mod. Good on Pocket (see docs/LOG.md), but not searched for."""
@@ -82,7 +82,7 @@ class LearningRecipe(BaseModel):
     """Share of those steps whose second picture stands within one frame of normal width: the middle halves of the
     source and of a companion at the same place, under a caption that names both, as stories do. Not in the paper;
     without it a look fades beside a second figure (see docs/LOG.md). No such step where a concept is named in the
-    caption's phrases of place and light, which belong to both halves."""
+    caption's phrases of place and light, which belong to both halves, nor where the caption names several things."""
     isolation_weight: float = Field(default=1.0, ge=0)
     """Factor of the concept isolation loss."""
     two_part_source_weight: float = Field(default=3.0, ge=0)

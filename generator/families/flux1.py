@@ -36,7 +36,7 @@ class _SingleStream:
         if not self.tokens.is_active:
             return None
         modulated, self.base_gate = output
-        raw_BKD = self.modulation(kwargs["emb"], lambda temb: norm.linear(norm.silu(temb)))
+        raw_BKD = self.modulation(kwargs["emb"], norm.silu, norm.linear)
         shift, scale, self.gate = raw_BKD.chunk(3, dim=-1)
         rows = norm.norm(self.tokens.select(args[0])) * (1 + scale) + shift
         return self.tokens.write(modulated, rows), self.tokens.one

@@ -39,7 +39,7 @@ class _DoubleStream(GivenDoubleStream):
         if not self.tokens.is_active:
             return None
         base, temb = _part(_argument(args, kwargs, 3, "temb_mod_txt"), self.maker)
-        raw_BKD = self.modulation(temb, lambda temb: self.maker.linear(self.maker.act_fn(temb)))
+        raw_BKD = self.modulation(temb, self.maker.act_fn, self.maker.linear)
         return _with_argument(args, kwargs, 3, "temb_mod_txt", self.take(base, raw_BKD))
 
 
@@ -64,7 +64,7 @@ class _SingleStream:
         if not self.tokens.is_active:
             return None
         base, temb = _part(_argument(args, kwargs, 2, "temb_mod"), self.maker)
-        raw_BKD = self.modulation(temb, lambda temb: self.maker.linear(self.maker.act_fn(temb)))
+        raw_BKD = self.modulation(temb, self.maker.act_fn, self.maker.linear)
         self.shift, self.scale, self.gate = raw_BKD.chunk(3, dim=-1)
         shift, scale, self.base_gate = base.chunk(3, dim=-1)
         gateless = torch.cat([shift, scale, torch.ones_like(self.base_gate)], dim=-1)

@@ -17,8 +17,11 @@ from torch.utils.hooks import RemovableHandle
 class ModulationOfBlock(Protocol):
     """Gives the modulation of the active tokens in one block."""
 
-    def __call__(self, temb_BD: Tensor, project: Callable[[Tensor], Tensor]) -> Tensor:
-        """Raw modulation `(B, K, n·D)`; `project` is what the block makes of temb, `(…, D)` to `(…, n·D)`."""
+    def __call__(
+        self, temb_BD: Tensor, activation: Callable[[Tensor], Tensor], linear: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """Raw modulation `(B, K, n·D)`; the block makes it of temb by `linear(activation(temb))`, `(…, D)` to
+        `(…, n·D)`."""
         ...
 
 
@@ -141,7 +144,7 @@ class AdaptiveNormDoubleStream(DoubleStream):
         if not self.tokens.is_active:
             return None
         modulated, self.base_gate_msa, shift_mlp, scale_mlp, self.base_gate_mlp = output
-        self.keep(self.modulation(kwargs["emb"], lambda temb: norm.linear(norm.silu(temb))))
+        self.keep(self.modulation(kwargs["emb"], norm.silu, norm.linear))
         rows = norm.norm(self.tokens.select(args[0])) * (1 + self.scale_msa) + self.shift_msa
         one = self.tokens.one
         return self.tokens.write(modulated, rows), one, shift_mlp, scale_mlp, one

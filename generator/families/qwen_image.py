@@ -27,7 +27,7 @@ class _DoubleStream(GivenDoubleStream):
         if not self.tokens.is_active:
             return None
         silu, linear = modulation
-        return self.take(output, self.modulation(args[0], lambda temb: linear(silu(temb))))
+        return self.take(output, self.modulation(args[0], silu, linear))
 
 
 def _blocks(transformer: nn.Module) -> list[nn.Module]:

@@ -30,7 +30,7 @@ class _LastBlock:
         if not self.tokens.is_active:
             return None
         hidden, temb = args
-        scale, shift = self.modulation(temb, lambda temb: norm.linear(norm.silu(temb))).chunk(2, dim=-1)
+        scale, shift = self.modulation(temb, norm.silu, norm.linear).chunk(2, dim=-1)
         return self.tokens.write(output, norm.norm(self.tokens.select(hidden)) * (1 + scale) + shift)
 
 

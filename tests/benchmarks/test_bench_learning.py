@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmarks.bench_learning import DenseLearner, MadeAnew, NaiveKitchen
+from generator.even_steps import EvenSteps
 from generator.flow import frozen
 from generator.learning import learning_step
 from generator.learning_loss import Learner
@@ -24,7 +25,7 @@ def test_a_naive_step_has_the_gradients_of_ours(tmp_path: Path, companion_share:
     model, sources = tiny_model(), [SourcePicture(picture=picture(), caption=CAPTION, paraphrases=())]
     task = plan_learning(model, sources, [FOX], recipe=recipe, isolation_prompts=ISOLATION_PROMPTS)
     transformer = model.pipeline.transformer
-    table = DirectionTable(task.num_rows, model.num_blocks, model.dim, learning_rate=0.1)
+    table = DirectionTable(task.num_rows, EvenSteps.of(transformer), learning_rate=0.1)
     start = LearningState.start(*table.start(), stage1_steps=recipe.stage1_steps, device=transformer.device)
     ours = Material.prepare(model, task, [picture()], ISOLATION_PROMPTS, cache_dir=tmp_path)
     naive = NaiveKitchen(model, task, picture(), cache_dir=None).material(ISOLATION_PROMPTS)

@@ -8,7 +8,7 @@ from concepts.bank import ConceptBank, hash_direction
 from concepts.binding import expand_handles
 from concepts.schema import Concept
 from generator.blending import compare_keys, recorded_keys
-from generator.directions import save_direction
+from generator.directions import Direction, save_direction
 from generator.flux_renderer import FluxRenderer
 from generator.key_similarity import LIKELY_BLENDING, KeySimilarity, blending_warnings
 from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_inputs, tiny_model, tiny_transformer
@@ -16,7 +16,7 @@ from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_inputs, tiny_model, tiny_
 
 def add(bank: ConceptBank, concept_id: str, word: str, direction: torch.Tensor, base_model: str) -> None:
     path, picture = bank.folder.parent / "new.safetensors", bank.folder.parent / "new.png"
-    save_direction(direction, path)
+    save_direction(Direction(direction, "activated"), path)
     Image.new("RGB", (8, 8)).save(picture)
     concept = Concept(
         id=concept_id,

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from concepts.bank import ConceptBank, hash_direction
 from concepts.errors import UnknownConcept
 from generator.concept_check import check_concept, check_drawing
-from generator.directions import load_direction, save_direction
+from generator.directions import FORMAT, Direction, load_direction, save_direction
 from generator.flux_renderer import FluxRenderer
 from generator.learnt import LearntDirections, save_concepts
 from tests.generator.learning_builders import RECIPE, learn
@@ -59,7 +59,8 @@ def change_record(folder: Path, **changes: Any) -> None:
 
 def change_direction(folder: Path, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
     path = folder / "direction.safetensors"
-    save_file({"direction": change(load_direction(path)).contiguous()}, path, {"format": "fableverse-direction-1"})
+    metadata = {"format": FORMAT, "space": "activated"}
+    save_file({"direction": change(load_direction(path).vectors).contiguous()}, path, metadata)
     change_record(folder, direction_sha256=hash_direction(path))
 
 
@@ -116,6 +117,6 @@ def test_a_preview_that_was_drawn_otherwise_is_found(bank: ConceptBank) -> None:
 def test_a_direction_for_other_tokens_and_a_concept_of_another_model_are_found(bank: ConceptBank) -> None:
     assert "learnt on" in check_drawing(FluxRenderer(tiny_model(seed=1), bank), "rusty")[0]
     path = bank.folder / "rusty" / "direction.safetensors"
-    save_direction(load_direction(path).repeat(2, 1, 1), path)
+    save_direction(Direction(load_direction(path).vectors.repeat(2, 1, 1), "activated"), path)
     change_record(bank.folder / "rusty", direction_sha256=hash_direction(path))
     assert "for 2 tokens, but 'fox' is 1" in check_drawing(FluxRenderer(tiny_model(), bank), "rusty")[0]

@@ -8,27 +8,47 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from concepts.errors import DamagedConcept
-from generator.directions import DirectionBinding, build_token_offsets, load_direction, save_direction
+from generator.directions import (
+    FIRST_FORMAT,
+    FORMAT,
+    Direction,
+    DirectionBinding,
+    Space,
+    build_token_offsets,
+    load_direction,
+    save_direction,
+)
 from generator.errors import DirectionMismatch, TokenSpanError
 
-FORMAT = {"format": "fableverse-direction-1"}
+METADATA = {"format": FORMAT, "space": "activated"}
 
 
 def direction(num_pieces: int = 1, num_blocks: int = 1, dim: int = 4, *, seed: int = 0) -> Tensor:
     return torch.randn(num_pieces, num_blocks, dim, generator=torch.Generator().manual_seed(seed))
 
 
-def binding(tensor: Tensor, start: int, stop: int, *, strength: float = 1.0) -> DirectionBinding:
-    return DirectionBinding("rusty", "straw hat", tensor, start, stop, strength)
+def binding(
+    tensor: Tensor, start: int, stop: int, *, strength: float = 1.0, space: Space = "activated"
+) -> DirectionBinding:
+    return DirectionBinding("rusty", "straw hat", Direction(tensor, space), start, stop, strength)
 
 
-def test_a_direction_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+@pytest.mark.parametrize("space", ["temb", "activated"])
+def test_a_direction_comes_back_as_it_was_saved(tmp_path: Path, space: Space) -> None:
     learnt = direction(2, 3).requires_grad_(True)
-    save_direction(learnt, tmp_path / "direction.safetensors")
+    save_direction(Direction(learnt, space), tmp_path / "direction.safetensors")
     loaded = load_direction(tmp_path / "direction.safetensors")
-    assert torch.equal(loaded, learnt)
-    assert not loaded.requires_grad
+    assert torch.equal(loaded.vectors, learnt)
+    assert loaded.space == space
+    assert not loaded.vectors.requires_grad
     assert [path.name for path in tmp_path.iterdir()] == ["direction.safetensors"]
+
+
+def test_a_file_of_the_first_format_is_in_the_space_of_temb(tmp_path: Path) -> None:
+    save_file({"direction": direction()}, tmp_path / "direction.safetensors", {"format": FIRST_FORMAT})
+    loaded = load_direction(tmp_path / "direction.safetensors")
+    assert torch.equal(loaded.vectors, direction())
+    assert loaded.space == "temb"
 
 
 @pytest.mark.parametrize(
@@ -36,24 +56,36 @@ def test_a_direction_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 )
 def test_what_is_no_direction_is_not_saved_over_one(tmp_path: Path, tensor: Tensor) -> None:
     path = tmp_path / "direction.safetensors"
-    save_direction(direction(), path)
+    save_direction(Direction(direction(), "temb"), path)
     with pytest.raises(DirectionMismatch, match="num_pieces, num_blocks, dim"):
-        save_direction(tensor, path)
-    assert torch.equal(load_direction(path), direction())
+        save_direction(Direction(tensor, "temb"), path)
+    assert torch.equal(load_direction(path).vectors, direction())
 
 
 @pytest.mark.parametrize(
     ("tensors", "metadata", "message"),
     [
         ({"direction": direction()}, None, "no direction"),
-        ({"direction": direction()}, {"format": "fableverse-direction-2"}, "fableverse-direction-2"),
-        ({"lora": direction()}, FORMAT, "lora"),
-        ({"direction": direction(), "extra": direction()}, FORMAT, "extra"),
-        ({"direction": torch.zeros(3, 4)}, FORMAT, r"\(3, 4\)"),
-        ({"direction": direction().double()}, FORMAT, "float64"),
-        ({"direction": torch.full((1, 1, 4), torch.inf)}, FORMAT, "finite"),
+        ({"direction": direction()}, {"format": "fableverse-direction-3", "space": "temb"}, "fableverse-direction-3"),
+        ({"direction": direction()}, {"format": FORMAT}, "the space None"),
+        ({"direction": direction()}, {"format": FORMAT, "space": "w"}, "the space 'w'"),
+        ({"lora": direction()}, METADATA, "lora"),
+        ({"direction": direction(), "extra": direction()}, METADATA, "extra"),
+        ({"direction": torch.zeros(3, 4)}, METADATA, r"\(3, 4\)"),
+        ({"direction": direction().double()}, METADATA, "float64"),
+        ({"direction": torch.full((1, 1, 4), torch.inf)}, METADATA, "finite"),
     ],
-    ids=["no-format", "other-format", "other-name", "more-tensors", "shape", "dtype", "infinite"],
+    ids=[
+        "no-format",
+        "other-format",
+        "no-space",
+        "other-space",
+        "other-name",
+        "more-tensors",
+        "shape",
+        "dtype",
+        "infinite",
+    ],
 )
 def test_foreign_files_are_refused(
     tmp_path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None, message: str
@@ -66,7 +98,7 @@ def test_foreign_files_are_refused(
 
 def test_truncated_and_missing_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "direction.safetensors"
-    save_direction(direction(), path)
+    save_direction(Direction(direction(), "activated"), path)
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(DamagedConcept, match="cannot be read"):
         load_direction(path)
@@ -102,6 +134,12 @@ def test_law_5_bindings_in_any_order_give_the_same_offsets() -> None:
     forwards = build_token_offsets(bindings, num_blocks=2, text_len=4, dim=4)
     backwards = build_token_offsets(bindings[::-1], num_blocks=2, text_len=4, dim=4)
     torch.testing.assert_close(forwards, backwards)
+
+
+def test_directions_of_two_spaces_have_no_sum() -> None:
+    bindings = [binding(direction(), 0, 1, space="temb"), binding(direction(), 1, 2, space="activated")]
+    with pytest.raises(DirectionMismatch, match="attach_table"):
+        build_token_offsets(bindings, num_blocks=1, text_len=4, dim=4)
 
 
 def test_another_number_of_pieces_is_refused_with_the_word_as_learnt() -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from concepts.bank import ConceptBank, hash_direction
 from concepts.errors import UnknownConcept, WrongBaseModel
 from concepts.schema import BoundPrompt, Concept, ConceptMention, ModelFamily
-from generator.directions import save_direction
+from generator.directions import Direction, save_direction
 from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong
 from generator.flux_renderer import FluxRenderer
 from generator.renderer import PictureOrder, Renderer
@@ -37,7 +37,7 @@ def add(
 ) -> None:
     path = bank.folder.parent / "new.safetensors"
     generator = torch.Generator().manual_seed(len(word))
-    save_direction(torch.randn(num_pieces, NUM_BLOCKS, DIM, generator=generator), path)
+    save_direction(Direction(torch.randn(num_pieces, NUM_BLOCKS, DIM, generator=generator), "activated"), path)
     picture_path = bank.folder.parent / "new.png"
     Image.new("RGB", (8, 8)).save(picture_path)
     concept = Concept(

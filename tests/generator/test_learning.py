@@ -72,21 +72,21 @@ def test_only_concept_words_leave_with_a_vector_for_each_piece_and_block(model: 
     (span,) = find_token_spans(bound, model.pipeline.tokenizer_2, max_sequence_length=100)
     assert set(learnt.directions) == {"rusty", "brolly"}
     assert span.num_tokens > 1
-    assert learnt.direction("umbrella").shape == (span.num_tokens, NUM_BLOCKS, DIM)
-    assert learnt.direction("fox").shape == (1, NUM_BLOCKS, DIM)
-    assert learnt.direction("fox").dtype == torch.float32
+    assert learnt.direction("umbrella").vectors.shape == (span.num_tokens, NUM_BLOCKS, DIM)
+    assert learnt.direction("fox").vectors.shape == (1, NUM_BLOCKS, DIM)
+    assert learnt.direction("fox").vectors.dtype == torch.float32
     with pytest.raises(UnknownConcept, match="under"):
         learnt.direction("under")
 
 
 def test_without_stage_2_a_direction_is_shared_by_all_blocks(model: FluxModel):
     learnt = learn(model, recipe=RECIPE.model_copy(update={"stage2_steps": 0}))
-    assert learnt.direction("fox").shape == (1, 1, DIM)
-    assert learnt.direction("fox").any()
+    assert learnt.direction("fox").vectors.shape == (1, 1, DIM)
+    assert learnt.direction("fox").vectors.any()
 
 
 def test_stage_2_gives_blocks_directions_of_their_own(model: FluxModel):
-    direction = learn(model).direction("fox")[0]
+    direction = learn(model).direction("fox").vectors[0]
     assert not torch.equal(direction[0], direction[-1])
 
 
@@ -113,9 +113,9 @@ def test_the_model_is_left_as_it_was(interrupt_after: int | None):
 def test_a_seed_gives_one_result_and_another_seed_another(model: FluxModel):
     first, again = learn(model), learn(model)
     other = learn(model, recipe=RECIPE.model_copy(update={"seed": 1}))
-    assert torch.equal(first.direction("fox"), again.direction("fox"))
+    assert torch.equal(first.direction("fox").vectors, again.direction("fox").vectors)
     assert first.sources[0].losses == again.sources[0].losses
-    assert not torch.equal(first.direction("fox"), other.direction("fox"))
+    assert not torch.equal(first.direction("fox").vectors, other.direction("fox").vectors)
 
 
 def test_drawing_what_is_learnt_so_far_changes_nothing(model: FluxModel):
@@ -125,7 +125,7 @@ def test_drawing_what_is_learnt_so_far_changes_nothing(model: FluxModel):
         drawn.append(draw_preview(so_far, "rusty", make_renderer=partial(FluxRenderer, model), seed=3).tobytes())
 
     watched = learn(model, on_peek=peek)
-    assert torch.equal(watched.direction("fox"), learn(model).direction("fox"))
+    assert torch.equal(watched.direction("fox").vectors, learn(model).direction("fox").vectors)
     assert len(set(drawn)) == len(drawn) == len(PEEK_AT), "each is of what is learnt by then"
 
 
@@ -137,7 +137,7 @@ def test_a_resumed_run_gives_what_an_uninterrupted_one_gives(model: FluxModel, t
     rest = Watcher()
     resumed = learn(model, checkpoint_path=checkpoint, on_step=rest)
     assert [progress.step for progress in rest.seen] == list(range(interrupt_after + 1, RECIPE.num_steps + 1))
-    assert torch.equal(resumed.direction("fox"), learn(model).direction("fox"))
+    assert torch.equal(resumed.direction("fox").vectors, learn(model).direction("fox").vectors)
     assert [path.name for path in checkpoint.parent.iterdir()] == [checkpoint.name]
 
 
@@ -147,7 +147,7 @@ def test_a_finished_checkpoint_gives_the_result_without_a_step(model: FluxModel,
     watcher = Watcher()
     again = learn(model, checkpoint_path=checkpoint, on_step=watcher)
     assert not watcher.seen
-    assert torch.equal(first.direction("fox"), again.direction("fox"))
+    assert torch.equal(first.direction("fox").vectors, again.direction("fox").vectors)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_checkpoint_of_another_run_is_refused(model: FluxModel, tmp_path: Path
 
 def test_gradient_checkpointing_changes_nothing_but_speed(model: FluxModel):
     slow = learn(model, recipe=RECIPE.model_copy(update={"gradient_checkpointing": True}))
-    torch.testing.assert_close(slow.direction("fox"), learn(model).direction("fox"))
+    torch.testing.assert_close(slow.direction("fox").vectors, learn(model).direction("fox").vectors)
 
 
 def test_isolation_happens_on_its_share_of_steps_and_changes_what_is_learnt(model: FluxModel):
@@ -177,7 +177,7 @@ def test_isolation_happens_on_its_share_of_steps_and_changes_what_is_learnt(mode
     free = learn(model, recipe=recipe, isolation_prompts=(), on_step=never)
     assert all(progress.isolation_loss is not None for progress in always.seen)
     assert all(progress.isolation_loss is None for progress in never.seen)
-    assert not torch.equal(isolated.direction("fox"), free.direction("fox"))
+    assert not torch.equal(isolated.direction("fox").vectors, free.direction("fox").vectors)
 
 
 def test_each_stage_learns_at_its_share_of_high_noise():
@@ -209,7 +209,7 @@ def test_noise_levels_are_split_by_the_share_asked_for():
     ids=["mirrored picture", "paraphrases"],
 )
 def test_every_augmentation_takes_part(model: FluxModel, changes: dict[str, Any]):
-    assert not torch.equal(learn(model, **changes).direction("fox"), learn(model).direction("fox"))
+    assert not torch.equal(learn(model, **changes).direction("fox").vectors, learn(model).direction("fox").vectors)
 
 
 def test_progress_counts_both_stages_and_the_time_left(model: FluxModel):
@@ -265,7 +265,7 @@ def test_isolation_pictures_and_companions_are_drawn_once(model: FluxModel, tmp_
     assert len(written) == 2
     again = learn(model, cache_dir=tmp_path, caption=CAPTION)
     assert {kept: kept.stat().st_mtime_ns for kept in tmp_path.iterdir()} == written
-    assert torch.equal(first.direction("fox"), again.direction("fox"))
+    assert torch.equal(first.direction("fox").vectors, again.direction("fox").vectors)
     learn(model, cache_dir=tmp_path, isolation_prompts=ISOLATION_PROMPTS[:1])
     assert len(list(tmp_path.iterdir())) == 4
 

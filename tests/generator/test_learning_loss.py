@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from generator.caption_tokens import Placement
+from generator.even_steps import EvenSteps
 from generator.flow import TextEncoding, add_noise, predict_velocity
 from generator.learning_loss import Example, Learner, NoisyBatch, TwoPartExample, flow_loss, isolation_loss, lay_out
 from generator.modulation import attach
@@ -47,7 +48,13 @@ def _tables(scale: float) -> dict[str, Tensor]:
 
 
 def _learner(transformer: FluxTransformer2DModel) -> Learner:
-    return Learner(transformer, DirectionTable(NUM_ROWS, NUM_BLOCKS, DIM, learning_rate=0.1))
+    return Learner(transformer, DirectionTable(NUM_ROWS, EvenSteps.of(transformer), learning_rate=0.1))
+
+
+def _laid_out(transformer: FluxTransformer2DModel, tables: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """What the tables stand for on the words of `PLACEMENT`, and their positions."""
+    steps = EvenSteps.of(transformer)
+    return lay_out(steps.share(tables["shared"]) + steps.for_blocks(tables["per_block"]), PLACEMENT, text_len=TEXT_LEN)
 
 
 def _unpacked(velocity: Tensor, width: int) -> Tensor:
@@ -96,10 +103,10 @@ def test_isolation_loss_compares_the_right_half_alone(two_part: TwoPartExample):
     transformer, batch, tables = tiny_transformer(), _batch(12), _tables(1.0)
     encoding = two_part.prompt.encoding
     noisy = add_noise(torch.cat([batch.latents, two_part.other_latents], dim=3), batch.noise, batch.sigmas)
-    offsets, rows = lay_out(tables["shared"][:, None] + tables["per_block"], PLACEMENT, text_len=TEXT_LEN)
+    offsets, rows = _laid_out(transformer, tables)
     with torch.no_grad():
         plain = _unpacked(predict_velocity(transformer, noisy, batch.sigmas, encoding), 12)
-        with attach(transformer, offsets, rows=rows):
+        with attach(transformer, offsets, rows=rows, space="activated"):
             changed = _unpacked(predict_velocity(transformer, noisy, batch.sigmas, encoding), 12)
     expected = mse_loss(changed[..., 6:], plain[..., 6:]).item()
     assert expected != pytest.approx(mse_loss(changed[..., :6], plain[..., :6]).item(), rel=1e-3)
@@ -111,10 +118,10 @@ def test_isolation_loss_compares_the_left_half_alone_when_the_source_is_on_the_r
     batch, other = _batch(12), _noise(1, 1, 4, 6, seed=3)
     encoding = example.encoding
     noisy = add_noise(torch.cat([other, batch.latents], dim=3), batch.noise, batch.sigmas)
-    offsets, rows = lay_out(tables["shared"][:, None] + tables["per_block"], PLACEMENT, text_len=TEXT_LEN)
+    offsets, rows = _laid_out(transformer, tables)
     with torch.no_grad():
         plain = _unpacked(predict_velocity(transformer, noisy, batch.sigmas, encoding), 12)
-        with attach(transformer, offsets, rows=rows):
+        with attach(transformer, offsets, rows=rows, space="activated"):
             changed = _unpacked(predict_velocity(transformer, noisy, batch.sigmas, encoding), 12)
     expected = mse_loss(changed[..., :6], plain[..., :6]).item()
     right = TwoPartExample(example, other, source_is_left=False)
@@ -128,8 +135,8 @@ def test_the_sources_weight_pulls_its_part_towards_its_picture(example: Example)
     def towards_source(parameters: dict[str, Tensor]) -> float:
         both = torch.cat([right.other_latents, batch.latents], dim=3)
         noisy = add_noise(both, batch.noise, batch.sigmas)
-        offsets, rows = lay_out(parameters["shared"][:, None] + parameters["per_block"], PLACEMENT, text_len=TEXT_LEN)
-        with torch.no_grad(), attach(transformer, offsets, rows=rows):
+        offsets, rows = _laid_out(transformer, parameters)
+        with torch.no_grad(), attach(transformer, offsets, rows=rows, space="activated"):
             velocity = _unpacked(predict_velocity(transformer, noisy, batch.sigmas, example.encoding), 12)
         return mse_loss(velocity[..., 6:], (batch.noise - both)[..., 6:]).item()
 

@@ -159,6 +159,10 @@ def test_what_is_named_in_the_phrases_of_place_and_light_has_no_companion():
     assert not _task(concepts=[FOX, HAT]).sources[0].companions
 
 
+def test_a_picture_of_several_things_is_not_halved_for_a_companion():
+    assert not _task("a fox and a cat in the snow").sources[0].companions
+
+
 @pytest.mark.parametrize("share", ["isolation_fraction", "companion_share"])
 def test_without_its_share_of_steps_there_is_no_companion(share: str):
     assert _task().sources[0].companions
@@ -192,6 +196,8 @@ def test_no_paraphrase_repeats_a_concepts_word():
         ("a fox with a sign", "object", False),
         ('a shop named "Fox"', "object", False),
         ("a fox left of a hat", "object", False),
+        ("a fox and a cat in the snow", "character", False),
+        ("a fox beside a cat", "character", False),
     ],
 )
 def test_the_picture_is_mirrored_only_where_the_caption_stays_true(caption: str, kind: ConceptKind, expected: bool):

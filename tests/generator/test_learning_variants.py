@@ -42,14 +42,14 @@ def test_concept_mod_lowers_the_loss_and_exports_concept_words_only(model: FluxM
     for loss in learnt.sources[0].losses:
         assert loss.concepts < loss.plain, loss
     assert [*learnt.directions] == ["rusty"]
-    assert learnt.direction("fox").shape == (1, NUM_BLOCKS, DIM)
-    assert not torch.equal(learnt.direction("fox")[0, 0], learnt.direction("fox")[0, -1])
+    assert learnt.direction("fox").vectors.shape == (1, NUM_BLOCKS, DIM)
+    assert not torch.equal(learnt.direction("fox").vectors[0, 0], learnt.direction("fox").vectors[0, -1])
 
 
 def test_concept_mod_without_stage_2_is_shared_by_all_blocks(model: FluxModel) -> None:
     learnt = learn(model, recipe=CONCEPT_MOD.model_copy(update={"stage2_steps": 0}))
-    assert learnt.direction("fox").shape == (1, 1, DIM)
-    assert learnt.direction("fox").any()
+    assert learnt.direction("fox").vectors.shape == (1, 1, DIM)
+    assert learnt.direction("fox").vectors.any()
 
 
 @pytest.mark.parametrize("step", [2, 4, 6], ids=["in stage 1", "between the stages", "in stage 2"])
@@ -58,7 +58,7 @@ def test_concept_mod_goes_on_where_it_was_interrupted(model: FluxModel, tmp_path
     with pytest.raises(KeyboardInterrupt):
         learn(model, recipe=CONCEPT_MOD, checkpoint_path=checkpoint, on_step=interrupt_after(step))
     resumed = learn(model, recipe=CONCEPT_MOD, checkpoint_path=checkpoint)
-    assert torch.equal(resumed.direction("fox"), learn(model, recipe=CONCEPT_MOD).direction("fox"))
+    assert torch.equal(resumed.direction("fox").vectors, learn(model, recipe=CONCEPT_MOD).direction("fox").vectors)
 
 
 def test_a_checkpoint_of_the_table_is_none_of_concept_mod(model: FluxModel, tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_concept_mod_in_a_two_part_prompt_reads_the_left_part_alone(model: FluxM
     recipe = CONCEPT_MOD.model_copy(update={"isolation_fraction": 1.0})
     first = learn(model, recipe=recipe, isolation_prompts=["the snow"])
     again = learn(model, recipe=recipe, isolation_prompts=["the snow"])
-    assert torch.equal(first.direction("fox"), again.direction("fox"))
-    assert not torch.equal(first.direction("fox"), learn(model, recipe=CONCEPT_MOD).direction("fox"))
+    assert torch.equal(first.direction("fox").vectors, again.direction("fox").vectors)
+    assert not torch.equal(first.direction("fox").vectors, learn(model, recipe=CONCEPT_MOD).direction("fox").vectors)
 
 
 @pytest.mark.parametrize("recipe", [RECIPE, CONCEPT_MOD], ids=["table", "concept-mod"])
@@ -87,7 +87,7 @@ def test_two_pictures_of_one_concept_give_one_direction(model: FluxModel, recipe
     for source in learnt.sources:
         mean_gain = sum(loss.plain - loss.all_words for loss in source.losses)
         assert mean_gain > 0, source.losses
-    assert not torch.equal(learnt.direction("fox"), learn(model, recipe=longer).direction("fox"))
+    assert not torch.equal(learnt.direction("fox").vectors, learn(model, recipe=longer).direction("fox").vectors)
 
 
 def test_joint_learning_sees_both_pictures_side_by_side(model: FluxModel) -> None:
@@ -103,11 +103,11 @@ def test_joint_learning_sees_both_pictures_side_by_side(model: FluxModel) -> Non
     alone = widths[-num_sources * sigmas * kinds :]
     assert set(steps) == {2 * alone[0]}
     assert set(alone) == {alone[0]}
-    assert {concept_id: tuple(each.shape) for concept_id, each in learnt.directions.items()} == {
+    assert {concept_id: tuple(each.vectors.shape) for concept_id, each in learnt.directions.items()} == {
         "rusty": (1, NUM_BLOCKS, DIM),
         "top-hat": (1, NUM_BLOCKS, DIM),
     }
-    assert all(each.any() for each in learnt.directions.values())
+    assert all(each.vectors.any() for each in learnt.directions.values())
 
 
 def test_concepts_of_different_pictures_keep_their_own_source(model: FluxModel, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_joint_learning_goes_on_where_it_was_interrupted(model: FluxModel, tmp_p
     with pytest.raises(KeyboardInterrupt):
         learn(model, checkpoint_path=checkpoint, on_step=interrupt_after(3), **request)
     resumed = learn(model, checkpoint_path=checkpoint, **request)
-    assert torch.equal(resumed.direction("hat"), learn(model, **request).direction("hat"))
+    assert torch.equal(resumed.direction("hat").vectors, learn(model, **request).direction("hat").vectors)
     other = SourcePicture(picture=picture(), caption=OF_HAT.caption, paraphrases=())
     with pytest.raises(LearningError, match="something else"):
         learn(model, checkpoint_path=checkpoint, **{**request, "more_sources": [other]})

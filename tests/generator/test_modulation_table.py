@@ -9,8 +9,9 @@ import pytest
 import torch
 from diffusers import FluxTransformer2DModel
 from torch import Tensor
+from torch.nn.functional import silu
 
-from generator.directions import DirectionBinding, TokenRows, build_token_offsets, build_token_rows
+from generator.directions import Direction, DirectionBinding, Space, TokenRows, build_token_offsets, build_token_rows
 from generator.errors import DirectionMismatch, InvalidSettings, ModulationError, TokenSpanError, UnsupportedModel
 from generator.families.flux1 import FLUX1
 from generator.modulation import attach, attach_to_all
@@ -55,6 +56,14 @@ def run(transformer: Any, inputs: dict[str, Any], rows: TokenRows) -> Tensor:
         return transformer(**inputs)[0]
 
 
+def seen_temb(transformer: Any, inputs: dict[str, Any]) -> Tensor:
+    seen: list[Tensor] = []
+    handle = transformer.time_text_embed.register_forward_hook(lambda module, args, temb: seen.append(temb))  # noqa: ARG005
+    plain(transformer, inputs)
+    handle.remove()
+    return seen[0]
+
+
 def plain(transformer: Any, inputs: dict[str, Any]) -> Tensor:
     with torch.no_grad():
         return transformer(**inputs)[0]
@@ -74,6 +83,21 @@ def test_every_step_of_a_table_equals_the_dense_reference(guidance: bool, num_bl
             expected = forward_per_token(transformer, dense(rows), inputs)
         assert (expected - plain(transformer, inputs)).abs().max() > 1e-3, "the offsets must show"
         torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("num_blocks", [1, NUM_BLOCKS], ids=["shared", "per-block"])
+def test_what_is_added_behind_silu_is_what_would_be_added_before_it(num_blocks: int) -> None:
+    """At one noise level: the part of an offset of temb that comes last, as a difference of its activations."""
+    transformer, inputs = tiny_transformer(), inputs_at(1, batch=2)
+    rows = rows_at(*TWO_PROMPTS, num_blocks=num_blocks)
+    temb = seen_temb(transformer, inputs)[:, None, None]
+    behind = silu(temb + rows.offsets) - silu(temb + rows.offsets / 3)
+    with torch.no_grad():
+        expected = forward_per_token(transformer, dense(rows), inputs)
+    split = TokenRows(rows.positions, rows.offsets / 3, TEXT_LEN, activated=behind)
+    torch.testing.assert_close(run(transformer, inputs, split), expected, atol=1e-5, rtol=1e-5)
+    without = run(transformer, inputs, TokenRows(rows.positions, rows.offsets / 3, TEXT_LEN))
+    assert (without - expected).abs().max() > 1e-3, "what is behind must show"
 
 
 def test_law_1_no_concept_and_zeros_on_its_rows_are_the_plain_model() -> None:
@@ -294,9 +318,11 @@ def test_rows_that_do_not_fit_and_families_without_tables_are_refused() -> None:
         move_adaptive_norms(other, "cpu")
 
 
-def binding(start: int, stop: int, value: float, num_pieces: int | None = None) -> DirectionBinding:
+def binding(
+    start: int, stop: int, value: float, num_pieces: int | None = None, *, space: Space = "temb"
+) -> DirectionBinding:
     direction = torch.full((num_pieces or stop - start, NUM_BLOCKS, DIM), value)
-    return DirectionBinding("rusty", "fox", direction, start, stop, strength=2.0)
+    return DirectionBinding("rusty", "fox", Direction(direction, space), start, stop, strength=2.0)
 
 
 def test_rows_are_the_tokens_that_offsets_are_laid_over() -> None:
@@ -306,6 +332,15 @@ def test_rows_are_the_tokens_that_offsets_are_laid_over() -> None:
     for item, bindings in enumerate(prompts):
         expected = build_token_offsets(bindings, num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM)
         assert torch.equal(dense(rows)[item], expected)
+
+
+def test_rows_have_the_directions_of_each_space_apart() -> None:
+    bindings = [binding(1, 3, 1.0), binding(2, 4, 0.5, space="activated")]
+    rows = build_token_rows([bindings], num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM)
+    assert rows.positions.tolist() == [[1, 2, 3]]
+    assert rows.activated is not None
+    assert rows.offsets[0, :, :, 0].tolist() == [[2.0, 2.0, 0.0]] * NUM_BLOCKS
+    assert rows.activated[0, :, :, 0].tolist() == [[0.0, 1.0, 1.0]] * NUM_BLOCKS
 
 
 def test_rows_can_have_one_number_whatever_the_prompt() -> None:

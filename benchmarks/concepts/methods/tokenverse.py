@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
-from generator.directions import DirectionBinding, build_token_offsets
+from generator.directions import Direction, DirectionBinding, build_token_offsets
 from generator.learning import learn_concepts
 from generator.modulation import attach
 from generator.recipe import ConceptRequest, LearningRecipe, SourcePicture
@@ -30,10 +30,10 @@ class TokenVerse:
     switch: Switch
     is_joint: bool = False
     augments: bool = True
-    rates: tuple[float, ...] = (0.3, 0.6, 0.1)
+    rates: tuple[float, ...] = (0.2, 0.4, 0.1)
 
     def settings(self, effort: Effort) -> JsonValue:
-        return self.switch(_recipe(effort, rate=0.3, seed=0)).model_dump(mode="json")
+        return self.switch(_recipe(effort, rate=0.2, seed=0)).model_dump(mode="json")
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
         paraphrases = None if self.augments else ()
@@ -55,11 +55,11 @@ class TokenVerse:
             more_sources=pictures[1:],
             cache_dir=bench.cache_dir,
         )
-        return dict(learnt.directions)
+        return {concept_id: direction.vectors for concept_id, direction in learnt.directions.items()}
 
     def draw(self, bench: Workbench, learnt: Sequence[Learnt], case: Case, seeds: Sequence[int]) -> list[Image.Image]:
         model = bench.model
-        directions = {concept_id: direction for each in learnt for concept_id, direction in each.items()}
+        directions = {name: Direction(vectors, "activated") for each in learnt for name, vectors in each.items()}
         text_len = model.defaults.max_sequence_length
         spans = find_token_spans(case.prompt, model.pipeline.tokenizer_2, max_sequence_length=text_len)
         bindings = [
@@ -67,7 +67,7 @@ class TokenVerse:
             for span in spans
         ]
         offsets = build_token_offsets(bindings, num_blocks=model.num_blocks, text_len=text_len, dim=model.dim)
-        with attach(model.pipeline.transformer, offsets[None]):
+        with attach(model.pipeline.transformer, offsets[None], space="activated"):
             return draw_prompt(model, case.prompt.prompt, seeds)
 
 

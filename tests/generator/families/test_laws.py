@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
 from generator.modulation import attach
 from tests.generator.families.cases import CASES, TEXT_LEN, Case
@@ -83,6 +84,25 @@ def test_different_offsets_per_token_equal_the_reference(
         expected = case.reference(transformer, offsets.expand(2, case.num_blocks, TEXT_LEN, DIM), inputs)
     assert (expected - plain(transformer, inputs)).abs().max() > 1e-3, "the offsets must show"
     torch.testing.assert_close(run(transformer, inputs, offsets), expected, atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("per_block", [False, True], ids=["shared", "per-block"])
+def test_what_is_added_behind_silu_equals_the_reference_with_the_same_before_it(case: Case, per_block: bool) -> None:
+    """At one noise level: an offset of temb, as what it makes of temb's activation."""
+    transformer, inputs = case.make_transformer(), case.make_inputs(2)
+    offsets = offsets_on(case, 1, 2, batch=2, num_blocks=None if per_block else 1)
+    seen: list[Tensor] = []
+    embedder = transformer.get_submodule(case.family.embedder)
+    handle = embedder.register_forward_hook(lambda module, args, temb: seen.append(temb))  # noqa: ARG005
+    unmodulated = plain(transformer, inputs)
+    handle.remove()
+    temb = seen[0][:, None, None]
+    with torch.no_grad():
+        expected = case.reference(transformer, offsets.expand(2, case.num_blocks, TEXT_LEN, DIM), inputs)
+    assert (expected - unmodulated).abs().max() > 1e-3, "the offsets must show"
+    with torch.no_grad(), attach(transformer, silu(temb + offsets) - silu(temb), space="activated"):
+        ours = transformer(**inputs)[0]
+    torch.testing.assert_close(ours, expected, atol=2e-6, rtol=1e-5)
 
 
 def first_attention_inputs(transformer: Any, inputs: dict[str, Any], offsets: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,61 @@
+"""Coordinates for learning in which a step moves a block's modulation equally far in every direction.
+
+What is added to silu(temb) changes a block's shift, scale and gate through the linear layer of its adaptive norm,
+which stretches some directions ten or forty times as much as others: steps of equal size would go to those. In the
+layer's own axes, each divided by how much it stretches, a step of one is a change of one in the modulation.
+
+Shape legend: `L` blocks, `D` width of the modulation, `R` rows, `W` width of what a norm makes of it.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from generator.errors import UnsupportedModel
+from generator.families import family_of
+
+LEAST_STRETCH = 1e-3
+"""Of the greatest: axes that are stretched less count as this much, so that none needs unbounded directions."""
+
+
+@dataclass(frozen=True)
+class EvenSteps:
+    """How learnt coordinates become directions."""
+
+    shared_DD: Tensor
+    """For what all blocks share; float32, as all of these."""
+    of_blocks_LDD: Tensor
+    """For what each block has of its own. At FLUX.1's size they are 2.2 GB."""
+
+    @classmethod
+    def of(cls, transformer: nn.Module) -> Self:
+        """Those of a transformer, on its device.
+
+        Raises:
+            UnsupportedModel: The family's modulations are not made by norms of each block.
+        """
+        family = family_of(transformer)
+        if family.tabled is None:
+            raise UnsupportedModel(
+                f"Concepts cannot be learnt on {family.title}, whose blocks have no norms of theirs."
+            )
+        weights = [norm.linear.weight.detach().float() for norm in family.tabled.of_text(transformer)]
+        grams = [weight.T @ weight for weight in weights]
+        return cls(_even_axes(torch.stack(grams).sum(0)), torch.stack([_even_axes(gram) for gram in grams]))
+
+    def share(self, coordinates_RD: Tensor) -> Tensor:
+        """Directions that are the same in all blocks, `(R, 1, D)`."""
+        return (coordinates_RD @ self.shared_DD)[:, None]
+
+    def for_blocks(self, coordinates_RLD: Tensor) -> Tensor:
+        """Directions of each block, `(R, L, D)`."""
+        return torch.einsum("rld,lde->rle", coordinates_RLD, self.of_blocks_LDD)
+
+
+def _even_axes(gram_DD: Tensor) -> Tensor:
+    """Axes of a linear layer, a row each, over how much it stretches them; the Gram matrix of its weight is given."""
+    squares, axes = torch.linalg.eigh(gram_DD)
+    stretches = squares.clamp(min=squares[-1] * LEAST_STRETCH**2).sqrt()
+    return axes.T / stretches[:, None]

@@ -1,0 +1,48 @@
+"""Coordinates in which all steps change a modulation equally much, on tiny transformers."""
+
+import pytest
+import torch
+
+from generator.errors import UnsupportedModel
+from generator.even_steps import LEAST_STRETCH, EvenSteps
+from generator.families import family_of
+from tests.generator.families.cases import CASES
+from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_transformer
+
+
+def text_weights() -> list[torch.Tensor]:
+    transformer = tiny_transformer()
+    tabled = family_of(transformer).tabled
+    assert tabled is not None
+    return [norm.linear.weight.detach() for norm in tabled.of_text(transformer)]
+
+
+def test_a_step_of_a_block_changes_its_modulation_by_one_whatever_the_direction() -> None:
+    steps = EvenSteps.of(tiny_transformer())
+    directions = steps.for_blocks(torch.eye(DIM)[:, None].expand(DIM, NUM_BLOCKS, DIM))
+    assert directions.shape == (DIM, NUM_BLOCKS, DIM)
+    for index, weight in enumerate(text_weights()):
+        changes = directions[:, index] @ weight.T
+        torch.testing.assert_close(changes @ changes.T, torch.eye(DIM), atol=1e-4, rtol=0)
+        assert torch.linalg.svdvals(weight)[[0, -1]].tolist() != [1.0, 1.0], "the layer itself must stretch"
+
+
+def test_a_step_of_all_blocks_changes_their_modulations_together_by_one() -> None:
+    directions = EvenSteps.of(tiny_transformer()).share(torch.eye(DIM))
+    assert directions.shape == (DIM, 1, DIM)
+    changes = torch.cat([directions[:, 0] @ weight.T for weight in text_weights()], dim=1)
+    torch.testing.assert_close(changes @ changes.T, torch.eye(DIM), atol=1e-4, rtol=0)
+
+
+def test_an_axis_that_a_layer_ignores_has_finite_directions() -> None:
+    transformer = tiny_transformer()
+    with torch.no_grad():
+        transformer.transformer_blocks[0].norm1_context.linear.weight[:, 3] = 0
+    greatest = torch.linalg.svdvals(transformer.transformer_blocks[0].norm1_context.linear.weight)[0]
+    directions = EvenSteps.of(transformer).for_blocks(torch.eye(DIM)[:, None].expand(DIM, NUM_BLOCKS, DIM))
+    torch.testing.assert_close(directions[:, 0].norm(dim=1).max(), 1 / (LEAST_STRETCH * greatest), rtol=1e-3, atol=0)
+
+
+def test_a_family_without_norms_in_its_blocks_is_refused() -> None:
+    with pytest.raises(UnsupportedModel, match="FLUX.2"):
+        EvenSteps.of(CASES["flux2-dev"].make_transformer())
