@@ -17,7 +17,7 @@ from torch import Tensor
 
 from generator.recipe import LearningError
 
-CHECKPOINT_FORMAT = "fableverse-learning-1"
+CHECKPOINT_FORMAT = "fableverse-learning-2"
 _PARTS = ("value", "mean", "square")
 _MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.999, 1e-8
 

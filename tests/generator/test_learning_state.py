@@ -83,7 +83,7 @@ def test_a_broken_checkpoint_is_refused(tmp_path: Path):
 def test_a_checkpoint_with_foreign_content_is_refused(tmp_path: Path, fault: str):
     state, path = _after(1), tmp_path / "state.safetensors"
     tensors = {name: tensor.clone() for name, tensor in _tensors(state).items()}
-    metadata = {"format": "fableverse-learning-1", "task": TASK, "step": "1"}
+    metadata = {"format": "fableverse-learning-2", "task": TASK, "step": "1"}
     if fault == "shape":
         tensors["shared.mean"] = torch.zeros(2, 5)
     if fault == "name":
