@@ -40,7 +40,7 @@ from generator.even_steps import EvenSteps
 from generator.flow import encode_picture, encode_text, frozen
 from generator.isolation import load_isolation_latents
 from generator.learning import learning_step
-from generator.learning_loss import Example, Learner, TwoPartExample, keep_rows, lay_out
+from generator.learning_loss import Example, Learner, TwoPartExample, lay_out
 from generator.learning_material import Material, SourceMaterial, middle_half
 from generator.learning_state import LearningState
 from generator.learning_task import LearningTask, PlacedText, plan_learning
@@ -115,11 +115,9 @@ class NaiveKitchen:
                 SourceMaterial(
                     latents=MadeAnew([partial(self.encode, side) for side in sides]),
                     captions=MadeAnew(captions),
-                    concepts_alone=MadeAnew([partial(each, alone=True) for each in captions]),
+                    concepts=self.task.rows_of_concepts(source),
                     two_parts=MadeAnew(two_parts),
-                    two_parts_alone=MadeAnew([partial(each, alone=True) for each in two_parts]),
                     companions=MadeAnew(beside),
-                    companions_alone=MadeAnew([partial(each, alone=True) for each in beside]),
                 ),
             ),
             joint=(),
@@ -129,19 +127,16 @@ class NaiveKitchen:
         settings = self.task.settings
         return encode_picture(self.model.pipeline, picture, height=settings.height, width=settings.width)
 
-    def example(self, text: PlacedText, *, alone: bool = False) -> Example:
+    def example(self, text: PlacedText) -> Example:
         length = self.task.settings.max_sequence_length
         encoding = encode_text(self.model.pipeline, text.text, max_sequence_length=length)
-        placement = keep_rows(text.placement, self.task.concept_rows) if alone else text.placement
-        return Example(encoding, placement, words=torch.empty(0))  # a table of directions does not read them
+        return Example(encoding, text.placement, words=torch.empty(0))  # a table of directions does not read them
 
-    def two_parts(self, text: PlacedText, other: Callable[[], Tensor], *, alone: bool = False) -> TwoPartExample:
-        return TwoPartExample(self.example(text, alone=alone), other())
+    def two_parts(self, text: PlacedText, other: Callable[[], Tensor]) -> TwoPartExample:
+        return TwoPartExample(self.example(text), other())
 
-    def companion(
-        self, text: PlacedText, other: Callable[[], Tensor], *, is_left: bool, alone: bool = False
-    ) -> TwoPartExample:
-        return TwoPartExample(self.example(text, alone=alone), middle_half(other()), source_is_left=is_left)
+    def companion(self, text: PlacedText, other: Callable[[], Tensor], *, is_left: bool) -> TwoPartExample:
+        return TwoPartExample(self.example(text), middle_half(other()), source_is_left=is_left)
 
     def _others(self, prompts: Sequence[str]) -> list[Callable[[], Tensor]]:
         """How the latents of the pictures that must stay as they are come about, one for each prompt."""

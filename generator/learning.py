@@ -250,18 +250,16 @@ def learning_step(
     else:
         source = draw.choose(material.sources)
         latents = draw.choose(source.latents)
-        captions, two_parts, companions = source.captions, source.two_parts, source.companions
-        if draw.happens(recipe.concepts_alone_fraction):
-            captions, two_parts, companions = source.concepts_alone, source.two_parts_alone, source.companions_alone
-        caption = draw.choose(captions)
+        rows = draw.rows(source.concepts)
+        caption = draw.choose(source.captions).only(rows)
         flow = flow_loss(learner, caption, draw.noisy_batch(latents, recipe.batch_size, width_factor=1), parameters)
         gradients = flow.gradients
-        if two_parts and draw.happens(recipe.isolation_fraction):
-            example, source_weight = draw.choose(two_parts), recipe.two_part_source_weight
-            if companions and draw.happens(recipe.companion_share):
-                example, source_weight, latents = draw.choose(companions), 1.0, middle_half(latents)
+        if source.two_parts and draw.happens(recipe.isolation_fraction):
+            example, source_weight = draw.choose(source.two_parts), recipe.two_part_source_weight
+            if source.companions and draw.happens(recipe.companion_share):
+                example, source_weight, latents = draw.choose(source.companions), 1.0, middle_half(latents)
             both = draw.noisy_batch(latents, recipe.isolation_batch_size, width_factor=2)
-            isolation = isolation_loss(learner, example, both, parameters, source_weight=source_weight)
+            isolation = isolation_loss(learner, example.only(rows), both, parameters, source_weight=source_weight)
             gradients = flow.plus(isolation, recipe.isolation_weight)
     rate = _learning_rate(learner.predictor.learning_rate, recipe, state)
     if not math.isfinite(flow.loss):
@@ -293,6 +291,14 @@ class _Draw:
 
     def choose(self, options: Sequence[_Option]) -> _Option:
         return options[int(torch.randint(len(options), (), generator=self.generator))]
+
+    def rows(self, concepts: Sequence[frozenset[int]]) -> frozenset[int] | None:
+        """Table rows that have directions: None is those of all words, else of all concepts, or of one of several."""
+        if not self.happens(self.recipe.concepts_alone_fraction):
+            return None
+        if len(concepts) > 1 and self.happens(self.recipe.one_alone_fraction):
+            return self.choose(concepts)
+        return frozenset().union(*concepts)
 
     def noisy_batch(self, latents: Tensor, batch_size: int, *, width_factor: int) -> NoisyBatch:
         """Noise and noise levels for a picture, or for the two-part picture that it is the left part of."""

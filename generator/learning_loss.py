@@ -37,6 +37,13 @@ class Example:
     the text lacks a token. In a prompt for two pictures it is that of the source's caption by itself, which is what is
     exported."""
 
+    def only(self, rows: frozenset[int] | None) -> Self:
+        """The same prompt with directions on the words of these table rows alone; None is all of them."""
+        if rows is None:
+            return self
+        kept = [pair for pair in zip(self.placement.positions, self.placement.rows, strict=True) if pair[1] in rows]
+        return replace(self, placement=Placement(tuple(at for at, _ in kept), tuple(row for _, row in kept)))
+
 
 @dataclass(frozen=True)
 class TwoPartExample:
@@ -45,6 +52,10 @@ class TwoPartExample:
     prompt: Example
     other_latents: Tensor
     source_is_left: bool = True
+
+    def only(self, rows: frozenset[int] | None) -> Self:
+        """As `Example.only`."""
+        return replace(self, prompt=self.prompt.only(rows))
 
 
 @dataclass(frozen=True)
@@ -153,7 +164,7 @@ def measure_losses(
 ) -> tuple[NoiseLevelLoss, ...]:
     """Flow-matching loss on the picture at `MEASURED_SIGMAS` without, with the concepts' and with all directions."""
     measured: list[NoiseLevelLoss] = []
-    concepts = replace(example, placement=keep_rows(example.placement, concept_rows))
+    concepts = example.only(concept_rows)
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(batch_size, *latents.shape[1:], generator=generator).to(latents.device)
     for sigma in MEASURED_SIGMAS:
@@ -191,9 +202,3 @@ def _halves(tokens: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
     _, _, height, width = latents.shape
     grid = tokens.unflatten(1, (height // 2, width // 2))
     return grid[:, :, : width // 4], grid[:, :, width // 4 :]
-
-
-def keep_rows(placement: Placement, rows: frozenset[int]) -> Placement:
-    """The part of a placement that lays these rows."""
-    kept = [pair for pair in zip(placement.positions, placement.rows, strict=True) if pair[1] in rows]
-    return Placement(positions=tuple(p for p, _ in kept), rows=tuple(r for _, r in kept))

@@ -4,7 +4,7 @@ Knows nothing of losses, steps or what is learnt.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from generator.flow import TextEncoding, encode_picture, encode_text
 from generator.isolation import load_isolation_latents
-from generator.learning_loss import Example, TwoPartExample, keep_rows
+from generator.learning_loss import Example, TwoPartExample
 from generator.learning_task import LearningTask, PlacedText, SourceTask
 from generator.loading import FluxModel
 
@@ -27,15 +27,11 @@ class SourceMaterial:
     """The picture's, `(1, C, h, w)`, and its mirror image's where that may be learnt from."""
     captions: Sequence[Example]
     """The caption itself first."""
-    concepts_alone: Sequence[Example]
-    """The captions with directions on the concept words only."""
+    concepts: tuple[frozenset[int], ...]
+    """Table rows of the words of each concept that it names."""
     two_parts: Sequence[TwoPartExample]
-    two_parts_alone: Sequence[TwoPartExample]
-    """The two-part prompts with directions on the concept words only."""
     companions: Sequence[TwoPartExample]
     """The source beside a companion in one frame; their latents are `middle_half`s."""
-    companions_alone: Sequence[TwoPartExample]
-    """The same with directions on the concept words only."""
 
 
 @dataclass(frozen=True)
@@ -99,17 +95,14 @@ def _prepare_source(
         prompt = Example(_encode(model, task, text.prompt), text.prompt.placement, captions[text.caption].words)
         two_parts.append(TwoPartExample(prompt, isolation[text.picture : text.picture + 1].to(device)))
     sides = [picture, ImageOps.mirror(picture)] if source.mirrors else [picture]
-    companions = _companions(model, task, source, captions[0].words, cache_dir)
     return SourceMaterial(
         latents=tuple(
             encode_picture(pipeline, side, height=settings.height, width=settings.width).to(device) for side in sides
         ),
         captions=tuple(captions),
-        concepts_alone=tuple(_concepts_alone(caption, task) for caption in captions),
+        concepts=task.rows_of_concepts(source),
         two_parts=tuple(two_parts),
-        two_parts_alone=tuple(replace(each, prompt=_concepts_alone(each.prompt, task)) for each in two_parts),
-        companions=companions,
-        companions_alone=tuple(replace(each, prompt=_concepts_alone(each.prompt, task)) for each in companions),
+        companions=_companions(model, task, source, captions[0].words, cache_dir),
     )
 
 
@@ -138,10 +131,6 @@ def _companions(
         )
         for text in source.companions
     )
-
-
-def _concepts_alone(example: Example, task: LearningTask) -> Example:
-    return replace(example, placement=keep_rows(example.placement, task.concept_rows))
 
 
 def _encode(model: FluxModel, task: LearningTask, placed: PlacedText) -> TextEncoding:
