@@ -115,12 +115,12 @@ class NaiveKitchen:
                 SourceMaterial(
                     latents=MadeAnew([partial(self.encode, side) for side in sides]),
                     captions=MadeAnew(captions),
-                    concepts=self.task.rows_of_concepts(source),
                     two_parts=MadeAnew(two_parts),
                     companions=MadeAnew(beside),
                 ),
             ),
             joint=(),
+            concept_rows=self.task.concept_rows,
         )
 
     def encode(self, picture: Image.Image) -> Tensor:

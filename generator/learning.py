@@ -250,7 +250,7 @@ def learning_step(
     else:
         source = draw.choose(material.sources)
         latents = draw.choose(source.latents)
-        rows = draw.rows(source.concepts)
+        rows = material.concept_rows if draw.happens(recipe.concepts_alone_fraction) else None
         caption = draw.choose(source.captions).only(rows)
         flow = flow_loss(learner, caption, draw.noisy_batch(latents, recipe.batch_size, width_factor=1), parameters)
         gradients = flow.gradients
@@ -291,14 +291,6 @@ class _Draw:
 
     def choose(self, options: Sequence[_Option]) -> _Option:
         return options[int(torch.randint(len(options), (), generator=self.generator))]
-
-    def rows(self, concepts: Sequence[frozenset[int]]) -> frozenset[int] | None:
-        """Table rows that have directions: None is those of all words, else of all concepts, or of one of several."""
-        if not self.happens(self.recipe.concepts_alone_fraction):
-            return None
-        if len(concepts) > 1 and self.happens(self.recipe.one_alone_fraction):
-            return self.choose(concepts)
-        return frozenset().union(*concepts)
 
     def noisy_batch(self, latents: Tensor, batch_size: int, *, width_factor: int) -> NoisyBatch:
         """Noise and noise levels for a picture, or for the two-part picture that it is the left part of."""

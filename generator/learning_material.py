@@ -27,8 +27,6 @@ class SourceMaterial:
     """The picture's, `(1, C, h, w)`, and its mirror image's where that may be learnt from."""
     captions: Sequence[Example]
     """The caption itself first."""
-    concepts: tuple[frozenset[int], ...]
-    """Table rows of the words of each concept that it names."""
     two_parts: Sequence[TwoPartExample]
     companions: Sequence[TwoPartExample]
     """The source beside a companion in one frame; their latents are `middle_half`s."""
@@ -49,6 +47,8 @@ class Material:
 
     sources: tuple[SourceMaterial, ...]
     joint: tuple[JointMaterial, ...]
+    concept_rows: frozenset[int]
+    """Table rows of the words of all concepts."""
 
     @classmethod
     def prepare(
@@ -73,7 +73,7 @@ class Material:
             words = sources[text.left].captions[0].words + sources[text.right].captions[0].words
             example = Example(_encode(model, task, text.prompt), text.prompt.placement, words)
             joint.append(JointMaterial(example, text.left, text.right))
-        return cls(sources, tuple(joint))
+        return cls(sources, tuple(joint), task.concept_rows)
 
 
 def _prepare_source(
@@ -100,7 +100,6 @@ def _prepare_source(
             encode_picture(pipeline, side, height=settings.height, width=settings.width).to(device) for side in sides
         ),
         captions=tuple(captions),
-        concepts=task.rows_of_concepts(source),
         two_parts=tuple(two_parts),
         companions=_companions(model, task, source, captions[0].words, cache_dir),
     )

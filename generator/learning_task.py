@@ -97,10 +97,6 @@ class LearningTask:
         """Rows of all concepts."""
         return frozenset(row for rows in self.rows.values() for row in rows)
 
-    def rows_of_concepts(self, source: SourceTask) -> tuple[frozenset[int], ...]:
-        """Rows of each concept that a source shows."""
-        return tuple(frozenset(self.rows[concept_id]) for concept_id in source.concept_ids)
-
     def source_of(self, concept_id: str) -> int:
         """The first source that names a concept."""
         return next(index for index, source in enumerate(self.sources) if concept_id in source.concept_ids)

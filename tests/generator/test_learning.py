@@ -65,16 +65,6 @@ def test_concepts_alone_leave_the_other_words_out(model: FluxModel, fraction: fl
     assert (difference > 1e-5) == others_learn, difference
 
 
-@pytest.mark.parametrize(("fraction", "learnt_in_a_step"), [(1.0, 1), (0.0, 2)])
-def test_a_step_may_be_about_one_of_several_concepts(model: FluxModel, fraction: float, learnt_in_a_step: int):
-    changes = {"concepts_alone_fraction": 1.0, "one_alone_fraction": fraction, "isolation_fraction": 0}
-    one_step = RECIPE.model_copy(update={"stage1_steps": 1, "stage2_steps": 0, **changes})
-    learnt = [learn(model, concepts=[FOX, HAT], recipe=one_step.model_copy(update={"seed": seed})) for seed in range(4)]
-    moved = [{name for name, each in one.directions.items() if each.vectors.any()} for one in learnt]
-    assert {len(names) for names in moved} == {learnt_in_a_step}
-    assert set().union(*moved) == {"rusty", "top-hat"}
-
-
 def test_only_concept_words_leave_with_a_vector_for_each_piece_and_block(model: FluxModel):
     umbrella = ConceptRequest(id="brolly", word="umbrella", kind="object")
     learnt = learn(model, caption="a fox under the umbrella", concepts=[FOX, umbrella])
