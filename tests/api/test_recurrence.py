@@ -12,5 +12,5 @@ def test_heroes_of_three_books_agree_with_their_source_pictures_far_more_often_w
     without = sum(row.without * row.pages for row in rows) / pages
     assert pages >= 20
     # docs/LOG.md has the figures of the shipped weights and bank; a page may fall otherwise on another processor.
-    assert with_directions >= 0.8, rows
+    assert with_directions >= 0.85, rows
     assert without < 0.4, rows
