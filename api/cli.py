@@ -240,7 +240,8 @@ def _add_learn(commands: Commands) -> None:
     learn.add_argument(
         "--directions",
         choices=("table", "concept_mod"),
-        help="directions outright, or the paper's network that makes them (default: table; quick: concept_mod)",
+        default="table",
+        help="directions outright, or the paper's network that makes them (default: table)",
     )
     learn.add_argument("--quick", action="store_true", help="learn in a quarter of the time")
     learn.add_argument("--steps", type=int, metavar="N", help="learning steps altogether (default: the recipe's)")

@@ -59,7 +59,7 @@ def may_mirror(caption: str, kinds: Iterable[ConceptKind]) -> bool:
 
 
 def names_several(caption: str) -> bool:
-    """Whether the caption joins several things, so that one may stand beside another."""
+    """Whether the caption has a word that joins several things, so that one may stand beside another."""
     return bool(_words(caption) & _JOINING_WORDS)
 
 

@@ -111,8 +111,9 @@ def load_direction(path: Path) -> Direction:
 def _space_of(metadata: Mapping[str, str]) -> Space | None:
     if metadata.get("format") == FIRST_FORMAT:
         return "temb"
-    known = {str(space): space for space in get_args(Space)}
-    return known.get(metadata.get("space", "")) if metadata.get("format") == FORMAT else None
+    if metadata.get("format") != FORMAT:
+        return None
+    return next((space for space in get_args(Space) if space == metadata.get("space")), None)
 
 
 def build_token_offsets(bindings: Sequence[DirectionBinding], *, num_blocks: int, text_len: int, dim: int) -> Tensor:

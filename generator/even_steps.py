@@ -4,7 +4,7 @@ What is added to silu(temb) changes a block's shift, scale and gate through the 
 which stretches some directions ten or forty times as much as others: steps of equal size would go to those. In the
 layer's own axes, each divided by how much it stretches, a step of one is a change of one in the modulation.
 
-Shape legend: `L` blocks, `D` width of the modulation, `R` rows, `W` width of what a norm makes of it.
+Shape legend: `L` blocks, `D` width of the modulation, `R` rows.
 """
 
 from dataclasses import dataclass
@@ -34,16 +34,22 @@ class EvenSteps:
         """Those of a transformer, on its device.
 
         Raises:
-            UnsupportedModel: The family's modulations are not made by norms of each block.
+            UnsupportedModel: The family's norms are not known (`Family.tabled`).
         """
         family = family_of(transformer)
         if family.tabled is None:
             raise UnsupportedModel(
-                f"Concepts cannot be learnt on {family.title}, whose blocks have no norms of theirs."
+                f"Concepts cannot be learnt on {family.title}: which norms modulate its text is not known here."
             )
-        weights = [norm.linear.weight.detach().float() for norm in family.tabled.of_text(transformer)]
-        grams = [weight.T @ weight for weight in weights]
-        return cls(_even_axes(torch.stack(grams).sum(0)), torch.stack([_even_axes(gram) for gram in grams]))
+        weights = [norm.linear.weight.detach() for norm in family.tabled.of_text(transformer)]
+        dim = weights[0].shape[1]
+        of_all_DD = torch.zeros(dim, dim, device=weights[0].device)
+        of_blocks_LDD = torch.empty(len(weights), dim, dim, device=weights[0].device)
+        for index, weight in enumerate(weights):  # one at a time: in float32 they are large together
+            gram_DD = weight.float().T @ weight.float()
+            of_all_DD += gram_DD
+            of_blocks_LDD[index] = _even_axes(gram_DD)
+        return cls(_even_axes(of_all_DD), of_blocks_LDD)
 
     def share(self, coordinates_RD: Tensor) -> Tensor:
         """Directions that are the same in all blocks, `(R, 1, D)`."""
@@ -55,7 +61,11 @@ class EvenSteps:
 
 
 def _even_axes(gram_DD: Tensor) -> Tensor:
-    """Axes of a linear layer, a row each, over how much it stretches them; the Gram matrix of its weight is given."""
+    """Axes of a linear layer, a row each, over how much it stretches them; the Gram matrix of its weight is given.
+
+    The greatest number of each axis is positive, so that a checkpoint means the same where rounding differs.
+    """
     squares, axes = torch.linalg.eigh(gram_DD)
+    signs = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True)).sign()
     stretches = squares.clamp(min=squares[-1] * LEAST_STRETCH**2).sqrt()
-    return axes.T / stretches[:, None]
+    return (axes * signs / stretches).T

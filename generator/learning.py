@@ -103,6 +103,7 @@ def learn_concepts(
         PromptTooLong: The caption or a paraphrase has more tokens than the text encoder reads.
         TokenSpanError, DirectionMismatch: The tokenizer cannot tell a concept's word apart, or a paraphrase lacks it.
         InvalidSettings: The recipe's size or length is out of the model's range.
+        UnsupportedModel: Which norms modulate the text is not known of the transformer's family.
         LearningError: No isolation caption fits, no two pictures can be learnt jointly, the checkpoint is not this
             run's, or the loss is no longer finite.
     """

@@ -1,9 +1,9 @@
 """Modulation of a diffusion transformer's tokens, attached from outside and removed without trace.
 
 These transformers modulate all tokens of a block by one vector, `temb`. `attach` lets chosen text tokens have their
-own, `temb + offset` (TokenVerse, arXiv:2501.12224, the space M+); `attach_to_all` shifts `temb` itself, for all text
-and image tokens (the space M). Both work by hooks on the stock diffusers modules that a family's file names. Knows
-nothing of prompts, concepts or pipelines: token positions in, hooks on.
+own, with an offset on temb or on its activation (TokenVerse, arXiv:2501.12224, the space M+); `attach_to_all` shifts
+`temb` itself, for all text and image tokens (the space M). Both work by hooks on the stock diffusers modules that a
+family's file names. Knows nothing of prompts, concepts or pipelines: token positions in, hooks on.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ HOOK_NAME_FOR_ALL = "fableverse_modulation_of_all"
 def attach(
     transformer: nn.Module, token_offsets: Tensor, *, rows: Tensor | None = None, space: Space = "temb"
 ) -> Iterator[None]:
-    """Modulate each text token by `temb + offset` for as long as the context lasts.
+    """Modulate each text token by temb and an offset of its own for as long as the context lasts.
 
     Text tokens without an offset, and all image tokens, keep `temb`. Only the tokens that carry an offset are
     computed beyond what the model computes anyway. Inactive in diffusers' "uncond" cache context, so the negative

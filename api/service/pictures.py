@@ -1,5 +1,6 @@
 """The work that needs the picture model: drawing and learning. Knows not whether the model is in this process."""
 
+import hashlib
 import tempfile
 import time
 from collections.abc import Mapping
@@ -99,7 +100,9 @@ class PictureWork:
         recipe = recipe_of(steps=payload.steps, seed=payload.seed)
         work_dir = self._settings.data_dir / _LEARNING_DIRNAME
         work_dir.mkdir(parents=True, exist_ok=True)
-        checkpoint_path = work_dir / f"{task.job_id}.safetensors"
+        # Another version's recipe begins anew: what it learnt so far means something else here.
+        of_recipe = hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12]
+        checkpoint_path = work_dir / f"{task.job_id}-{of_recipe}.safetensors"
         report("learning", {"stage": "learning", "step": 0, "num_steps": recipe.num_steps})
         previews = Previews()
 
@@ -122,7 +125,8 @@ class PictureWork:
                 on_previews=lambda: report("previews", {"stage": "previews"} | previews.told, preview=previews.pop()),
             ),
         )
-        checkpoint_path.unlink(missing_ok=True)
+        for checkpoint in work_dir.glob(f"{task.job_id}-*"):
+            checkpoint.unlink(missing_ok=True)
         return Done(result=Learnt(concepts=tuple(concept.id for concept in kept)).model_dump(mode="json"))
 
     def _describe(self, task: Task, report: Report) -> Done:

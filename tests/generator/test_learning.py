@@ -75,6 +75,7 @@ def test_only_concept_words_leave_with_a_vector_for_each_piece_and_block(model: 
     assert learnt.direction("umbrella").vectors.shape == (span.num_tokens, NUM_BLOCKS, DIM)
     assert learnt.direction("fox").vectors.shape == (1, NUM_BLOCKS, DIM)
     assert learnt.direction("fox").vectors.dtype == torch.float32
+    assert learnt.direction("fox").space == "activated"
     with pytest.raises(UnknownConcept, match="under"):
         learnt.direction("under")
 

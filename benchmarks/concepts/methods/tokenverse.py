@@ -105,7 +105,7 @@ def _no_flips(recipe: LearningRecipe) -> LearningRecipe:
     return recipe.model_copy(update={"flip": False})
 
 
-_PAPER = "TokenVerse (arXiv:2501.12224)"
+_PAPER = "TokenVerse (arXiv:2501.12224), added behind SiLU and learnt in even steps"
 TOKENVERSE = (
     TokenVerse(
         name="m_plus", alone="m_plus", title="M+, shared by blocks", source=f"{_PAPER}, Fig. 10b.", switch=_shared
