@@ -20,6 +20,7 @@ from torch import Tensor
 from benchmarks.concepts.cases import BenchSource, Case, Task
 from benchmarks.concepts.protocol import Learnt, Method, Workbench
 from benchmarks.concepts.scores import Score, score
+from generator.augmentation import may_mirror
 from pocket.probe import Probe, read_pictures
 
 logger = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class Runner:
             method.settings(self.bench.effort),
             asdict(self.bench.effort),
             self.bench.seed,
-            [[source.caption, asdict(source.scene)] for source in sources],
+            [[source.caption, asdict(source.scene), _is_mirrored(source)] for source in sources],
         )
 
     def _learnt_path(self, key: str) -> Path:
@@ -123,6 +124,11 @@ class Runner:
     def _picture_path(self, method: Method, keys: Sequence[str], case: Case, seed: int) -> Path:
         digest = _digest(method.name, keys, case.prompt.model_dump(), seed)
         return self.folder / "pictures" / f"{method.name}-{digest}.png"
+
+
+def _is_mirrored(source: BenchSource) -> bool:
+    """What methods learn from depends on this rule, which none of their settings names."""
+    return may_mirror(source.caption, [concept.kind for concept in source.concepts])
 
 
 def _save(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
