@@ -126,7 +126,8 @@ def load_checkpoint(start: LearningState, path: Path, *, task: str) -> LearningS
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            # Cloned, because products of what lies in a file, where it is not aligned, round differently.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
     except (OSError, SafetensorError) as error:
         raise LearningError(
             f"{str(path)!r} cannot be read as a checkpoint: {error}. Delete it to start anew."
