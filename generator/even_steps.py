@@ -43,10 +43,10 @@ class EvenSteps:
             )
         weights = [norm.linear.weight.detach() for norm in family.tabled.of_text(transformer)]
         dim = weights[0].shape[1]
-        of_all_DD = torch.zeros(dim, dim, device=weights[0].device)
+        of_all_DD = torch.zeros(dim, dim, device=weights[0].device, dtype=torch.float64)
         of_blocks_LDD = torch.empty(len(weights), dim, dim, device=weights[0].device)
-        for index, weight in enumerate(weights):  # one at a time: in float32 they are large together
-            gram_DD = weight.float().T @ weight.float()
+        for index, weight in enumerate(weights):  # one at a time: in float64 they are large together
+            gram_DD = weight.double().T @ weight.double()
             of_all_DD += gram_DD
             of_blocks_LDD[index] = _even_axes(gram_DD)
         return cls(_even_axes(of_all_DD), of_blocks_LDD)
@@ -63,9 +63,10 @@ class EvenSteps:
 def _even_axes(gram_DD: Tensor) -> Tensor:
     """Axes of a linear layer, a row each, over how much it stretches them; the Gram matrix of its weight is given.
 
-    The greatest number of each axis is positive, so that a checkpoint means the same where rounding differs.
+    The greatest number of each axis is positive, and all is computed in float64, so that a checkpoint means the same
+    where rounding differs.
     """
     squares, axes = torch.linalg.eigh(gram_DD)
     signs = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True)).sign()
     stretches = squares.clamp(min=squares[-1] * LEAST_STRETCH**2).sqrt()
-    return (axes * signs / stretches).T
+    return (axes * signs / stretches).T.float()

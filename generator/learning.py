@@ -77,7 +77,7 @@ def learn_concepts(
 
     The model's weights are never changed. Where the processor is faster at bfloat16 than at the float32 of the model,
     directions are learnt on a copy of the transformer in bfloat16; they are float32 either way. The same arguments give
-    the same result on the same machine, whether the run was interrupted and resumed or not.
+    the same result on the same machine, up to rounding, whether the run was interrupted and resumed or not.
 
     Args:
         model: Any Flux.1 model.

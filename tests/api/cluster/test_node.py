@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from torch.nn.functional import cosine_similarity
 
 from api.cluster.node import CalledOff, Made, NodeModel, Told
 from api.cluster.shipping import pack, pack_directions, unpack
@@ -18,6 +19,7 @@ from api.settings import SAMPLE_BANK_DIR, WantedModel
 from concepts.bank import ConceptBank
 from concepts.binding import expand_handles
 from concepts.errors import DamagedConcept
+from generator.directions import load_direction
 from generator.errors import InvalidSettings
 from generator.recipe import ConceptRequest
 from generator.settings import RenderSettings
@@ -84,13 +86,15 @@ def test_learning_goes_on_elsewhere_from_a_checkpoint_that_was_sent(node: NodeMo
     checkpoint = next(each.values[0] for each in whole if isinstance(each, Told) and each.callback == "on_checkpoint")
     rest = list(node.work(7, "learn", {"order": order, "checkpoint": checkpoint}))
     assert (steps_of(whole)[0], steps_of(rest)[0]) == (1, 2)
-    first, second = (
-        unpack(made.value, tmp_path / str(number)).get("rufus")
+    banks = [
+        unpack(made.value, tmp_path / str(number))
         for number, (*_, made) in enumerate((whole, rest))
         if isinstance(made, Made)
-    )
-    assert first.direction_sha256 == second.direction_sha256
-    assert first.base_model == node.load().model.fingerprint
+    ]
+    first, second = (load_direction(bank.direction_path("rufus")).vectors.flatten() for bank in banks)
+    # Not always the same bits: products in bfloat16 may round differently from one run to the next.
+    assert cosine_similarity(first, second, dim=0) > 0.999
+    assert banks[0].get("rufus").base_model == node.load().model.fingerprint
 
 
 def steps_of(pieces: Sequence[Told | Made]) -> list[int]:
