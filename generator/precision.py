@@ -8,16 +8,19 @@ from diffusers import FluxTransformer2DModel
 from torch import nn
 
 
-def has_fast_bfloat16(device: str) -> bool:
-    """Whether bfloat16 matrix products outrun float32 ones; on CPUs without the instructions they crawl."""
-    if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported()
+def has_fast_bfloat16() -> bool:
+    """Whether bfloat16 matrix products outrun float32 ones on this CPU; without the instructions they crawl."""
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def autocast(device: str) -> AbstractContextManager[None]:
-    """Mixed precision where it pays, plain float32 elsewhere."""
-    return torch.autocast(device.split(":")[0], torch.bfloat16, enabled=has_fast_bfloat16(device))
+    """bfloat16 on CPUs that are fast at it, float32 elsewhere.
+
+    GPUs keep float32, in TF32 where the caller allows it: training Pocket on an H100 waited for prompts, not for matrix
+    products, and autocast's backward pass failed there in cuBLAS (see docs/LOG.md).
+    """
+    kind = torch.device(device).type
+    return torch.autocast(kind, torch.bfloat16, enabled=kind == "cpu" and has_fast_bfloat16())
 
 
 def in_fast_arithmetic(transformer: FluxTransformer2DModel) -> FluxTransformer2DModel:
@@ -25,7 +28,6 @@ def in_fast_arithmetic(transformer: FluxTransformer2DModel) -> FluxTransformer2D
 
     Gradients for directions differ by less than 1 in 10,000 in their cosine (see docs/LOG.md).
     """
-    device = transformer.device.type
-    if device != "cpu" or transformer.dtype != torch.float32 or not has_fast_bfloat16(device):
+    if transformer.device.type != "cpu" or transformer.dtype != torch.float32 or not has_fast_bfloat16():
         return transformer
     return nn.Module.to(copy.deepcopy(transformer), torch.bfloat16)  # diffusers' own warns of what does not matter here

@@ -46,6 +46,7 @@ def main() -> None:
     """Run every stage that has not been run yet."""
     args = _arguments()
     logging.basicConfig(level=logging.WARNING)
+    torch.backends.cuda.matmul.allow_tf32 = True
     for shape, count in (("square", args.pictures), ("cover", args.pictures // 18), ("spread", args.pictures // 18)):
         draw_dataset(args.data, shape=shape, num_pictures=count, seed=args.seed + 1)
     common = {"seed": args.seed, "device": args.device}
