@@ -115,6 +115,7 @@ class NaiveKitchen:
                 SourceMaterial(
                     latents=MadeAnew([partial(self.encode, side) for side in sides]),
                     captions=MadeAnew(captions),
+                    alone=self.task.rows_alone(source),
                     two_parts=MadeAnew(two_parts),
                     companions=MadeAnew(beside),
                 ),

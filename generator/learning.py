@@ -251,7 +251,7 @@ def learning_step(
     else:
         source = draw.choose(material.sources)
         latents = draw.choose(source.latents)
-        rows = material.concept_rows if draw.happens(recipe.concepts_alone_fraction) else None
+        rows = draw.rows(material.concept_rows, source.alone)
         caption = draw.choose(source.captions).only(rows)
         flow = flow_loss(learner, caption, draw.noisy_batch(latents, recipe.batch_size, width_factor=1), parameters)
         gradients = flow.gradients
@@ -292,6 +292,14 @@ class _Draw:
 
     def choose(self, options: Sequence[_Option]) -> _Option:
         return options[int(torch.randint(len(options), (), generator=self.generator))]
+
+    def rows(self, concepts: frozenset[int], alone: Sequence[frozenset[int]]) -> frozenset[int] | None:
+        """Table rows that have directions: None is those of all words, else of all concepts, or of one alone."""
+        if not self.happens(self.recipe.concepts_alone_fraction):
+            return None
+        if alone and self.happens(self.recipe.one_alone_fraction):
+            return self.choose(alone)
+        return concepts
 
     def noisy_batch(self, latents: Tensor, batch_size: int, *, width_factor: int) -> NoisyBatch:
         """Noise and noise levels for a picture, or for the two-part picture that it is the left part of."""

@@ -27,6 +27,8 @@ class SourceMaterial:
     """The picture's, `(1, C, h, w)`, and its mirror image's where that may be learnt from."""
     captions: Sequence[Example]
     """The caption itself first."""
+    alone: tuple[frozenset[int], ...]
+    """Table rows of what is learnt without the rest, too (`LearningTask.rows_alone`)."""
     two_parts: Sequence[TwoPartExample]
     companions: Sequence[TwoPartExample]
     """The source beside a companion in one frame; their latents are `middle_half`s."""
@@ -100,6 +102,7 @@ def _prepare_source(
             encode_picture(pipeline, side, height=settings.height, width=settings.width).to(device) for side in sides
         ),
         captions=tuple(captions),
+        alone=task.rows_alone(source),
         two_parts=tuple(two_parts),
         companions=_companions(model, task, source, captions[0].words, cache_dir),
     )

@@ -97,6 +97,24 @@ class LearningTask:
         """Rows of all concepts."""
         return frozenset(row for rows in self.rows.values() for row in rows)
 
+    def rows_alone(self, source: SourceTask) -> tuple[frozenset[int], ...]:
+        """Rows of what a source shows that is learnt without the rest, too: each concept, a figure with what it wears.
+
+        Clothes never are by themselves: a scarf learnt without the fox in it would turn whoever wears it into that fox.
+        """
+        kinds = {concept.id: concept.kind for concept in self.concepts}
+        shown = source.concept_ids
+        worn = [concept_id for concept_id in shown if kinds[concept_id] == "clothing"]
+        wearers = [concept_id for concept_id in shown if worn and kinds[concept_id] == "character"]
+        groups = [[concept_id] for concept_id in shown if concept_id not in (*worn, *wearers)]
+        if wearers:
+            groups.append([*wearers, *worn])
+        return tuple(
+            frozenset(row for concept_id in group for row in self.rows[concept_id])
+            for group in groups
+            if len(group) < len(shown)
+        )
+
     def source_of(self, concept_id: str) -> int:
         """The first source that names a concept."""
         return next(index for index, source in enumerate(self.sources) if concept_id in source.concept_ids)

@@ -77,6 +77,10 @@ class LearningRecipe(BaseModel):
     concepts_alone_fraction: float = Field(default=0.9, ge=0, le=1)
     """Probability that a step has directions on the concept words only, which are all that is exported; without such
     steps the caption's other words share in the look, and it fades where they are missing. Not in the paper."""
+    one_alone_fraction: float = Field(default=0.5, ge=0, le=1)
+    """Share of those steps that have directions on one concept alone, or on a figure with what it wears, where the
+    picture shows more; without such steps what one looks like is shared by the words of the others, and fades without
+    them. Not in the paper."""
     isolation_fraction: float = Field(default=0.8, ge=0, le=1)
     """Probability that a step has the concept isolation loss (paper: 0.5); 0 needs no isolation pictures."""
     companion_share: float = Field(default=0.4, ge=0, le=1)

@@ -28,6 +28,8 @@ from generator.tokens import find_token_spans
 from tests.generator.learning_builders import CAPTION, FOX, HAT, ISOLATION_PROMPTS, RECIPE, learn
 from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_model
 
+BROLLY = ConceptRequest(id="brolly", word="umbrella", kind="object")
+
 
 @pytest.fixture(scope="module")
 def model() -> FluxModel:
@@ -65,9 +67,35 @@ def test_concepts_alone_leave_the_other_words_out(model: FluxModel, fraction: fl
     assert (difference > 1e-5) == others_learn, difference
 
 
+@pytest.mark.parametrize(
+    ("concepts", "fraction", "learnt_together"),
+    [
+        ([FOX, BROLLY], 0.0, [{"rusty", "brolly"}]),
+        ([FOX, BROLLY], 1.0, [{"rusty"}, {"brolly"}]),
+        ([FOX, HAT], 1.0, [{"rusty", "top-hat"}]),  # what is worn, with who wears it
+        ([FOX, HAT, BROLLY], 1.0, [{"rusty", "top-hat"}, {"brolly"}]),
+        ([HAT, BROLLY], 1.0, [{"brolly"}]),
+    ],
+)
+def test_a_step_may_be_about_one_of_several_concepts(
+    model: FluxModel, concepts: list[ConceptRequest], fraction: float, learnt_together: list[set[str]]
+):
+    changes = {"concepts_alone_fraction": 1.0, "one_alone_fraction": fraction, "isolation_fraction": 0}
+    one_step = RECIPE.model_copy(update={"stage1_steps": 1, "stage2_steps": 0, **changes})
+    found: set[frozenset[str]] = set()
+    for seed in range(6):
+        learnt = learn(
+            model,
+            caption="a fox wearing a hat under the umbrella",
+            concepts=concepts,
+            recipe=one_step.model_copy(update={"seed": seed}),
+        )
+        found.add(frozenset(name for name, each in learnt.directions.items() if each.vectors.any()))
+    assert found == {frozenset(each) for each in learnt_together}
+
+
 def test_only_concept_words_leave_with_a_vector_for_each_piece_and_block(model: FluxModel):
-    umbrella = ConceptRequest(id="brolly", word="umbrella", kind="object")
-    learnt = learn(model, caption="a fox under the umbrella", concepts=[FOX, umbrella])
+    learnt = learn(model, caption="a fox under the umbrella", concepts=[FOX, BROLLY])
     bound = BoundPrompt(prompt="umbrella", mentions=(ConceptMention(concept_id="brolly", start=0, stop=8),))
     (span,) = find_token_spans(bound, model.pipeline.tokenizer_2, max_sequence_length=100)
     assert set(learnt.directions) == {"rusty", "brolly"}
