@@ -214,7 +214,12 @@ class FluxRenderer:
             if for_all is not None and for_all.any():
                 stack.enter_context(attach_to_all(pipeline.transformer, for_all))
             if rows.positions.shape[1]:
-                attached = attach_table(pipeline.transformer, rows, schedule=lambda: pipeline.scheduler.timesteps)
+                attached = attach_table(
+                    pipeline.transformer,
+                    rows,
+                    schedule=lambda: pipeline.scheduler.timesteps,
+                    sigma_min=self.model.direction_sigma_min,
+                )
                 stack.enter_context(attached)
             yield
 

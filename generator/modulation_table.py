@@ -33,7 +33,9 @@ Schedule = Callable[[], Tensor]
 
 
 @contextmanager
-def attach_table(transformer: nn.Module, rows: TokenRows, *, schedule: Schedule) -> Iterator["ModulationTable"]:
+def attach_table(
+    transformer: nn.Module, rows: TokenRows, *, schedule: Schedule, sigma_min: float = 0.0
+) -> Iterator["ModulationTable"]:
     """Modulate each text token that `rows` name on its own for as long as the context lasts; see `attach`.
 
     The table is computed in the first pass, and again in one that is given another tensor as pooled text or guidance
@@ -46,6 +48,7 @@ def attach_table(transformer: nn.Module, rows: TokenRows, *, schedule: Schedule)
         transformer: Of a family whose norms can be tabled; its weights, code and state are left as they were.
         rows: Of one prompt for all items of a batch, or of each.
         schedule: Asked when a table is computed. All items of a batch are at one timestep.
+        sigma_min: Noise level, 0 to 1, below which the offsets rest: steps there are as without them.
 
     Raises:
         UnsupportedModel: The transformer is of no known family, or its modulations cannot be tabled.
@@ -57,7 +60,7 @@ def attach_table(transformer: nn.Module, rows: TokenRows, *, schedule: Schedule)
     _check_rows(transformer, rows)
     check_free(transformer, HOOK_NAME)
     tokens = ActiveTokens(rows.positions)
-    table = ModulationTable(transformer, rows, schedule, tokens)
+    table = ModulationTable(transformer, rows, schedule, tokens, sigma_min)
 
     def on_pass(running: Pass) -> None:
         tokens.is_active = not running.is_negative
@@ -129,11 +132,14 @@ class ModulationTable:
     Compiled blocks and CUDA graphs read from where they read at first, so a step is copied there.
     """
 
-    def __init__(self, transformer: nn.Module, rows: TokenRows, schedule: Schedule, tokens: ActiveTokens) -> None:
+    def __init__(
+        self, transformer: nn.Module, rows: TokenRows, schedule: Schedule, tokens: ActiveTokens, sigma_min: float
+    ) -> None:
         tabled, embedder = _tabled(transformer), family_of(transformer).embedder
         self.temb = tabled.temb
         self.rows = rows
         self.schedule = schedule
+        self.sigma_min = sigma_min
         of_text = tabled.of_text(transformer)
         self.norms = [*of_text, *tabled.of_image(transformer)]
         self.layers: list[nn.Module] = [norm.linear for norm in self.norms]
@@ -205,8 +211,9 @@ class ModulationTable:
         before, after = (
             self._of_blocks(offsets, batch, device, dtype) for offsets in (self.rows.offsets, self.rows.activated)
         )
+        share_N111 = (given_N >= self.sigma_min).to(dtype)[:, None, None, None]
         self.columns_NBRW = [
-            call(layer, norm.silu(temb_NB1D + before_BRD) + after_BRD)
+            call(layer, norm.silu(temb_NB1D + share_N111 * before_BRD) + share_N111 * after_BRD)
             for norm, layer, before_BRD, after_BRD in zip_longest(
                 self.norms, self.layers, before, after, fillvalue=torch.zeros((), device=device, dtype=dtype)
             )

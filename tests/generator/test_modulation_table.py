@@ -100,6 +100,21 @@ def test_what_is_added_behind_silu_is_what_would_be_added_before_it(num_blocks: 
     assert (without - expected).abs().max() > 1e-3, "what is behind must show"
 
 
+@pytest.mark.parametrize("space", ["temb", "activated"])
+def test_steps_below_sigma_min_are_as_without_offsets_and_the_others_as_ever(space: Space) -> None:
+    transformer, rows = tiny_transformer(), rows_at(*TWO_PROMPTS)
+    if space == "activated":
+        rows = TokenRows(rows.positions, torch.zeros_like(rows.offsets), TEXT_LEN, activated=rows.offsets)
+    zeros = TokenRows(rows.positions, torch.zeros(2, 1, 2, DIM), TEXT_LEN)
+    for step, is_on in enumerate([True, True, False]):
+        inputs = inputs_at(step, batch=2)
+        with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE, sigma_min=0.5):
+            found = transformer(**inputs)[0]
+        without = run(transformer, inputs, zeros)
+        assert torch.equal(found, run(transformer, inputs, rows) if is_on else without)
+        assert (run(transformer, inputs, rows) - without).abs().max() > 1e-3, "the offsets must show"
+
+
 def test_law_1_no_concept_and_zeros_on_its_rows_are_the_plain_model() -> None:
     transformer, inputs = tiny_transformer(), inputs_at(1, batch=2)
     zeros = TokenRows(torch.tensor([[1, 4]]), torch.zeros(1, 1, 2, DIM), TEXT_LEN)

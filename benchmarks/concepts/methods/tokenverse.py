@@ -8,9 +8,9 @@ from pydantic import JsonValue
 
 from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
-from generator.directions import Direction, DirectionBinding, build_token_offsets
+from generator.directions import Direction, DirectionBinding, build_token_rows
 from generator.learning import learn_concepts
-from generator.modulation import attach
+from generator.modulation_table import attach_table
 from generator.recipe import ConceptRequest, LearningRecipe, SourcePicture
 from generator.tokens import find_token_spans
 
@@ -66,8 +66,13 @@ class TokenVerse:
             DirectionBinding(span.concept_id, span.concept_id, directions[span.concept_id], span.start, span.stop)
             for span in spans
         ]
-        offsets = build_token_offsets(bindings, num_blocks=model.num_blocks, text_len=text_len, dim=model.dim)
-        with attach(model.pipeline.transformer, offsets[None], space="activated"):
+        rows = build_token_rows([bindings], num_blocks=model.num_blocks, text_len=text_len, dim=model.dim)
+        with attach_table(
+            model.pipeline.transformer,
+            rows,
+            schedule=lambda: model.pipeline.scheduler.timesteps,
+            sigma_min=model.direction_sigma_min,
+        ):
             return draw_prompt(model, case.prompt.prompt, seeds)
 
 
