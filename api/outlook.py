@@ -28,7 +28,7 @@ def outlook_of(wanted: WantedModel, machine: Machine, *, pictures: int) -> Outlo
     """
     folder = find_folder(wanted.source, revision=wanted.revision)
     sizes = None if folder is None else sizes_of_folder(folder)
-    defaults = FLUX_DEV_SETTINGS if folder is None else read_card(folder).defaults
+    defaults = FLUX_DEV_SETTINGS if folder is None else read_card(folder)[1]
     wish = Wish(profile=wanted.profile, memory=wanted.memory, pictures=pictures, numbers=wanted.numbers)
     settings = settings_of(wanted.profile, defaults)
     return Outlook(plans=plan_rendering(machine, sizes or FLUX_1_SIZES, settings, wish), is_known=sizes is not None)

@@ -121,7 +121,7 @@ def random_bank(model: FluxModel, folder: Path) -> ConceptBank:
 def draw_plain(model: FluxModel, prompt: BoundPrompt, settings: RenderSettings, seed: int) -> Image.Image:
     """What a person without this project writes."""
     return model.pipeline(
-        prompt=prompt.prompt, generator=torch.Generator("cpu").manual_seed(seed), **asdict(settings)
+        prompt=prompt.prompt, generator=torch.Generator("cpu").manual_seed(seed), **settings.of_pipeline
     ).images[0]
 
 

@@ -160,11 +160,7 @@ class FluxRenderer:
         """One call of the pipeline; `watched` are its arguments that tell of steps."""
         return self.model.pipeline(
             **encoding,
-            num_inference_steps=settings.num_inference_steps,
-            guidance_scale=settings.guidance_scale,
-            height=settings.height,
-            width=settings.width,
-            max_sequence_length=settings.max_sequence_length,
+            **settings.of_pipeline,
             generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
             **watched,
         ).images
@@ -218,7 +214,7 @@ class FluxRenderer:
                     pipeline.transformer,
                     rows,
                     schedule=lambda: pipeline.scheduler.timesteps,
-                    sigma_min=self.model.direction_sigma_min,
+                    sigma_min=settings.direction_sigma_min,
                 )
                 stack.enter_context(attached)
             yield

@@ -9,7 +9,6 @@ import json
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -37,7 +36,7 @@ def load_isolation_latents(
         cache_dir: Folder of the files that spare the drawing next time; None draws anew.
         seed: The first picture's; the others count on.
     """
-    identity = [model.fingerprint, list(prompts), asdict(settings), seed]
+    identity = [model.fingerprint, list(prompts), settings.of_pipeline, seed]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     path = None if cache_dir is None else cache_dir / f"isolation-{digest[:16]}.safetensors"
     if path is not None and (kept := _read(path, digest)) is not None:
@@ -61,7 +60,7 @@ def _draw(model: FluxModel, prompt: str, settings: RenderSettings, *, seed: int)
         prompt=prompt,
         generator=torch.Generator().manual_seed(seed),
         output_type="latent",
-        **asdict(settings),
+        **settings.of_pipeline,
     ).images
     logger.info("isolation picture prompt=%r seed=%d", prompt, seed)
     return unpack(pipeline, tokens, height=settings.height, width=settings.width).float().cpu()

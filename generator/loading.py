@@ -32,7 +32,6 @@ from generator.model_folder import (
     POCKET,
     POCKET_FOLDER,
     SINGLE_FILE_SUFFIX,
-    ModelCard,
     is_single_file,
     read_card,
     read_json,
@@ -41,7 +40,7 @@ from generator.model_sizes import read_shapes
 from generator.modulation import count_blocks
 from generator.placement import place, quantization_of
 from generator.plan import RenderPlan
-from generator.settings import RenderSettings
+from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
 from generator.step_preview import PreviewDecoder, fit_preview_decoder
 
 # diffusers takes the classes that a model folder names only from modules that are imported already, so that naming a
@@ -64,8 +63,6 @@ class FluxModel:
     """SHA-256 over the transformer's config and a fixed sample of its weights, in lower-case hex."""
     defaults: RenderSettings
     """Settings that suit the model."""
-    direction_sigma_min: float = 0.0
-    """Noise level below which directions of tokens rest; see `ModelCard`."""
     lexicon: Lexicon | None = None
     """The words it draws, when its folder publishes them; None is a model that draws anything."""
     num_rows: int = 0
@@ -138,7 +135,7 @@ def load_model(
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
     source = _find(model, revision)
     folder = source.base if isinstance(source.base, Path) else None
-    card = ModelCard(name=source.named) if folder is None else read_card(folder)
+    name, defaults, lexicon = (source.named, FLUX_DEV_SETTINGS, None) if folder is None else read_card(folder)
     quantization = quantization_of(plan, dtype) if plan is not None else None
     with _told_of(source), _quiet():
         pipeline, fingerprint = _load(source, dtype, quantization)
@@ -149,11 +146,10 @@ def load_model(
         place(pipeline, plan)
     return FluxModel(
         pipeline=pipeline,
-        name=card.name if source.transformer is None else source.transformer.stem,
+        name=name if source.transformer is None else source.transformer.stem,
         fingerprint=fingerprint,
-        defaults=card.defaults,
-        direction_sigma_min=card.direction_sigma_min,
-        lexicon=card.lexicon,
+        defaults=defaults,
+        lexicon=lexicon,
         num_rows=0 if plan is None else plan.num_rows,
         cache_threshold=0.0 if plan is None else plan.numbers.cache_threshold,
     )

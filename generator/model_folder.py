@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
@@ -21,20 +20,7 @@ CARD_FILE = "fableverse.json"
 SINGLE_FILE_SUFFIX = ".safetensors"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModelCard:
-    """How a model is called and what suits it; where nobody has said, what suits FLUX.1-dev."""
-
-    name: str
-    defaults: RenderSettings = FLUX_DEV_SETTINGS
-    direction_sigma_min: float = 0.0
-    """Noise level, 0 to 1, below which directions of tokens rest. What something looks like is decided above it; below
-    it they can do harm only. 0 has them in all steps, as in the paper."""
-    lexicon: Lexicon | None = None
-    """The words it draws; None is a model that draws anything."""
-
-
-class _CardFile(BaseModel):
+class _ModelCard(BaseModel):
     """What a model folder's `fableverse.json` says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +31,7 @@ class _CardFile(BaseModel):
     height: int
     width: int
     max_sequence_length: int
-    direction_sigma_min: float = Field(default=0.0, ge=0, le=1)
+    direction_sigma_min: float = 0.0
     lexicon: str | None = None
     """Path of the model's lexicon from its folder."""
 
@@ -73,23 +59,19 @@ def is_single_file(path: Path) -> bool:
     return path.suffix == SINGLE_FILE_SUFFIX and path.is_file()
 
 
-def read_card(folder: Path) -> ModelCard:
-    """What a model's folder says of it.
+def read_card(folder: Path) -> tuple[str, RenderSettings, Lexicon | None]:
+    """A model's name, the settings that suit it, and its lexicon if it publishes one.
 
     Raises:
         DamagedModel: There is a card, and it cannot be used.
     """
     path = folder / CARD_FILE
     if not path.is_file():
-        return ModelCard(name=folder.resolve().name)
+        return folder.resolve().name, FLUX_DEV_SETTINGS, None
     try:
-        card = _CardFile.model_validate(read_json(path))
-        return ModelCard(
-            name=card.name,
-            defaults=RenderSettings(**card.model_dump(exclude={"name", "direction_sigma_min", "lexicon"})),
-            direction_sigma_min=card.direction_sigma_min,
-            lexicon=None if card.lexicon is None else Lexicon.load(folder / card.lexicon),
-        )
+        card = _ModelCard.model_validate(read_json(path))
+        lexicon = None if card.lexicon is None else Lexicon.load(folder / card.lexicon)
+        return card.name, RenderSettings(**card.model_dump(exclude={"name", "lexicon"})), lexicon
     except (ValidationError, InvalidSettings, DamagedLexicon) as error:
         raise DamagedModel(
             f"{str(path)!r} does not describe the model: {error} "

@@ -1,7 +1,8 @@
 """How a picture is drawn, as plain values without torch. Knows nothing of any model's own limits."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from generator.errors import InvalidSettings
 
@@ -11,7 +12,7 @@ MAX_PIXELS_A_SIDE = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class RenderSettings:
-    """Settings of one picture, in diffusers' names; `dataclasses.replace` makes a variant.
+    """Settings of one picture, in diffusers' names where it has them; `dataclasses.replace` makes a variant.
 
     Raises:
         InvalidSettings: A value is out of range, whatever the model.
@@ -27,6 +28,9 @@ class RenderSettings:
     """Pixels, a multiple of 16."""
     max_sequence_length: int
     """T5 tokens that the prompt is padded or truncated to."""
+    direction_sigma_min: float = 0.0
+    """Noise level, 0 to 1, below which directions of tokens rest. What something looks like is decided above it; below
+    it they can do harm only. 0 has them in all steps, as in the paper."""
 
     def __post_init__(self) -> None:
         _check_int("num_inference_steps", self.num_inference_steps, 1, 1000)
@@ -35,6 +39,15 @@ class RenderSettings:
         _check_int("width", self.width, PIXEL_STEP, MAX_PIXELS_A_SIDE, step=PIXEL_STEP)
         if not (math.isfinite(self.guidance_scale) and 0 <= self.guidance_scale <= 100):
             raise InvalidSettings(f"guidance_scale is {self.guidance_scale!r}; choose a number from 0 to 100.")
+        if not 0 <= self.direction_sigma_min <= 1:
+            raise InvalidSettings(
+                f"direction_sigma_min is {self.direction_sigma_min!r}; choose a noise level from 0 to 1."
+            )
+
+    @property
+    def of_pipeline(self) -> dict[str, Any]:
+        """Those that diffusers' pipelines take, by name."""
+        return {name: value for name, value in asdict(self).items() if name != "direction_sigma_min"}
 
 
 def _check_int(name: str, value: int, low: int, high: int, *, step: int = 1) -> None:

@@ -9,7 +9,6 @@ import argparse
 import json
 import textwrap
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +73,7 @@ def agreement(scenes: list[Scene], readings: list[Reading]) -> dict[str, float]:
 
 def drawer(model: FluxModel, *, true_cfg_scale: float, settings: dict[str, float]) -> Draw:
     """A function that draws a prompt with a seed; `true_cfg_scale` above 1 guides with a second pass."""
-    defaults = asdict(model.defaults) | settings
+    defaults = model.defaults.of_pipeline | settings
     pipeline: FluxPipeline = model.pipeline
     pipeline.set_progress_bar_config(disable=True)
 

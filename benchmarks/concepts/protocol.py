@@ -103,7 +103,6 @@ class Method(Protocol):
 
 def draw_prompt(model: FluxModel, prompt: str | TextEncoding, seeds: Sequence[int]) -> list[Image.Image]:
     """One picture per seed, drawn in one batch by diffusers' own pipeline, with whatever hooks the model has on."""
-    defaults = model.defaults
     if isinstance(prompt, str):
         said = {"prompt": prompt, "num_images_per_prompt": len(seeds)}
     else:
@@ -114,11 +113,7 @@ def draw_prompt(model: FluxModel, prompt: str | TextEncoding, seeds: Sequence[in
     return model.pipeline(
         **said,
         generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-        num_inference_steps=defaults.num_inference_steps,
-        guidance_scale=defaults.guidance_scale,
-        height=defaults.height,
-        width=defaults.width,
-        max_sequence_length=defaults.max_sequence_length,
+        **model.defaults.of_pipeline,
     ).images
 
 

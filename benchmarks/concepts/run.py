@@ -122,7 +122,8 @@ class Runner:
         return self.folder / "learnt" / f"{key}.safetensors"
 
     def _picture_path(self, method: Method, keys: Sequence[str], case: Case, seed: int) -> Path:
-        digest = _digest(method.name, keys, case.prompt.model_dump(), seed, self.bench.model.direction_sigma_min)
+        sigma_min = self.bench.model.defaults.direction_sigma_min
+        digest = _digest(method.name, keys, case.prompt.model_dump(), seed, sigma_min)
         return self.folder / "pictures" / f"{method.name}-{digest}.png"
 
 

@@ -116,10 +116,10 @@ def test_concepts_change_the_picture_by_their_strength(renderer: FluxRenderer) -
     assert one != shown
 
 
-def test_directions_rest_below_the_noise_level_that_the_model_names(renderer: FluxRenderer) -> None:
+def test_directions_rest_below_the_noise_level_that_is_set(renderer: FluxRenderer) -> None:
     bound, steps = bind(PROMPT, rusty="fox"), TINY_SETTINGS.num_inference_steps
     plain, shown = renderer.render(BoundPrompt(prompt=PROMPT), seed=3), renderer.render(bound, seed=3)
-    resting = FluxRenderer(replace(renderer.model, direction_sigma_min=1.0), renderer.bank).render(bound, seed=3)
+    resting = renderer.render(bound, seed=3, settings=replace(TINY_SETTINGS, direction_sigma_min=1.0))
     assert steps > 1
     assert 0 < difference(resting, plain) < 0.9 * difference(shown, plain)
 

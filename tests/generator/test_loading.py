@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,12 +76,12 @@ def test_loading_leaves_progress_bars_as_they_were_and_shows_none(
 def test_the_card_gives_name_and_settings(folder: Path) -> None:
     (folder / "fableverse.json").write_text(json.dumps(CARD), encoding="utf-8")
     model = load_model(folder, device="cpu")
-    assert (model.name, model.defaults, model.direction_sigma_min) == ("Tiny", TINY_SETTINGS, 0.0)
+    assert (model.name, model.defaults) == ("Tiny", TINY_SETTINGS)
 
 
 def test_the_card_says_at_which_noise_levels_directions_rest(folder: Path) -> None:
     (folder / "fableverse.json").write_text(json.dumps({**CARD, "direction_sigma_min": 0.25}), encoding="utf-8")
-    assert load_model(folder, device="cpu").direction_sigma_min == 0.25
+    assert load_model(folder, device="cpu").defaults == replace(TINY_SETTINGS, direction_sigma_min=0.25)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_the_card_says_at_which_noise_levels_directions_rest(folder: Path) -> No
         ({"height": 17}, "height is 17"),
         ({"steps": 3}, "steps"),
         ({"name": ""}, "name"),
-        ({"direction_sigma_min": 400}, "less than or equal to 1"),
+        ({"direction_sigma_min": 400}, "direction_sigma_min is 400"),
     ],
     ids=["bad-value", "unknown-key", "empty-name", "timestep-for-noise-level"],
 )

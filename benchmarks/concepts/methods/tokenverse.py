@@ -71,7 +71,7 @@ class TokenVerse:
             model.pipeline.transformer,
             rows,
             schedule=lambda: model.pipeline.scheduler.timesteps,
-            sigma_min=model.direction_sigma_min,
+            sigma_min=model.defaults.direction_sigma_min,
         ):
             return draw_prompt(model, case.prompt.prompt, seeds)
 
