@@ -19,6 +19,9 @@ from generator.settings import FLUX_DEV_SETTINGS
         ("width", 0),
         ("width", 4112),
         ("max_sequence_length", 513),
+        ("direction_sigma_min", -0.1),
+        ("direction_sigma_min", 400.0),
+        ("direction_sigma_min", float("nan")),
     ],
 )
 def test_values_out_of_range_are_refused_by_name(field: str, value: float) -> None:
@@ -28,4 +31,6 @@ def test_values_out_of_range_are_refused_by_name(field: str, value: float) -> No
 
 def test_the_ends_of_the_ranges_are_allowed() -> None:
     ends = {"num_inference_steps": 1, "guidance_scale": 0, "height": 16, "width": 4096, "max_sequence_length": 1}
-    assert asdict(replace(FLUX_DEV_SETTINGS, **ends)) == ends
+    changed = replace(FLUX_DEV_SETTINGS, **ends, direction_sigma_min=1)
+    assert asdict(changed) == {**ends, "direction_sigma_min": 1}
+    assert changed.of_pipeline == ends

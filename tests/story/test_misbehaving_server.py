@@ -20,13 +20,17 @@ from tests.story.misbehaving_server import BEHAVIOURS, Behaviour, MisbehavingSer
 NUM_RUNS = 200
 RUNS_PER_LANGUAGE = 50
 TIMEOUT_S = 0.4
+PATIENT_S = 60
+"""Where the server behaves, so that a busy machine is not taken for a server that does not."""
 MAX_CALLS = 12
 """Four stages, each asked for once and repaired twice."""
 
 
-def model_at(server: MisbehavingServer, *, max_attempts: int = 2) -> LangchainLanguageModel:
+def model_at(
+    server: MisbehavingServer, *, max_attempts: int = 2, timeout_s: float = TIMEOUT_S
+) -> LangchainLanguageModel:
     return LangchainLanguageModel(
-        "openai:tiny", base_url=server.address, timeout_s=TIMEOUT_S, max_attempts=max_attempts, first_wait_s=0.01
+        "openai:tiny", base_url=server.address, timeout_s=timeout_s, max_attempts=max_attempts, first_wait_s=0.01
     )
 
 
@@ -41,7 +45,7 @@ def behaviours_of(seed: int) -> list[Behaviour]:
 def _libraries_are_loaded() -> None:
     """So that no run's deadline pays for imports."""
     with misbehaving(StoryRequest(idea="a fox", catalog=BANK, pages=4)) as server:
-        patient = LangchainLanguageModel("openai:tiny", base_url=server.address, timeout_s=60)
+        patient = model_at(server, timeout_s=PATIENT_S)
         writer_with(patient).write(StoryRequest(idea="a fox", catalog=BANK, pages=4))
 
 
@@ -76,7 +80,8 @@ def assert_nothing_is_lost(drafts: DraftFolder, server: MisbehavingServer, reque
     kept, replies = drafts.load(Draft.of(request, writer="scripted"))
     server.next_behaviour = lambda: "good"
     asked = len(server.requests)
-    written = writer_with(model_at(server), drafts=drafts).write(request)
+    patient = model_at(server, timeout_s=PATIENT_S)
+    written = writer_with(patient, drafts=drafts).write(request)
     assert_is_proven(written, request)
     assert written.replies[: len(replies)] == replies
     assert len(server.requests) - asked <= 4
