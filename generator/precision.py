@@ -16,8 +16,8 @@ def has_fast_bfloat16() -> bool:
 def autocast(device: str) -> AbstractContextManager[None]:
     """bfloat16 on CPUs that are fast at it, float32 elsewhere.
 
-    GPUs keep float32, in TF32 where the caller allows it: training Pocket on an H100 waited for prompts, not for matrix
-    products, and autocast's backward pass failed there in cuBLAS (see docs/LOG.md).
+    GPUs keep float32, in TF32 where the caller allows it: autocast's backward pass failed in cuBLAS when Pocket was
+    trained on an H100 (see docs/LOG.md).
     """
     kind = torch.device(device).type
     return torch.autocast(kind, torch.bfloat16, enabled=kind == "cpu" and has_fast_bfloat16())

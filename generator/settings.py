@@ -29,8 +29,8 @@ class RenderSettings:
     max_sequence_length: int
     """T5 tokens that the prompt is padded or truncated to."""
     direction_sigma_min: float = 0.0
-    """Noise level, 0 to 1, below which directions of tokens rest. What something looks like is decided above it; below
-    it they can do harm only. 0 has them in all steps, as in the paper."""
+    """Noise level, 0 to 1, below which directions of tokens rest. Colours and clothes are decided at high noise;
+    at low noise directions blur. 0 has them in all steps, as in the paper."""
 
     def __post_init__(self) -> None:
         _check_int("num_inference_steps", self.num_inference_steps, 1, 1000)
