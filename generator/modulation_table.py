@@ -24,7 +24,7 @@ from generator.directions import TokenRows
 from generator.errors import ModulationError, UnsupportedModel
 from generator.families import FAMILIES, family_of
 from generator.families.family import TabledNorms
-from generator.families.hooks import ActiveTokens, StandIn
+from generator.families.hooks import ActiveTokens, StandIn, Switch
 from generator.modulation import HOOK_NAME, check_free, check_text, count_blocks, dim_of
 from generator.passes import Pass, watch_passes
 
@@ -42,13 +42,13 @@ def attach_table(
     than before, or is at a timestep that the schedule did not have then. It is in the dtype of the pass, and carries no
     gradients. Choose adapters (LoRA) before, and save the model after: the layers that stand aside are not in it
     meanwhile. Blocks that were compiled under one table are not compiled again under another one whose rows have the
-    same shape.
+    same shape; steps below `sigma_min` are compiled once more, because there blocks have less to do.
 
     Args:
         transformer: Of a family whose norms can be tabled; its weights, code and state are left as they were.
         rows: Of one prompt for all items of a batch, or of each.
         schedule: Asked when a table is computed. All items of a batch are at one timestep.
-        sigma_min: Noise level, 0 to 1, below which the offsets rest: steps there are as without them.
+        sigma_min: Noise level, 0 to 1, below which the offsets rest: steps there are as without them, and cost as much.
 
     Raises:
         UnsupportedModel: The transformer is of no known family, or its modulations cannot be tabled.
@@ -60,16 +60,17 @@ def attach_table(
     _check_rows(transformer, rows)
     check_free(transformer, HOOK_NAME)
     tokens = ActiveTokens(rows.positions)
-    table = ModulationTable(transformer, rows, schedule, tokens, sigma_min)
+    table = ModulationTable(transformer, rows, schedule, sigma_min)
 
     def on_pass(running: Pass) -> None:
-        tokens.is_active = not running.is_negative
-        if tokens.is_active:
-            check_text(running.text, batch=rows.positions.shape[0], text_len=rows.text_len)
-            tokens.place(running.text)
-            table.enter(running.arguments)
-        else:
+        table.serves.is_on = not running.is_negative
+        if running.is_negative:
+            tokens.is_active = False
             table.check_layers(running.text.device)
+            return
+        check_text(running.text, batch=rows.positions.shape[0], text_len=rows.text_len)
+        tokens.place(running.text)
+        tokens.is_active = table.enter(running.arguments) >= sigma_min
 
     with ExitStack() as stack:
         stack.enter_context(watch_passes(transformer, HOOK_NAME, on_pass))
@@ -132,9 +133,7 @@ class ModulationTable:
     Compiled blocks and CUDA graphs read from where they read at first, so a step is copied there.
     """
 
-    def __init__(
-        self, transformer: nn.Module, rows: TokenRows, schedule: Schedule, tokens: ActiveTokens, sigma_min: float
-    ) -> None:
+    def __init__(self, transformer: nn.Module, rows: TokenRows, schedule: Schedule, sigma_min: float) -> None:
         tabled, embedder = _tabled(transformer), family_of(transformer).embedder
         self.temb = tabled.temb
         self.rows = rows
@@ -145,18 +144,20 @@ class ModulationTable:
         self.layers: list[nn.Module] = [norm.linear for norm in self.norms]
         self.embedder = transformer.get_submodule(embedder)
         self.places = [*((norm, "linear") for norm in self.norms), (transformer, embedder)]
-        self.stand_ins = [StandIn(module, tokens) for module in (*self.layers, self.embedder)]
+        self.serves = Switch()
+        self.stand_ins = [StandIn(module, self.serves) for module in (*self.layers, self.embedder)]
         self.of_tokens = [_OfTokens() for _ in of_text]
         self.pooled: Tensor | None = None
         self.guidance: Tensor | None = None
-        self.step_of: dict[float, int] = {}
-        self.columns_NBRW: list[Tensor] = []
+        self.steps: dict[float, list[Tensor]] = {}
+        """For each timestep of the schedule what each norm makes of it, `(B, R, W)`, or `(B, 1, W)` for a step that has
+        no offsets, and temb last."""
         self.current_BRW: list[Tensor] = []
 
     @property
     def nbytes(self) -> int:
         """What it takes of the device's memory; 0 before the first pass."""
-        return sum(column.nbytes for column in self.columns_NBRW)
+        return sum(rows.nbytes for step in self.steps.values() for rows in step)
 
     @contextmanager
     def standing_in(self) -> Iterator[None]:
@@ -178,28 +179,30 @@ class ModulationTable:
             )
 
     @torch.no_grad()
-    def enter(self, arguments: Mapping[str, Any]) -> None:
-        """Make the step of a pass current, of a table that is computed if there is none for the pass yet."""
+    def enter(self, arguments: Mapping[str, Any]) -> float:
+        """Make the step of a pass current, of a table that is computed if there is none for the pass yet.
+
+        Returns its noise level.
+        """
         pooled, guidance = arguments["pooled_projections"], arguments.get("guidance")
         running, *others = set(arguments["timestep"].tolist())
-        if self.pooled is not pooled or self.guidance is not guidance or running not in self.step_of:
+        if self.pooled is not pooled or self.guidance is not guidance or running not in self.steps:
             self._compute(arguments)
             self.pooled, self.guidance = pooled, guidance
-        if others or running not in self.step_of:
+        if others or running not in self.steps:
             raise ModulationError(
                 f"A pass at the timesteps {[running, *others]!r} cannot be had of a table: it must be at one of the "
-                f"schedule's, which are {list(self.step_of)!r}. Give the schedule of the passes that are run."
+                f"schedule's, which are {list(self.steps)!r}. Give the schedule of the passes that are run."
             )
-        step = self.step_of[running]
-        for current_BRW, column_NBRW in zip(self.current_BRW, self.columns_NBRW, strict=True):
-            current_BRW.copy_(column_NBRW[step])
+        for current_BRW, rows in zip(self.current_BRW, self.steps[running], strict=True):
+            current_BRW[:, : rows.shape[1]].copy_(rows)
+        return running
 
     def _compute(self, arguments: Mapping[str, Any]) -> None:
         self._check_adapters(arguments)
         text, timestep = arguments["encoder_hidden_states"], arguments["timestep"]
         batch, device, dtype = text.shape[0], text.device, text.dtype
         given_N = self.schedule().to(device=device, dtype=timestep.dtype) / 1000
-        self.step_of = {value: step for step, value in enumerate(given_N.tolist())}
         call, num_steps = partial(_call_on, device), len(given_N)
         of_steps = {
             name: value.repeat(num_steps, *(1 for _ in value.shape[1:]))
@@ -211,14 +214,16 @@ class ModulationTable:
         before, after = (
             self._of_blocks(offsets, batch, device, dtype) for offsets in (self.rows.offsets, self.rows.activated)
         )
-        share_N111 = (given_N >= self.sigma_min).to(dtype)[:, None, None, None]
-        self.columns_NBRW = [
-            call(layer, norm.silu(temb_NB1D + share_N111 * before_BRD) + share_N111 * after_BRD)
+        acts_N = given_N >= self.sigma_min
+        none = torch.zeros((), device=device, dtype=dtype)
+        columns = [
+            _rows_of_steps(partial(call, layer), norm.silu, temb_NB1D, acts_N, before_BRD, after_BRD)
             for norm, layer, before_BRD, after_BRD in zip_longest(
-                self.norms, self.layers, before, after, fillvalue=torch.zeros((), device=device, dtype=dtype)
+                self.norms, self.layers, before, after, fillvalue=none
             )
         ]
-        self.columns_NBRW.append(temb_NB1D)
+        of_steps_BRW = zip(*columns, temb_NB1D, strict=True)
+        self.steps = {value: [*rows] for value, rows in zip(given_N.tolist(), of_steps_BRW, strict=True)}
         self._give_places()
 
     def _of_blocks(
@@ -232,8 +237,8 @@ class ModulationTable:
         return [offsets_LBRD[index if len(offsets_LBRD) > 1 else 0] for index in range(len(self.of_tokens))]
 
     def _give_places(self) -> None:
-        """A tensor for each column in the step that runs; the old ones where they fit."""
-        wanted = [column_NBRW[0] for column_NBRW in self.columns_NBRW]
+        """A tensor for the rows of each norm in the step that runs, large enough for all steps; old ones that fit."""
+        wanted = [max(rows, key=lambda rows: rows.shape[1]) for rows in zip(*self.steps.values(), strict=True)]
         if [_kind(place) for place in self.current_BRW] == [_kind(want) for want in wanted]:
             return
         self.current_BRW = [torch.empty_like(want) for want in wanted]
@@ -249,6 +254,24 @@ class ModulationTable:
                 f"A LoRA on the adaptive norms cannot be scaled by joint_attention_kwargs ({scale!r}) under a table, "
                 "which is computed before that takes hold. Scale it by pipeline.set_adapters instead."
             )
+
+
+def _rows_of_steps(
+    layer: Callable[[Tensor], Tensor],
+    activation: Callable[[Tensor], Tensor],
+    temb_NB1D: Tensor,
+    acts_N: Tensor,
+    before_BRD: Tensor,
+    after_BRD: Tensor,
+) -> list[Tensor]:
+    """What a norm makes of each step, `(B, R, W)` where offsets act and `(B, 1, W)` elsewhere, by one call."""
+    acting_ABRD = activation(temb_NB1D[acts_N] + before_BRD) + after_BRD
+    resting_ZB1D = activation(temb_NB1D[~acts_N])
+    given = [acting_ABRD.flatten(0, 2), resting_ZB1D.flatten(0, 2)]
+    acting, resting = layer(torch.cat(given)).split([len(rows) for rows in given])
+    of_acting = iter(acting.unflatten(0, acting_ABRD.shape[:3]))
+    of_resting = iter(resting.unflatten(0, resting_ZB1D.shape[:3]))
+    return [next(of_acting if acts else of_resting) for acts in acts_N.tolist()]
 
 
 def _kind(tensor: Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:

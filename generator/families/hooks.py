@@ -7,6 +7,7 @@ Shape legend: `B` batch, `T` text tokens, `S` text and image tokens, `K` text to
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -33,6 +34,7 @@ class ActiveTokens:
         self.positions_BK = positions
         self.is_for_all = positions.shape[0] == 1
         self.is_active = True
+        """Whether there are any; where not, every hook leaves its block alone."""
         self.one = torch.ones(1, 1)
 
     def place(self, text: Tensor) -> None:
@@ -61,18 +63,25 @@ class ActiveTokens:
         return self.write(gated, self.select(hidden) * gate_BKD)
 
 
+@dataclass
+class Switch:
+    """Whether stand-ins give what is known beforehand in the pass that runs, or leave it to their modules."""
+
+    is_on: bool = True
+
+
 class StandIn(nn.Module):
     """In the place of a module whose output is known beforehand for the step that runs."""
 
     current: Tensor
 
-    def __init__(self, module: nn.Module, tokens: ActiveTokens) -> None:
+    def __init__(self, module: nn.Module, switch: Switch) -> None:
         super().__init__()
         self.module = (module,)  # in a tuple, so that its weights are not among the transformer's
-        self.tokens = tokens
+        self.switch = switch
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.current if self.tokens.is_active else self.module[0](*inputs)
+        return self.current if self.switch.is_on else self.module[0](*inputs)
 
 
 class DoubleStream:

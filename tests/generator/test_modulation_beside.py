@@ -18,6 +18,7 @@ from generator.directions import build_token_rows
 from generator.errors import ModulationError
 from generator.modulation import attach
 from generator.modulation_table import attach_table
+from tests.generator.test_modulation_table import SCHEDULE as OF_INPUTS
 from tests.generator.test_modulation_table import TEXT_LEN, binding, dense, inputs_at, rows_at, run
 from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_transformer
 
@@ -150,3 +151,17 @@ def test_compiled_blocks_are_compiled_once_while_concepts_change_appear_and_vani
     for each, wanted in zip(rows[1:], expected[1:], strict=True):
         torch.testing.assert_close(run(transformer, inputs, each), wanted, atol=1e-5, rtol=1e-5)
     assert counters["stats"]["unique_graphs"] == 3, "20 changes of concepts must compile nothing"
+
+
+def test_steps_without_directions_are_compiled_once_too() -> None:
+    transformer, passes = tiny_transformer(), [inputs_at(0), inputs_at(2)]
+    transformer.compile_repeated_blocks(fullgraph=True, backend="eager")
+    torch._dynamo.reset()
+    counters.clear()
+    counts: list[int] = []
+    for positions in ((1, 2), (0, 3), (4, 1)):
+        with torch.no_grad(), attach_table(transformer, rows_at(positions), schedule=lambda: OF_INPUTS, sigma_min=0.5):
+            for inputs in passes:
+                transformer(**inputs)
+                counts.append(counters["stats"]["unique_graphs"])
+    assert counts == [3, 5, 5, 5, 5, 5]

@@ -105,14 +105,22 @@ def test_steps_below_sigma_min_are_as_without_offsets_and_the_others_as_ever(spa
     transformer, rows = tiny_transformer(), rows_at(*TWO_PROMPTS)
     if space == "activated":
         rows = TokenRows(rows.positions, torch.zeros_like(rows.offsets), TEXT_LEN, activated=rows.offsets)
-    zeros = TokenRows(rows.positions, torch.zeros(2, 1, 2, DIM), TEXT_LEN)
-    for step, is_on in enumerate([True, True, False]):
-        inputs = inputs_at(step, batch=2)
-        with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE, sigma_min=0.5):
-            found = transformer(**inputs)[0]
-        without = run(transformer, inputs, zeros)
-        assert torch.equal(found, run(transformer, inputs, rows) if is_on else without)
+    passes = [inputs_at(step, batch=2) for step in (0, 2, 1, 2)]
+    with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE, sigma_min=0.5):
+        found = [transformer(**inputs)[0] for inputs in passes]
+    for output, inputs, acts in zip(found, passes, [True, False, True, False], strict=True):
+        without = run(transformer, inputs, NOTHING)
+        torch.testing.assert_close(output, run(transformer, inputs, rows) if acts else without, atol=1e-5, rtol=1e-5)
         assert (run(transformer, inputs, rows) - without).abs().max() > 1e-3, "the offsets must show"
+
+
+def test_no_step_has_offsets_where_all_are_below_sigma_min() -> None:
+    transformer, inputs, rows = tiny_transformer(), inputs_at(1, batch=2), rows_at(*TWO_PROMPTS)
+    with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE, sigma_min=1.0) as table:
+        found = transformer(**inputs)[0]
+    with torch.no_grad(), attach_table(transformer, NOTHING, schedule=lambda: SCHEDULE) as plain_table:
+        assert torch.equal(found, transformer(**inputs)[0])
+    assert table.nbytes == plain_table.nbytes
 
 
 def test_law_1_no_concept_and_zeros_on_its_rows_are_the_plain_model() -> None:
@@ -188,7 +196,8 @@ def test_a_table_is_in_the_dtype_of_the_pass_and_close_in_bfloat16() -> None:
     }
     with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE) as table:
         found = transformer(**inputs)[0]
-        assert (found.dtype, table.columns_NBRW[0].dtype) == (torch.bfloat16, torch.bfloat16)
+        assert found.dtype == torch.bfloat16
+    assert {rows.dtype for step in table.steps.values() for rows in step} == {torch.bfloat16}
     with torch.no_grad():
         expected = forward_per_token(transformer, dense(rows).bfloat16(), inputs)
     error, effect = ((other - expected).abs().max().item() for other in (found, plain(transformer, inputs)))
