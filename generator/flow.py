@@ -70,11 +70,17 @@ def add_noise(latents: Tensor, noise: Tensor, sigmas: Tensor) -> Tensor:
     return (1 - sigmas) * latents + sigmas * noise
 
 
-def draw_sigmas(generator: torch.Generator, batch_size: int, *, split: float, high_share: float) -> Tensor:
-    """Noise levels `(batch_size,)`: with probability `high_share` uniform in [split, 1), else uniform in [0, split)."""
+def draw_sigmas(
+    generator: torch.Generator, batch_size: int, *, split: float, high_share: float, sigma_min: float
+) -> Tensor:
+    """Noise levels `(batch_size,)`: with probability `high_share` uniform in [split, 1), else in [sigma_min, split).
+
+    Where `sigma_min` is above `split` it stands for both.
+    """
+    split = max(split, sigma_min)
     where = torch.rand(batch_size, generator=generator)
     is_high = torch.rand(batch_size, generator=generator) < high_share
-    return torch.where(is_high, split + (1 - split) * where, split * where)
+    return torch.where(is_high, split + (1 - split) * where, sigma_min + (split - sigma_min) * where)
 
 
 def predict_velocity(

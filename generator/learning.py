@@ -305,6 +305,13 @@ class _Draw:
         """Noise and noise levels for a picture, or for the two-part picture that it is the left part of."""
         _, channels, height, width = latents.shape
         noise = torch.randn(batch_size, channels, height, width * width_factor, generator=self.generator)
-        of_stage = {1: self.recipe.stage1_high_noise_share, 2: self.recipe.stage2_high_noise_share}
-        sigmas = draw_sigmas(self.generator, batch_size, split=self.recipe.noise_split, high_share=of_stage[self.stage])
+        recipe = self.recipe
+        of_stage = {1: recipe.stage1_high_noise_share, 2: recipe.stage2_high_noise_share}
+        sigmas = draw_sigmas(
+            self.generator,
+            batch_size,
+            split=recipe.noise_split,
+            high_share=of_stage[self.stage],
+            sigma_min=recipe.direction_sigma_min or 0.0,
+        )
         return NoisyBatch(latents, noise.to(latents.device), sigmas.to(latents.device))

@@ -24,7 +24,8 @@ from generator.settings import RenderSettings
 from generator.text_reader import TextReader
 
 _UNKNOWN_SHA256 = "0" * 64
-_SIZES = ("height", "width", "max_sequence_length")
+_OF_MODEL = ("height", "width", "max_sequence_length", "direction_sigma_min")
+"""What the recipe leaves to the model's own settings where it says nothing."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ class LearningTask:
 
     concepts: tuple[ConceptRequest, ...]
     recipe: LearningRecipe
-    """With height, width and length filled in."""
+    """With height, width, length and lowest noise level filled in."""
     settings: RenderSettings
-    """The model's own, at the recipe's size and length."""
+    """The model's own, at the recipe's size, length and lowest noise level."""
     num_rows: int
     rows: dict[str, tuple[int, ...]]
     """For each concept's id, the table rows of its words, in the order of their tokens."""
@@ -156,7 +157,7 @@ def plan_learning(
     )
     return LearningTask(
         concepts=tuple(concepts),
-        recipe=recipe.model_copy(update={name: getattr(settings, name) for name in _SIZES}),
+        recipe=recipe.model_copy(update={name: getattr(settings, name) for name in _OF_MODEL}),
         settings=settings,
         num_rows=num_rows,
         rows=rows,
@@ -273,7 +274,7 @@ def _source_task(
 
 
 def _settings(recipe: LearningRecipe, model: FluxModel) -> RenderSettings:
-    wanted = {name: getattr(recipe, name) for name in _SIZES if getattr(recipe, name) is not None}
+    wanted = {name: getattr(recipe, name) for name in _OF_MODEL if getattr(recipe, name) is not None}
     settings = replace(model.defaults, **wanted)
     token_px = model.pipeline.vae_scale_factor * 2
     if settings.height % token_px or settings.width % token_px:

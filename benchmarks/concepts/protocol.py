@@ -88,7 +88,7 @@ class Method(Protocol):
         """The method that learns the same from one picture, itself where there is no other; what it learnt is used."""
         ...
 
-    def settings(self, effort: Effort) -> JsonValue:
+    def settings(self, bench: Workbench) -> JsonValue:
         """All else that decides what it learns; where this has changed, what was kept is learnt anew."""
         ...
 

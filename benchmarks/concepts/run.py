@@ -112,7 +112,7 @@ class Runner:
             self.bench.model.fingerprint,
             method.alone if len(sources) == 1 else method.name,
             self.rate(method),
-            method.settings(self.bench.effort),
+            method.settings(self.bench),
             asdict(self.bench.effort),
             self.bench.seed,
             [[source.caption, asdict(source.scene), _is_mirrored(source)] for source in sources],

@@ -1,6 +1,6 @@
 """Learning as a whole, on tiny random models."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -225,11 +225,36 @@ def test_each_stage_learns_at_its_share_of_high_noise():
 
 
 def test_noise_levels_are_split_by_the_share_asked_for():
-    sigmas = draw_sigmas(torch.Generator().manual_seed(0), 20_000, split=0.8, high_share=0.92)
+    sigmas = draw_sigmas(torch.Generator().manual_seed(0), 20_000, split=0.8, high_share=0.92, sigma_min=0.0)
     high = sigmas[sigmas >= 0.8]
     assert len(high) / len(sigmas) == pytest.approx(0.92, abs=0.01)
     assert high.mean().item() == pytest.approx(0.9, abs=0.005)
     assert sigmas[sigmas < 0.8].mean().item() == pytest.approx(0.4, abs=0.02)
+
+
+def test_low_noise_levels_begin_where_directions_act():
+    sigmas = draw_sigmas(torch.Generator().manual_seed(0), 20_000, split=0.8, high_share=0.5, sigma_min=0.4)
+    low = sigmas[sigmas < 0.8]
+    assert len(low) / len(sigmas) == pytest.approx(0.5, abs=0.01)
+    assert 0.4 <= low.min() < 0.41
+    assert low.mean().item() == pytest.approx(0.6, abs=0.01)
+    assert draw_sigmas(torch.Generator(), 100, split=0.3, high_share=0.5, sigma_min=0.4).min() >= 0.4
+
+
+@pytest.mark.parametrize(("of_recipe", "lowest"), [(None, 0.6), (0.0, 0.0)])
+def test_nothing_is_learnt_where_the_model_draws_without_directions(
+    model: FluxModel, of_recipe: float | None, lowest: float
+):
+    resting = replace(model, defaults=replace(model.defaults, direction_sigma_min=0.6))
+    sigmas: list[float] = []
+    model.pipeline.transformer.register_forward_pre_hook(
+        lambda _, __, kwargs: sigmas.extend(kwargs["timestep"].tolist()), with_kwargs=True
+    )
+    shares = {"stage1_high_noise_share": 0.0, "stage2_high_noise_share": 0.0, "isolation_fraction": 0.0}
+    learnt = learn(resting, recipe=RECIPE.model_copy(update={**shares, "direction_sigma_min": of_recipe}))
+    of_steps = sigmas[: RECIPE.num_steps * RECIPE.batch_size]
+    assert lowest <= min(of_steps) < lowest + 0.2
+    assert learnt.recipe.direction_sigma_min == lowest
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from benchmarks.concepts.embeddings import draw_with, encode_with, word_vectors
 from benchmarks.concepts.fitting import Draw, Example, bind_words, example_of, fit, flow_loss, token_spans
 from benchmarks.concepts.lora import PREFIX, take_lora, with_loras, with_new_lora
 from benchmarks.concepts.masks import concept_mask
-from benchmarks.concepts.protocol import Effort, Learnt, Workbench
+from benchmarks.concepts.protocol import Learnt, Workbench
 from generator.loading import FluxModel
 
 ATTENTION_WEIGHT = 0.01
@@ -57,8 +57,8 @@ class BreakAScene:
     is_joint: bool = True
     alone: str = "break_a_scene"
 
-    def settings(self, effort: Effort) -> JsonValue:
-        del effort
+    def settings(self, bench: Workbench) -> JsonValue:
+        del bench
         return None
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:

@@ -22,7 +22,7 @@ from benchmarks.concepts.embeddings import draw_with, encode_with, word_vectors
 from benchmarks.concepts.fitting import Draw, example_of, fit, flow_loss, token_spans
 from benchmarks.concepts.masks import concept_mask
 from benchmarks.concepts.methods.break_a_scene import ATTENTION_WEIGHT, attention_loss
-from benchmarks.concepts.protocol import Effort, Learnt, Workbench
+from benchmarks.concepts.protocol import Learnt, Workbench
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.flow import add_noise, encode_text, frozen, predict_velocity
 from generator.loading import FluxModel
@@ -46,8 +46,8 @@ class ConceptExpress:
     is_joint: bool = False
     alone: str = "concept_express"
 
-    def settings(self, effort: Effort) -> JsonValue:
-        del effort
+    def settings(self, bench: Workbench) -> JsonValue:
+        del bench
         return None
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:

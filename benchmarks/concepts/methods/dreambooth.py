@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmarks.concepts.cases import LIGHT_WORD, MATERIAL_WORD, POSE_WORD, BenchSource, Case
 from benchmarks.concepts.fitting import Draw, Texts, example_of, fit, flow_loss, general_latents
 from benchmarks.concepts.lora import take_lora, with_loras, with_new_lora
-from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
+from benchmarks.concepts.protocol import Learnt, Workbench, draw_prompt
 from concepts.schema import BoundPrompt
 from pocket.world.captions import FILLER_WORDS
 
@@ -36,8 +36,8 @@ class DreamBooth:
     def alone(self) -> str:
         return "dreambooth_lora"
 
-    def settings(self, effort: Effort) -> JsonValue:
-        del effort
+    def settings(self, bench: Workbench) -> JsonValue:
+        del bench
         return None
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:

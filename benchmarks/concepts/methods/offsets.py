@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.fitting import Draw, Texts, example_of, fit, flow_loss, token_spans
-from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
+from benchmarks.concepts.protocol import Learnt, Workbench, draw_prompt
 from generator.flow import frozen
 from generator.modulation import attach_to_all
 
@@ -36,8 +36,8 @@ class OffsetMethod:
     def alone(self) -> str:
         return self.name
 
-    def settings(self, effort: Effort) -> JsonValue:
-        del effort
+    def settings(self, bench: Workbench) -> JsonValue:
+        del bench
         return None
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:

@@ -19,7 +19,7 @@ from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.fitting import Texts, token_spans
 from benchmarks.concepts.lora import with_loras
 from benchmarks.concepts.methods.dreambooth import DREAMBOOTH, DreamBooth, identified
-from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
+from benchmarks.concepts.protocol import Learnt, Workbench, draw_prompt
 
 REGION = 0.5
 """Share of a word's strongest attention from which on an image token is of its region."""
@@ -41,8 +41,8 @@ class Omg:
     def rates(self) -> tuple[float, ...]:
         return self.dreambooth.rates
 
-    def settings(self, effort: Effort) -> JsonValue:
-        return self.dreambooth.settings(effort)
+    def settings(self, bench: Workbench) -> JsonValue:
+        return self.dreambooth.settings(bench)
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
         return self.dreambooth.learn(bench, sources, rate=rate)

@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import JsonValue
 
 from benchmarks.concepts.cases import BenchSource, Case, describe
-from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
+from benchmarks.concepts.protocol import Learnt, Workbench, draw_prompt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,8 @@ class Prompt:
     rates: tuple[float, ...] = ()
     is_joint: bool = False
 
-    def settings(self, effort: Effort) -> JsonValue:
-        del effort
+    def settings(self, bench: Workbench) -> JsonValue:
+        del bench
         return None
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:

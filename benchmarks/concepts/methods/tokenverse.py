@@ -7,7 +7,7 @@ from PIL import Image
 from pydantic import JsonValue
 
 from benchmarks.concepts.cases import BenchSource, Case
-from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
+from benchmarks.concepts.protocol import Learnt, Workbench, draw_prompt
 from generator.directions import Direction, DirectionBinding, build_token_rows
 from generator.learning import learn_concepts
 from generator.modulation_table import attach_table
@@ -32,8 +32,8 @@ class TokenVerse:
     augments: bool = True
     rates: tuple[float, ...] = (0.2, 0.4, 0.1)
 
-    def settings(self, effort: Effort) -> JsonValue:
-        return self.switch(_recipe(effort, rate=0.2, seed=0)).model_dump(mode="json")
+    def settings(self, bench: Workbench) -> JsonValue:
+        return self.switch(_recipe(bench, rate=0.2)).model_dump(mode="json", exclude={"seed"})
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
         paraphrases = None if self.augments else ()
@@ -41,7 +41,7 @@ class TokenVerse:
             SourcePicture(picture=source.picture(), caption=source.caption, paraphrases=paraphrases)
             for source in sources
         ]
-        recipe = self.switch(_recipe(bench.effort, rate=rate, seed=bench.seed))
+        recipe = self.switch(_recipe(bench, rate=rate))
         if len(sources) > 1 and self.is_joint:
             recipe = recipe.model_copy(update={"joint_fraction": JOINT_FRACTION})
         learnt = learn_concepts(
@@ -76,9 +76,9 @@ class TokenVerse:
             return draw_prompt(model, case.prompt.prompt, seeds)
 
 
-def _recipe(effort: Effort, *, rate: float, seed: int) -> LearningRecipe:
+def _recipe(bench: Workbench, *, rate: float) -> LearningRecipe:
     """The recipe of Fableverse with its shares of both stages, as long as all methods learn."""
-    default = LearningRecipe()
+    default, effort = LearningRecipe(), bench.effort
     stage1 = round(effort.steps * default.stage1_steps / default.num_steps)
     return default.model_copy(
         update={
@@ -87,7 +87,8 @@ def _recipe(effort: Effort, *, rate: float, seed: int) -> LearningRecipe:
             "batch_size": effort.batch_size,
             "isolation_batch_size": effort.pairs_batch_size,
             "learning_rate": rate,
-            "seed": seed,
+            "direction_sigma_min": bench.model.defaults.direction_sigma_min,
+            "seed": bench.seed,
         }
     )
 
