@@ -55,9 +55,9 @@ class LearningRecipe(BaseModel):
     directions: Literal["table", "concept_mod"] = "table"
     """What is learnt: a table with a direction for each token, or the paper's Concept-Mod, a network that makes them
     out of the text encoder's output."""
-    learning_rate: float = Field(default=0.2, gt=0)
-    """AdamW's for the table, in the coordinates of `EvenSteps`, at the start of each stage; it falls to zero along half
-    a cosine."""
+    learning_rate: float = Field(default=0.3, gt=0)
+    """AdamW's (less what noise explains, see `AdamTensor`) for the table, in the coordinates of `EvenSteps`, at the
+    start of each stage; it falls to zero along half a cosine."""
     concept_mod_learning_rate: float = Field(default=0.001, gt=0)
     """The same for Concept-Mod. Good on Pocket (see docs/LOG.md), but not searched for."""
     concept_mod_width: int = Field(default=1024, ge=1)

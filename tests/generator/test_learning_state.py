@@ -31,16 +31,40 @@ def _tensors(state: LearningState) -> dict[str, torch.Tensor]:
     return {f"{name}.{part}": getattr(each, part) for name, each in groups for part in ("value", "mean", "square")}
 
 
-def test_updates_are_those_of_torchs_adamw():
-    table = AdamTensor.start(torch.ones(2, 4), torch.device("cpu"))
-    parameter = torch.nn.Parameter(torch.ones(2, 4))
-    optimizer = torch.optim.AdamW([parameter], lr=0.1, weight_decay=0.5)
-    generator = torch.Generator().manual_seed(0)
-    for count in range(1, 6):
-        parameter.grad = torch.randn(2, 4, generator=generator)
+def test_updates_are_those_of_torchs_adamw_times_how_certain_each_is():
+    """With the noise's share as the sum of the squared weights that the running mean gives to single gradients."""
+    table = AdamTensor.start(torch.ones(2, 40), torch.device("cpu"))
+    parameter = torch.nn.Parameter(torch.zeros(2, 40))
+    optimizer = torch.optim.AdamW([parameter], lr=0.1, weight_decay=0.0)
+    generator, gradients = torch.Generator().manual_seed(0), []
+    for count in range(1, 9):
+        gradients.append(torch.randn(2, 40, generator=generator) + 0.5)
+        weights = 0.1 * 0.9 ** torch.arange(count - 1, -1, -1.0) / (1 - 0.9**count)
+        weights_of_squares = 0.001 * 0.999 ** torch.arange(count - 1, -1, -1.0) / (1 - 0.999**count)
+        mean = torch.einsum("t,tij->ij", weights, torch.stack(gradients))
+        square = torch.einsum("t,tij->ij", weights_of_squares, torch.stack(gradients) ** 2)
+        certainty = (1 - (weights**2).sum() * square / mean**2).clamp(min=0)
+        before = parameter.detach().clone()
+        parameter.grad = gradients[-1]
         optimizer.step()
-        table = table.updated(parameter.grad, count=count, learning_rate=0.1, weight_decay=0.5)
-    torch.testing.assert_close(table.value, parameter.detach())
+        expected = table.value * (1 - 0.1 * 0.5) + certainty * (parameter.detach() - before)
+        table = table.updated(gradients[-1], count=count, learning_rate=0.1, weight_decay=0.5)
+        torch.testing.assert_close(table.value, expected, atol=1e-6, rtol=1e-4)
+    assert 0.2 < (certainty == 0).float().mean() < 0.8
+
+
+def test_what_only_fluctuates_goes_nowhere_near_as_far_as_what_agrees():
+    table = AdamTensor.start(torch.zeros(2, 1000), torch.device("cpu"))
+    parameter = torch.nn.Parameter(torch.zeros(2, 1000))
+    optimizer = torch.optim.Adam([parameter], lr=0.1)
+    generator, means = torch.Generator().manual_seed(0), torch.tensor([[0.0], [2.0]])
+    for count in range(1, 201):
+        parameter.grad = torch.randn(2, 1000, generator=generator) + means
+        optimizer.step()
+        table = table.updated(parameter.grad, count=count, learning_rate=0.1, weight_decay=0.0)
+    noise, signal = (table.value.square().mean(1) / parameter.detach().square().mean(1)).sqrt().tolist()
+    assert noise < 0.7
+    assert signal > 0.85
 
 
 def test_what_learns_from_stage_2_on_begins_there():
@@ -50,9 +74,10 @@ def test_what_learns_from_stage_2_on_begins_there():
     assert [*_after(2).parameters()] == ["shared", "per_block"]
     assert [*_after(2).learnt()] == ["shared"]
     assert not _after(2).parameters()["per_block"].any()
-    learnt = _after(3).learnt()
-    torch.testing.assert_close(learnt["per_block"].abs(), torch.full((2, 3, 4), 0.1))  # Adam's first step
-    assert not torch.equal(learnt["shared"], _after(2).learnt()["shared"])
+    assert _after(3).learnt()["per_block"].abs().max() < 1e-6, "one gradient alone may be noise"
+    learnt = _after(5).learnt()
+    assert learnt["per_block"].any()
+    assert not torch.equal(learnt["shared"], _after(4).learnt()["shared"])
 
 
 def test_a_checkpoint_gives_back_the_state(tmp_path: Path):
@@ -83,7 +108,7 @@ def test_a_broken_checkpoint_is_refused(tmp_path: Path):
 def test_a_checkpoint_with_foreign_content_is_refused(tmp_path: Path, fault: str):
     state, path = _after(1), tmp_path / "state.safetensors"
     tensors = {name: tensor.clone() for name, tensor in _tensors(state).items()}
-    metadata = {"format": "fableverse-learning-2", "task": TASK, "step": "1"}
+    metadata = {"format": "fableverse-learning-3", "task": TASK, "step": "1"}
     if fault == "shape":
         tensors["shared.mean"] = torch.zeros(2, 5)
     if fault == "name":

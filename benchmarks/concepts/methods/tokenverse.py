@@ -30,10 +30,10 @@ class TokenVerse:
     switch: Switch
     is_joint: bool = False
     augments: bool = True
-    rates: tuple[float, ...] = (0.2, 0.4, 0.1)
+    rates: tuple[float, ...] = (0.3, 0.6, 0.15)
 
     def settings(self, bench: Workbench) -> JsonValue:
-        return self.switch(_recipe(bench, rate=0.2)).model_dump(mode="json", exclude={"seed"})
+        return self.switch(_recipe(bench, rate=self.rates[0])).model_dump(mode="json", exclude={"seed"})
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
         paraphrases = None if self.augments else ()
