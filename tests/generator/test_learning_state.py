@@ -50,7 +50,7 @@ def test_updates_are_those_of_torchs_adamw_times_how_certain_each_is():
         expected = table.value * (1 - 0.1 * 0.5) + certainty * (parameter.detach() - before)
         table = table.updated(gradients[-1], count=count, learning_rate=0.1, weight_decay=0.5)
         torch.testing.assert_close(table.value, expected, atol=1e-6, rtol=1e-4)
-    assert 0.2 < (certainty == 0).float().mean() < 0.8
+    assert 0.2 < certainty.eq(0).float().mean() < 0.8
 
 
 def test_what_only_fluctuates_goes_nowhere_near_as_far_as_what_agrees():
