@@ -214,16 +214,22 @@ class ModulationTable:
         before, after = (
             self._of_blocks(offsets, batch, device, dtype) for offsets in (self.rows.offsets, self.rows.activated)
         )
-        acts_N = given_N >= self.sigma_min
+        levels = given_N.tolist()
+        acting = [step for step, level in enumerate(levels) if level >= self.sigma_min]
+        resting = [step for step, level in enumerate(levels) if level < self.sigma_min]
+        temb_of_both = temb_NB1D[acting], temb_NB1D[resting]
         none = torch.zeros((), device=device, dtype=dtype)
         columns = [
-            _rows_of_steps(partial(call, layer), norm.silu, temb_NB1D, acts_N, before_BRD, after_BRD)
+            _rows_of_steps(partial(call, layer), norm.silu, *temb_of_both, before_BRD, after_BRD)
             for norm, layer, before_BRD, after_BRD in zip_longest(
                 self.norms, self.layers, before, after, fillvalue=none
             )
         ]
-        of_steps_BRW = zip(*columns, temb_NB1D, strict=True)
-        self.steps = {value: [*rows] for value, rows in zip(given_N.tolist(), of_steps_BRW, strict=True)}
+        self.steps = {
+            levels[step]: [*of_norms]
+            for steps, rows in zip((acting, resting), zip(*columns, temb_of_both, strict=True), strict=True)
+            for step, *of_norms in zip(steps, *rows, strict=True)
+        }
         self._give_places()
 
     def _of_blocks(
@@ -259,19 +265,16 @@ class ModulationTable:
 def _rows_of_steps(
     layer: Callable[[Tensor], Tensor],
     activation: Callable[[Tensor], Tensor],
-    temb_NB1D: Tensor,
-    acts_N: Tensor,
+    acting_NB1D: Tensor,
+    resting_NB1D: Tensor,
     before_BRD: Tensor,
     after_BRD: Tensor,
-) -> list[Tensor]:
-    """What a norm makes of each step, `(B, R, W)` where offsets act and `(B, 1, W)` elsewhere, by one call."""
-    acting_ABRD = activation(temb_NB1D[acts_N] + before_BRD) + after_BRD
-    resting_ZB1D = activation(temb_NB1D[~acts_N])
-    given = [acting_ABRD.flatten(0, 2), resting_ZB1D.flatten(0, 2)]
-    acting, resting = layer(torch.cat(given)).split([len(rows) for rows in given])
-    of_acting = iter(acting.unflatten(0, acting_ABRD.shape[:3]))
-    of_resting = iter(resting.unflatten(0, resting_ZB1D.shape[:3]))
-    return [next(of_acting if acts else of_resting) for acts in acts_N.tolist()]
+) -> tuple[Tensor, Tensor]:
+    """What a norm makes of temb, by one call: `(N, B, R, W)` of acting steps, `(N, B, 1, W)` of resting ones."""
+    given = (activation(acting_NB1D + before_BRD) + after_BRD, activation(resting_NB1D))
+    made = layer(torch.cat([rows.flatten(0, 2) for rows in given])).split([rows.shape[:3].numel() for rows in given])
+    acting, resting = (rows.unflatten(0, of.shape[:3]) for rows, of in zip(made, given, strict=True))
+    return acting, resting
 
 
 def _kind(tensor: Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:
