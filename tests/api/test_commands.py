@@ -31,7 +31,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "model" / "fableverse.json").write_text(json.dumps({"name": "Tiny", **asdict(SETTINGS)}))
     noise_picture(folder / "fox.png")
     (folder / "bank").mkdir()
-    assert main(learn_command(folder, "rusty", steps=2)) == exit_codes.OK
+    assert main(learn_command(folder, "rusty", steps=16)) == exit_codes.OK
     return folder
 
 
@@ -110,7 +110,7 @@ def test_a_bank_is_checked_and_drawn_again(workplace: Path, tmp_path: Path, caps
     (told,) = json.loads(capsys.readouterr().out)["concepts"]
     assert told["id"] == "rusty-snow"
     assert told["note"] is None
-    assert not any("grey levels" in fault for fault in told["faults"]), "two steps draw the same preview again"
+    assert not any("grey levels" in fault for fault in told["faults"]), "few steps draw the same preview again"
     assert main([*check, "luna"]) == exit_codes.BAD_INPUT
 
 
