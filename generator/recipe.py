@@ -75,8 +75,8 @@ class LearningRecipe(BaseModel):
     noise_split: float = Field(default=0.8, gt=0, lt=1)
     """Noise level (sigma) that parts high from low."""
     direction_sigma_min: float | None = Field(default=None, ge=0, lt=1)
-    """Lowest noise level that is learnt at; None is the model's default, below which drawing has no directions. What
-    is learnt there goes at the cost of the levels that decide how a picture looks. The paper has 0."""
+    """Lowest noise level that is learnt at; None is the model's default, below which drawing has no directions. Steps
+    below would be taken from the levels that decide how a picture looks. The paper has 0."""
     concepts_alone_fraction: float = Field(default=0.9, ge=0, le=1)
     """Probability that a step has directions on the concept words only, which are all that is exported; without such
     steps the caption's other words share in the look, and it fades where they are missing. Not in the paper."""
