@@ -1,12 +1,13 @@
-"""How fast a picture is learnt, beside naive loops that compute the same, in one run: time, memory and score.
+"""How fast a picture is learnt, beside naive loops with the same losses, in one run: time, memory and score.
 
     python -m benchmarks.bench_learning
 
-The naive loops have the same losses, steps, rates and random choices as `learn_concepts`. But they make all that a step
-needs anew: the picture goes through the autoencoder and the prompts through the text encoders in each step, and all
-text tokens have a modulation of their own in each block, in the model's float32. One loop encodes the picture of the
-isolation loss from a file in each step, the other has the model draw it. Each picture is learnt whole by all loops, a
-few steps of each in turns, so that whatever else the machine does falls on all; then its case is drawn and scored as in
+The naive loops have the same losses, steps and random choices as `learn_concepts`. But they make all that a step needs
+anew: the picture goes through the autoencoder and the prompts through the text encoders in each step, and all text
+tokens have a modulation of their own in each block, in the model's float32; and their steps are plain AdamW's. One loop
+encodes the picture of the isolation loss from a file in each step, the other has the model draw it. Beside them stands
+`fableverse learn --quick`, which takes fewer and smaller steps. Each picture is learnt whole by all loops, a few steps
+of each in turns, so that whatever else the machine does falls on all; then its case is drawn and scored as in
 `fableverse bench concepts`. Seconds are those of the processor. Prints an environment card and a table; the last line
 is JSON.
 """
@@ -23,13 +24,14 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar, overload
+from typing import Literal, Self, TypeVar, get_args, overload
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from api.commands.learn import recipe_of
 from benchmarks.bench_modulation import print_environment, print_table
 from benchmarks.concepts.benchmark import Plan, make_plan_cases
 from benchmarks.concepts.cases import BenchSource, Case
@@ -42,7 +44,7 @@ from generator.isolation import load_isolation_latents
 from generator.learning import learning_step
 from generator.learning_loss import Example, Learner, TwoPartExample, lay_out
 from generator.learning_material import Material, SourceMaterial, middle_half
-from generator.learning_state import LearningState
+from generator.learning_state import AdamTensor, LearningState
 from generator.learning_task import LearningTask, PlacedText, plan_learning
 from generator.loading import FluxModel, load_model
 from generator.modulation import attach
@@ -51,8 +53,11 @@ from generator.predictors import make_predictor
 from generator.recipe import ConceptRequest, LearningRecipe, SourcePicture
 from pocket.probe import Probe, load_probe, read_pictures
 
-Loop = Literal["learn_concepts", "naive, pictures encoded", "naive, pictures drawn"]
-LOOPS: tuple[Loop, ...] = ("learn_concepts", "naive, pictures encoded", "naive, pictures drawn")
+Loop = Literal["learn_concepts", "learn_concepts, quick", "naive, pictures encoded", "naive, pictures drawn"]
+LOOPS: tuple[Loop, ...] = get_args(Loop)
+NAIVE: tuple[Loop, ...] = ("naive, pictures encoded", "naive, pictures drawn")
+NAIVE_RATE = 0.2
+"""Of plain AdamW; the default recipe had it before it left out noise."""
 TURN = 10
 """Steps of one loop before the next one's turn."""
 SEEDS = (1, 2, 3, 4)
@@ -76,6 +81,17 @@ class MadeAnew(Sequence[_Made]):
         if isinstance(index, slice):
             return MadeAnew(self.makers[index])
         return self.makers[index]()
+
+
+class PlainAdamW(AdamTensor):
+    """Numbers that go where AdamW takes them."""
+
+    def updated(self, gradient: Tensor, *, count: int, learning_rate: float, weight_decay: float) -> Self:
+        """After their `count`-th update (from 1), with Adam's default decays."""
+        mean = 0.9 * self.mean + 0.1 * gradient
+        square = 0.999 * self.square + 0.001 * gradient**2
+        step = mean / (1 - 0.9**count) / ((square / (1 - 0.999**count)).sqrt() + 1e-8)
+        return type(self)(self.value * (1 - learning_rate * weight_decay) - learning_rate * step, mean, square)
 
 
 class DenseLearner(Learner):
@@ -157,6 +173,7 @@ class NaiveKitchen:
 class Run:
     """One loop on one picture: what it has reached, and what that took."""
 
+    task: LearningTask
     learner: Learner
     material: Material
     state: LearningState
@@ -165,17 +182,19 @@ class Run:
     step_s: list[float] = field(default_factory=list)
     """Processor seconds of each step."""
 
-    def take_steps(self, recipe: LearningRecipe, count: int) -> None:
+    def take_steps(self, count: int) -> None:
+        """So many of those that are left, or all that are left."""
+        recipe = self.task.recipe
         with frozen(self.learner.transformer, gradient_checkpointing=False):
-            for _ in range(count):
+            for _ in range(min(count, recipe.num_steps - self.state.step)):
                 started = time.process_time()
                 self.state, _, _ = learning_step(self.learner, self.material, recipe, self.state)
                 self.step_s.append(time.process_time() - started)
 
-    def learnt(self, task: LearningTask) -> dict[str, Tensor]:
+    def learnt(self) -> dict[str, Tensor]:
         """The direction of each concept."""
         directions = self.learner.predictor.directions(self.state.learnt(), torch.empty(0))
-        return {concept_id: directions[list(rows)] for concept_id, rows in task.rows.items()}
+        return {concept_id: directions[list(rows)] for concept_id, rows in self.task.rows.items()}
 
 
 def start(loop: Loop, bench: Workbench, task: LearningTask, source: BenchSource) -> Run:
@@ -189,21 +208,33 @@ def start(loop: Loop, bench: Workbench, task: LearningTask, source: BenchSource)
         text_dim=transformer.config.joint_attention_dim,
         even_steps=EvenSteps.of(transformer),
     )
-    if loop == "learn_concepts":
-        learner = Learner(in_fast_arithmetic(transformer), predictor)
-        material = Material.prepare(model, task, [picture], prompts, cache_dir=bench.cache_dir)
-    else:
+    if loop in NAIVE:
         learner = DenseLearner(transformer, predictor)
         cache_dir = None if loop == "naive, pictures drawn" else bench.cache_dir
         material = NaiveKitchen(model, task, picture, cache_dir).material(prompts)
+    else:
+        learner = Learner(in_fast_arithmetic(transformer), predictor)
+        material = Material.prepare(model, task, [picture], prompts, cache_dir=bench.cache_dir)
     state = LearningState.start(*predictor.start(), stage1_steps=recipe.stage1_steps, device=transformer.device)
-    return Run(learner, material, state, time.process_time() - started)
+    if loop in NAIVE:
+        state = in_plain_steps(state)
+    return Run(task, learner, material, state, time.process_time() - started)
 
 
-def plan(bench: Workbench, source: BenchSource, recipe: LearningRecipe) -> LearningTask:
-    """What all loops learn of a picture."""
+def in_plain_steps(state: LearningState) -> LearningState:
+    """The same numbers, which AdamW's steps move from now on."""
+    groups = (
+        {name: PlainAdamW(each.value, each.mean, each.square) for name, each in group.items()}
+        for group in (state.from_start, state.from_stage2)
+    )
+    return LearningState(*groups, step=state.step, stage1_steps=state.stage1_steps)
+
+
+def plan(loop: Loop, bench: Workbench, source: BenchSource) -> LearningTask:
+    """What a loop learns of a picture, and how long."""
     pictures = [SourcePicture(picture=source.picture(), caption=source.caption)]
     concepts = [ConceptRequest(id=each.id, word=each.word, kind=each.kind) for each in source.concepts]
+    recipe = recipe_for(loop, bench.effort)
     return plan_learning(bench.model, pictures, concepts, recipe=recipe, isolation_prompts=bench.general_prompts)
 
 
@@ -220,49 +251,46 @@ class Measured:
 
     prepare_s: float
     """With the drawing of other pictures, where the loop needs them beforehand."""
+    steps: int
     step_s: float
     """Mean of all steps."""
     scores: tuple[Score, ...]
     """A picture of the case each."""
 
 
-def measure_case(bench: Workbench, probe: Probe, case: Case, recipe: LearningRecipe) -> dict[Loop, Measured]:
-    """All loops on a case of decomposition: its picture learnt in turns, then drawn and scored."""
+def measure_case(bench: Workbench, probe: Probe, case: Case, loops: Sequence[Loop]) -> dict[Loop, Measured]:
+    """Loops on a case of decomposition: its picture learnt in turns, then drawn and scored."""
     (source,) = case.sources
-    task = plan(bench, source, recipe)
-    draw_s = draw_others(bench, task, source)
-    runs = {loop: start(loop, bench, task, source) for loop in LOOPS}
-    for done in range(0, recipe.num_steps, TURN):
+    tasks = {loop: plan(loop, bench, source) for loop in loops}
+    draw_s = draw_others(bench, tasks[loops[0]], source)
+    runs = {loop: start(loop, bench, task, source) for loop, task in tasks.items()}
+    for _ in range(0, max(task.recipe.num_steps for task in tasks.values()), TURN):
         for run in runs.values():
-            run.take_steps(recipe, min(TURN, recipe.num_steps - done))
+            run.take_steps(TURN)
     of_source = read_pictures(probe, [source.picture()])
     measured: dict[Loop, Measured] = {}
     for loop, run in runs.items():
-        pictures = METHODS["full"].draw(bench, [run.learnt(task)], case, SEEDS)
+        pictures = METHODS["full"].draw(bench, [run.learnt()], case, SEEDS)
         scores = tuple(score(case, reading, of_source) for reading in read_pictures(probe, pictures))
         before_s = run.prepare_s + (0.0 if loop == "naive, pictures drawn" else draw_s)
-        measured[loop] = Measured(before_s, float(np.mean(run.step_s)), scores)
+        measured[loop] = Measured(before_s, len(run.step_s), float(np.mean(run.step_s)), scores)
     return measured
 
 
-def recipe_of(effort: Effort) -> LearningRecipe:
-    """The default recipe with its shares of both stages, as long as is asked for."""
-    default = LearningRecipe()
-    first = round(effort.steps * default.stage1_steps / default.num_steps)
-    return default.model_copy(
-        update={
-            "stage1_steps": first,
-            "stage2_steps": effort.steps - first,
-            "batch_size": effort.batch_size,
-            "isolation_batch_size": effort.pairs_batch_size,
-        }
-    )
+def recipe_for(loop: Loop, effort: Effort) -> LearningRecipe:
+    """The default recipe as long as is asked for, or that of `fableverse learn --quick`."""
+    if loop == "learn_concepts, quick":
+        return recipe_of(steps=None, seed=0, quick=True)
+    changes = {"batch_size": effort.batch_size, "isolation_batch_size": effort.pairs_batch_size}
+    if loop in NAIVE:
+        changes["learning_rate"] = NAIVE_RATE
+    return recipe_of(steps=effort.steps, seed=0).model_copy(update=changes)
 
 
-def peak_memory_mb(loop: Loop, bench: Workbench, case: Case, recipe: LearningRecipe) -> float:
+def peak_memory_mb(loop: Loop, bench: Workbench, case: Case) -> float:
     """Of this process, after a few steps of one loop."""
     (source,) = case.sources
-    start(loop, bench, plan(bench, source, recipe), source).take_steps(recipe, 6)
+    start(loop, bench, plan(loop, bench, source), source).take_steps(6)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
@@ -284,19 +312,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=40, metavar="N", help="of each picture (default: 40)")
     parser.add_argument("--batch", type=int, default=8, metavar="N", help="as in the recipe (default: 8)")
     parser.add_argument("--pairs", type=int, default=4, metavar="N", help="of the isolation loss (default: 4)")
+    parser.add_argument("--loops", nargs="+", choices=LOOPS, default=LOOPS, help="which (default: all)")
     parser.add_argument("--peak-of", choices=LOOPS, help="only take some steps, and print the peak of memory in MB")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="has the other pictures already, for --peak-of")
     options = parser.parse_args(argv)
     effort = Effort(steps=options.steps, batch_size=options.batch, pairs_batch_size=options.pairs)
-    recipe, model, probe = recipe_of(effort), load_model(), load_probe()
+    model, probe = load_model(), load_probe()
     cases = make_plan_cases(Plan(num_sources=options.pictures, seed=5, tasks=("decomposition",)), probe)
     with tempfile.TemporaryDirectory() as folder:
         bench = Workbench(model=model, effort=effort, cache_dir=options.cache or Path(folder))
         if options.peak_of:
-            print(peak_memory_mb(options.peak_of, bench, cases[0], recipe))
+            print(peak_memory_mb(options.peak_of, bench, cases[0]))
             return 0
-        measured = [measure_case(bench, probe, case, recipe) for case in cases]
-        peaks_mb = {loop: _peak_of_process(loop, effort, bench.cache_dir) for loop in LOOPS}
+        measured = [measure_case(bench, probe, case, options.loops) for case in cases]
+        peaks_mb = {loop: _peak_of_process(loop, effort, bench.cache_dir) for loop in options.loops}
     report(model, effort, measured, peaks_mb)
     return 0
 
@@ -307,22 +336,24 @@ def report(
     card = print_environment(model)
     print(f"\n{len(measured)} pictures, {effort.steps} steps of {effort.batch_size} and {effort.pairs_batch_size}\n")
     rows: list[dict[str, str | float]] = []
-    for loop in LOOPS:
+    for loop, peak_mb in peaks_mb.items():
         of_loop = [each[loop] for each in measured]
         prepare_s, step_s = (float(np.mean([getattr(m, name) for m in of_loop])) for name in ("prepare_s", "step_s"))
         cp, pf = (float(np.mean([getattr(s, name) for m in of_loop for s in m.scores])) for name in ("cp", "pf"))
+        steps = of_loop[0].steps
         rows.append(
             {
                 "loop": loop,
+                "steps": steps,
                 "prepare_s": round(prepare_s, 1),
                 "steps_per_s": round(1 / step_s, 2),
-                "picture_s": round(prepare_s + effort.steps * step_s, 1),
-                "peak_mb": round(peaks_mb[loop]),
+                "picture_s": round(prepare_s + steps * step_s, 1),
+                "peak_mb": round(peak_mb),
                 "cp": round(cp, 3),
                 "pf": round(pf, 3),
             }
         )
-    header = ("", "s to prepare", "steps a second", "s a picture", "peak MB", "CP", "PF")
+    header = ("", "steps", "s to prepare", "steps a second", "s a picture", "peak MB", "CP", "PF")
     print_table(header, rows)
     print(json.dumps({"benchmark": "learning", "environment": card, "effort": asdict(effort), "rows": rows}))
 

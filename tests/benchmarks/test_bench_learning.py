@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.bench_learning import DenseLearner, MadeAnew, NaiveKitchen
+from benchmarks.bench_learning import DenseLearner, MadeAnew, NaiveKitchen, in_plain_steps
 from generator.even_steps import EvenSteps
 from generator.flow import frozen
 from generator.learning import learning_step
@@ -43,3 +43,16 @@ def test_what_is_made_anew_is_made_each_time() -> None:
     assert len(things) == 2 and not made
     _ = things[1], things[1]
     assert made == [2, 2]
+
+
+def test_plain_steps_are_those_of_torchs_adamw() -> None:
+    gradients = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+    state = LearningState.start({"shared": torch.ones(4)}, {}, stage1_steps=5, device=torch.device("cpu"))
+    state = in_plain_steps(state)
+    value = torch.ones(4, requires_grad=True)
+    optimiser = torch.optim.AdamW([value], lr=0.1, weight_decay=0.05)
+    for gradient in gradients:
+        state = state.updated({"shared": gradient}, learning_rate=0.1, weight_decay=0.05)
+        value.grad = gradient
+        optimiser.step()
+    torch.testing.assert_close(state.learnt()["shared"], value.detach())
