@@ -16,6 +16,7 @@ from PIL import Image
 from pydantic import JsonValue
 
 from benchmarks.concepts.cases import TASKS, BenchSource, Case, Task, make_cases, make_sources
+from benchmarks.concepts.findings import findings
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.methods.prompt import IN_WORDS
 from benchmarks.concepts.protocol import EFFORTS, FULL_EFFORT, QUICK_EFFORT, Effort, Workbench
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 FOLDER = Path(__file__).parent
 RATES_PATH = FOLDER / "rates.json"
 RESULT_STEM = "concepts"
+METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
 Rates = dict[str, dict[str, dict[str, float]]]
 """By effort and by what methods learn alone, the CP·PF that each learning rate reached in the search."""
 
@@ -100,15 +102,21 @@ class Results:
             for row in self.in_words
         )
 
+    def findings(self) -> tuple[str, ...]:
+        """What comes of the paper's claims, a sentence each."""
+        return findings(self.rows, METHOD_TITLES)
+
     def markdown(self) -> str:
-        """Judge, table, machine."""
+        """Judge, table, what comes of the paper's claims, machine."""
         accuracy = ", ".join(f"{name} {value:.2f}" for name, value in self.judge.accuracy.items())
         clean = "; ".join(f"{task} CP {cp:.3f}, PF {pf:.3f}" for task, (cp, pf) in self.judge.clean.items())
-        table = as_markdown(self.rows, {name: method.title for name, method in METHODS.items()})
+        table = as_markdown(self.rows, METHOD_TITLES)
         return (
             f"Judge, share read rightly on clean renders: {accuracy}.\n\n"
             f"A perfect picture scores: {clean}.\n\n"
-            f"Told the looks in words, the model scores: {self.told()}.\n\n{table}\n\n{self.setup()}"
+            f"Told the looks in words, the model scores: {self.told()}.\n\n{table}\n\n"
+            + "".join(f"{sentence}\n\n" for sentence in self.findings())
+            + self.setup()
         )
 
     def as_json(self) -> dict[str, JsonValue]:

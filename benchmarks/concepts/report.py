@@ -35,6 +35,7 @@ def report_variables(results: Results) -> dict[str, object]:
     """Every variable of the template."""
     return {
         "setup": results.setup(),
+        "findings": results.findings(),
         "accuracy": [(name, f"{value:.2f}") for name, value in results.judge.accuracy.items()],
         "tasks": [_task(results, task) for task in results.judge.clean],
         "methods": [_method(results, name) for name in results.plan.methods],
