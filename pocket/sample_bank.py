@@ -29,8 +29,6 @@ class Source:
     scene: Scene
     caption: str
     concepts: tuple[str, ...]
-    seed: int = 0
-    """Of learning. Runs differ by a few pages in a hundred on which a hero is kept."""
 
 
 def _tint(colour: str) -> schema.RGB:
@@ -64,7 +62,6 @@ SOURCES = (
         ),
         "a fox wearing a scarf standing in the meadow in daylight",
         ("rusty=fox:character", "woolly=scarf:clothing"),
-        seed=1,
     ),
     Source(
         "luna",
@@ -134,7 +131,7 @@ def main() -> None:
         picture = args.pictures / f"{source.name}.png"
         Image.fromarray(drawing.draw_scene(source.scene)).save(picture)
         command = [str(FABLEVERSE), "learn", str(picture), "--caption", source.caption, "--replace"]
-        command += ["--bank", str(args.bank), "--model", args.model, "--seed", str(source.seed)]
+        command += ["--bank", str(args.bank), "--model", args.model]
         for concept in source.concepts:
             command += ["--concept", concept]
         if args.steps is not None:

@@ -16,7 +16,7 @@ CARD = {
     "height": 256,
     "width": 256,
     "max_sequence_length": MAX_SEQUENCE_LENGTH,
-    "direction_sigma_min": 0.4,
+    "direction_sigma_min": 0.3,
     "lexicon": "../lexicon.json",
 }
 MAX_SHARD_SIZE = "15MB"
