@@ -14,6 +14,7 @@ is JSON.
 
 import argparse
 import json
+import logging
 import resource
 import subprocess
 import sys
@@ -52,6 +53,8 @@ from generator.precision import in_fast_arithmetic
 from generator.predictors import make_predictor
 from generator.recipe import ConceptRequest, LearningRecipe, SourcePicture
 from pocket.probe import Probe, load_probe, read_pictures
+
+logger = logging.getLogger(__name__)
 
 Loop = Literal["learn_concepts", "learn_concepts, quick", "naive, pictures encoded", "naive, pictures drawn"]
 LOOPS: tuple[Loop, ...] = get_args(Loop)
@@ -157,6 +160,8 @@ class NaiveKitchen:
 
     def _others(self, prompts: Sequence[str]) -> list[Callable[[], Tensor]]:
         """How the latents of the pictures that must stay as they are come about, one for each prompt."""
+        if not prompts:
+            return []
         draw = partial(load_isolation_latents, self.model, settings=self.task.settings, cache_dir=self.cache_dir)
         if self.cache_dir is None:
             return [partial(draw, (prompt,), seed=seed) for seed, prompt in enumerate(prompts)]
@@ -316,6 +321,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--peak-of", choices=LOOPS, help="only take some steps, and print the peak of memory in MB")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="has the other pictures already, for --peak-of")
     options = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     effort = Effort(steps=options.steps, batch_size=options.batch, pairs_batch_size=options.pairs)
     model, probe = load_model(), load_probe()
     cases = make_plan_cases(Plan(num_sources=options.pictures, seed=5, tasks=("decomposition",)), probe)
@@ -324,7 +330,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.peak_of:
             print(peak_memory_mb(options.peak_of, bench, cases[0]))
             return 0
-        measured = [measure_case(bench, probe, case, options.loops) for case in cases]
+        measured: list[dict[Loop, Measured]] = []
+        for case in cases:
+            measured.append(measure_case(bench, probe, case, options.loops))
+            logger.info("measured picture=%d of %d", len(measured), len(cases))
         peaks_mb = {loop: _peak_of_process(loop, effort, bench.cache_dir) for loop in options.loops}
     report(model, effort, measured, peaks_mb)
     return 0

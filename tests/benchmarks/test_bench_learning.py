@@ -37,6 +37,15 @@ def test_a_naive_step_has_the_gradients_of_ours(tmp_path: Path, companion_share:
     torch.testing.assert_close(found.from_start["shared"].mean, wanted.from_start["shared"].mean, rtol=1e-3, atol=1e-6)
 
 
+def test_a_picture_that_nothing_stands_beside_can_be_learnt_naively(tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"companion_share": 0.0})
+    model, sources = tiny_model(), [SourcePicture(picture=picture(), caption=CAPTION, paraphrases=())]
+    task = plan_learning(model, sources, [FOX], recipe=recipe, isolation_prompts=ISOLATION_PROMPTS)
+    (source,) = NaiveKitchen(model, task, picture(), cache_dir=tmp_path).material(ISOLATION_PROMPTS).sources
+    assert len(source.companions) == 0
+    assert source.two_parts[0].other_latents.shape == source.latents[0].shape
+
+
 def test_what_is_made_anew_is_made_each_time() -> None:
     made: list[int] = []
     things = MadeAnew([lambda: made.append(1), lambda: made.append(2)])
