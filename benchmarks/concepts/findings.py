@@ -9,8 +9,8 @@ from benchmarks.concepts.summary import TITLES, Row
 OURS = "full"
 ABLATION = ("text_embedding", "m_plus", "m_plus_block", OURS)
 """In the order in which the paper's Fig. 10 finds them better and better."""
-STEPS = (*ABLATION, "m", "full_no_aug", "full_joint")
-"""What is no baseline: ways of TokenVerse, and what the paper takes apart to get there."""
+OWN = ("m_plus", "m_plus_block", OURS, "full_no_aug", "full_joint")
+"""TokenVerse with something left out or added; everything else is a baseline."""
 LEADS: tuple[Task, ...] = ("composition", "full")
 """Tasks in which the paper reports to be ahead of every baseline."""
 
@@ -26,22 +26,22 @@ def findings(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[str, ...]:
         sentences.append(f"The paper's order of the ablation {'holds' if holds else 'does not hold'}: {order}.")
     for task in LEADS:
         ours = found.get((task, OURS))
-        others = [row for row in rows if row.task == task and row.method not in STEPS]
+        others = [row for row in rows if row.task == task and row.method not in OWN]
         if ours is not None and others:
             sentences.append(_lead(ours, others, titles))
     return tuple(sentences)
 
 
 def _lead(ours: Row, others: Sequence[Row], titles: Mapping[str, str]) -> str:
-    task, name = TITLES[ours.task].lower(), titles.get(ours.method, ours.method)
+    task, name = TITLES[ours.task], titles.get(ours.method, ours.method)
     ahead = [row for row in others if row.cp_pf >= ours.cp_pf]
     if not ahead:
         second = max(others, key=lambda row: row.cp_pf)
-        return f"{task.capitalize()}: {name} is ahead of every baseline, the next being {_named(second, titles)}."
+        return f"{task}: {name} is ahead of every baseline, the next being {_named(second, titles)}."
     said = ", ".join(
         f"{_named(row, titles)}{'' if row.low > ours.high else ' with intervals that overlap'}" for row in ahead
     )
-    return f"{task.capitalize()}: {name} is behind {said}."
+    return f"{task}: {name} is behind {said}."
 
 
 def _named(row: Row, titles: Mapping[str, str]) -> str:
