@@ -45,17 +45,15 @@ def bind_concepts(
     wanted = occurrences or {}
     _check_words_differ(concepts)
     _check_known(wanted, concepts)
-    found = {concept.id: find_word(prompt, concept.word) for concept in concepts}
+    found = find_words(prompt, {concept.id: concept.word for concept in concepts})
     spans: dict[str, Span] = {}
     for concept in concepts:
-        others = [span for concept_id, its in found.items() if concept_id != concept.id for span in its]
-        free = [span for span in found[concept.id] if not any(_is_inside(span, other) for other in others)]
-        if found[concept.id] and not free:
+        if not found[concept.id] and find_word(prompt, concept.word):
             raise CollidingConcepts(
                 f"In the prompt {prompt!r} the word {concept.word!r} of concept {concept.id!r} occurs only inside "
                 "another concept's words: each concept needs words of its own. Leave one of the two out, or reword."
             )
-        spans[concept.id] = _choose(prompt, concept, free, wanted.get(concept.id))
+        spans[concept.id] = _choose(prompt, concept, found[concept.id], wanted.get(concept.id))
     return _bound(prompt, spans)
 
 
@@ -68,6 +66,19 @@ def find_word(prompt: str, word: str) -> tuple[Span, ...]:
     pattern = "".join(_character_pattern(character) for character in check_word(word))
     matches = re.finditer(f"(?=({pattern}))", prompt, re.IGNORECASE)
     return tuple(match.span(1) for match in matches if _is_whole_word(prompt, *match.span(1)))
+
+
+def find_words(prompt: str, words: Mapping[str, str]) -> dict[str, tuple[Span, ...]]:
+    """The mentions of several concepts' words, by the concepts' ids: as in `find_word`, but none inside another's."""
+    found = {concept_id: find_word(prompt, word) for concept_id, word in words.items()}
+    return {
+        concept_id: tuple(
+            span
+            for span in spans
+            if not any(_is_inside(span, outer) for other, its in found.items() if other != concept_id for outer in its)
+        )
+        for concept_id, spans in found.items()
+    }
 
 
 def expand_handles(prompt: str, bank: ConceptBank) -> BoundPrompt:

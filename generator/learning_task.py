@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from concepts.binding import bind_concepts, find_word
+from concepts.binding import bind_concepts, find_words
 from concepts.errors import ConceptNotMentioned, InvalidConcept
 from concepts.schema import BoundPrompt, Concept, ConceptMention
 from generator.augmentation import keeps_words, may_mirror, names_several, paraphrase, split_scene
@@ -182,7 +182,8 @@ def bind_captions(
         return (_bind(model, captions[0], concepts),)
     bound: list[BoundPrompt] = []
     for caption in captions:
-        named = [concept for concept in concepts if find_word(caption, concept.word)]
+        found = find_words(caption, {concept.id: concept.word for concept in concepts})
+        named = [concept for concept in concepts if found[concept.id]]
         if not named:
             raise ConceptNotMentioned(
                 f"The caption {caption!r} names none of {[concept.word for concept in concepts]!r}: every picture "
@@ -190,9 +191,9 @@ def bind_captions(
                 "out."
             )
         bound.append(_bind(model, caption, named))
-    found = {mention.concept_id for own in bound for mention in own.mentions}
+    shown = {mention.concept_id for own in bound for mention in own.mentions}
     for concept in concepts:
-        if concept.id not in found:
+        if concept.id not in shown:
             raise ConceptNotMentioned(
                 f"No caption contains {concept.word!r}, the word of concept {concept.id!r}: every concept is shown by "
                 "one picture at least. Write the word into a caption, or leave the concept out."

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from concepts.bank import ConceptBank
-from concepts.binding import bind_concepts, expand_handles, find_word
+from concepts.binding import bind_concepts, expand_handles, find_word, find_words
 from concepts.errors import AmbiguousMention, CollidingConcepts, ConceptNotMentioned, UnknownConcept
 from concepts.schema import BoundPrompt, Concept
 from tests.concepts.builders import a_concept, add_concept
@@ -20,6 +20,11 @@ LIGHT = a_concept("night", "moonlight")
 
 def words(bound: BoundPrompt) -> dict[str, str]:
     return {mention.concept_id: bound.prompt[mention.start : mention.stop] for mention in bound.mentions}
+
+
+def test_words_are_not_found_inside_those_of_other_concepts() -> None:
+    found = find_words("a straw hat beside a hat", {"sunny": "straw hat", "bowler": "hat", "night": "moonlight"})
+    assert found == {"sunny": ((2, 11),), "bowler": ((21, 24),), "night": ()}
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,13 @@ def test_joint_learning_merges_captions_in_both_orders_with_both_directions():
         assert len(set(text.prompt.placement.positions)) == len(text.prompt.placement.positions)
 
 
+def test_two_foxes_of_two_pictures_are_learnt_jointly_under_words_of_their_own():
+    rufus = ConceptRequest(id="rufus", word="second fox", kind="character")
+    task = _task("a fox waves", concepts=[FOX, rufus], more=["a second fox in the snow"], recipe=JOINT)
+    assert [source.concept_ids for source in task.sources] == [("rusty",), ("rufus",)]
+    assert task.joint[0].prompt.text == "a fox waves next to a second fox in the snow"
+
+
 @pytest.mark.parametrize("more", [[], ["the fox in the snow"]], ids=["one picture", "the same concept"])
 def test_joint_learning_without_two_concepts_apart_is_refused(more: list[str]):
     with pytest.raises(LearningError, match="no two have that"):
