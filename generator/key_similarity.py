@@ -6,9 +6,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LIKELY_BLENDING = 0.5
-"""Similarity from which two concepts are likely to blend: above that of any two of eight plain words on Pocket without
-directions (-0.1 to 0.45). Not calibrated on pictures that blend; see docs/LOG.md."""
+LIKELY_BLENDING = 0.6
+"""Similarity from which two concepts are likely to blend: above all that was measured on Pocket (up to 0.56), where
+figures did not blend (benchmarks/blending.md). So it says that keys are unusually alike, not that blending was seen."""
 
 
 @dataclass(frozen=True, order=True)

@@ -24,7 +24,8 @@ from generator.recipe import ConceptRequest, LearningProgress, LearningRecipe, S
 
 WORK_DIRNAME = ".learning"
 JOINT_FRACTION = 0.3
-"""Share of the steps that see two pictures side by side with --joint. Not measured; the paper states none."""
+"""Share of the steps that see two pictures side by side with --joint. The paper states none; on Pocket, where nothing
+blends, it changes nothing (benchmarks/blending.md)."""
 
 QUICK_STEPS = 100
 QUICK_CHANGES = {"batch_size": 4, "isolation_batch_size": 2}
