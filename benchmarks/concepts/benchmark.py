@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,16 @@ from benchmarks.concepts.methods.prompt import IN_WORDS
 from benchmarks.concepts.protocol import EFFORTS, FULL_EFFORT, QUICK_EFFORT, Effort, Workbench
 from benchmarks.concepts.run import Drawn, Runner, Tell
 from benchmarks.concepts.scores import judge_accuracy, reads_true, score
-from benchmarks.concepts.summary import Row, as_json, as_markdown, leakage_by_kind, summarise
+from benchmarks.concepts.summary import (
+    Row,
+    as_json,
+    as_markdown,
+    kept_by_kind,
+    kinds_as_markdown,
+    leakage_by_kind,
+    summarise,
+)
+from concepts.schema import ConceptKind
 from generator.loading import FluxModel
 from pocket.probe import Probe, Reading, load_probe, read_pictures
 from pocket.world.drawing import draw_scene
@@ -33,7 +42,7 @@ logger = logging.getLogger(__name__)
 FOLDER = Path(__file__).parent
 RATES_PATH = FOLDER / "rates.json"
 RESULT_STEM = "concepts"
-METHOD_TITLES = {name: method.title for name, method in METHODS.items()}
+METHOD_TITLES = {method.name: method.title for method in (*METHODS.values(), IN_WORDS)}
 Rates = dict[str, dict[str, dict[str, float]]]
 """By effort and by what methods learn alone, the CP·PF that each learning rate reached in the search."""
 
@@ -75,6 +84,8 @@ class Results:
     rows: tuple[Row, ...]
     in_words: tuple[Row, ...]
     """What the model draws when it is told the looks in words, by task."""
+    kept: dict[str, dict[ConceptKind, float]]
+    """CP by method, what is told in words among them, and by kind of concept."""
     learning_seconds: dict[str, float]
     """Processor seconds of learning one picture, or one case where a method is joint, by method: the mean."""
     rates: dict[str, float]
@@ -115,6 +126,7 @@ class Results:
             f"Judge, share read rightly on clean renders: {accuracy}.\n\n"
             f"A perfect picture scores: {clean}.\n\n"
             f"Told the looks in words, the model scores: {self.told()}.\n\n{table}\n\n"
+            f"{kinds_as_markdown(self.kept, METHOD_TITLES)}\n\n"
             + "".join(f"{sentence}\n\n" for sentence in self.findings())
             + self.setup()
         )
@@ -138,6 +150,7 @@ class Results:
             },
             "tasks": as_json(self.rows),
             "in_words": {task: rows[IN_WORDS.name] for task, rows in as_json(self.in_words).items()},
+            "kept": {method: _rounded(kinds) for method, kinds in self.kept.items()},
             "learning_rates": self.rates,
             "learning_rates_searched": sorted(self.searched),
             "leakage": {method: _rounded(kinds) for method, kinds in leakage_by_kind(self.drawn).items()},
@@ -182,13 +195,15 @@ def run_benchmark(plan: Plan, *, model: FluxModel, folder: Path, tell: Tell = lo
         seeds=[plan.seed * 1000 + number for number in range(plan.seeds_per_case)],
     )
     drawn = [each for name in plan.methods for each in runner.run(METHODS[name], cases, tell=tell)]
+    told = runner.run(IN_WORDS, cases, tell=tell)
     return Results(
         plan=plan,
         cases=cases,
         judge=assess_judge(cases, probe),
         drawn=tuple(drawn),
         rows=tuple(summarise(drawn, seed=plan.seed)),
-        in_words=tuple(summarise(runner.run(IN_WORDS, cases, tell=tell), seed=plan.seed)),
+        in_words=tuple(summarise(told, seed=plan.seed)),
+        kept=kept_by_kind([*drawn, *told]),
         learning_seconds=_learning_seconds(runner, plan, cases),
         rates={name: runner.rate(METHODS[name]) for name in plan.methods if METHODS[name].rates},
         searched=frozenset(name for name in plan.methods if METHODS[name].alone in searched),
@@ -243,7 +258,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _rounded(values: dict[str, float]) -> dict[str, float]:
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in values.items()}
 
 

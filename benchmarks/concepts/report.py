@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.concepts.benchmark import Results
+from benchmarks.concepts.benchmark import METHOD_TITLES, Results
 from benchmarks.concepts.cases import Case, Task
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.summary import TITLES, Row
@@ -38,6 +38,11 @@ def report_variables(results: Results) -> dict[str, object]:
         "findings": results.findings(),
         "accuracy": [(name, f"{value:.2f}") for name, value in results.judge.accuracy.items()],
         "tasks": [_task(results, task) for task in results.judge.clean],
+        "kinds": sorted({kind for of_kind in results.kept.values() for kind in of_kind}),
+        "kept": [
+            {"title": METHOD_TITLES[name], "of_kind": {kind: f"{value:.2f}" for kind, value in of_kind.items()}}
+            for name, of_kind in results.kept.items()
+        ],
         "methods": [_method(results, name) for name in results.plan.methods],
     }
 

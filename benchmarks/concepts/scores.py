@@ -34,23 +34,28 @@ class Leak:
 class Score:
     """What one drawn picture is worth."""
 
-    cp: float
-    """Mean over the case's concepts, 0 to 1."""
+    kept: tuple[float, ...]
+    """How far each of the case's concepts is preserved, in their order, 0 to 1."""
     pf: float
     leaks: tuple[Leak, ...]
     """Everything that could leak."""
+
+    @property
+    def cp(self) -> float:
+        """Mean over the case's concepts, 0 to 1."""
+        return float(np.mean(self.kept))
 
 
 def score(case: Case, drawn: Reading, sources: Sequence[Reading]) -> Score:
     """Score a picture by what the probe reads of it and of the case's sources, in their order."""
     of_source = dict(zip((source.name for source in case.sources), sources, strict=True))
-    kept = [
+    kept = tuple(
         preservation(concept, of_source[case.source_of(concept).name], _carrier(case, carrier, drawn), drawn)
         for concept, carrier in zip(case.concepts, case.carriers, strict=True)
-    ]
+    )
     leaks = _leaks(case, drawn)
     statements = [*_named(case, drawn), *(not leak.leaked for leak in leaks if leak.what in LEFT_OPEN)]
-    return Score(cp=float(np.mean(kept)), pf=float(np.mean(statements)), leaks=leaks)
+    return Score(kept=kept, pf=float(np.mean(statements)), leaks=leaks)
 
 
 def preservation(concept: BenchConcept, source: Reading, carrier: Figure | None, drawn: Reading) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmarks.concepts.cases import TASKS, Task
 from benchmarks.concepts.run import Drawn
+from concepts.schema import ConceptKind
 
 RESAMPLES = 2000
 INTERVAL = (2.5, 97.5)
@@ -83,6 +84,18 @@ def leakage_by_kind(drawn: Sequence[Drawn]) -> dict[str, dict[str, float]]:
     }
 
 
+def kept_by_kind(drawn: Sequence[Drawn]) -> dict[str, dict[ConceptKind, float]]:
+    """For each method and kind of concept, how far concepts of that kind are preserved, over all tasks."""
+    found: dict[str, dict[ConceptKind, list[float]]] = {}
+    for each in drawn:
+        for concept, kept in zip(each.case.concepts, each.score.kept, strict=True):
+            found.setdefault(each.method, {}).setdefault(concept.kind, []).append(kept)
+    return {
+        method: {kind: float(np.mean(values)) for kind, values in sorted(kinds.items())}
+        for method, kinds in found.items()
+    }
+
+
 def as_markdown(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
     """The table in the form of the paper's Table 2, the interval behind each product."""
     tasks = [task for task in TASKS if any(row.task == task for row in rows)]
@@ -95,6 +108,16 @@ def as_markdown(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
         for task in tasks:
             row = found.get((task, method))
             cells += ["", "", ""] if row is None else [f"{row.cp:.3f}", f"{row.pf:.3f}", _product(row)]
+        lines.append(f"| {titles.get(method, method)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def kinds_as_markdown(kept: Mapping[str, Mapping[ConceptKind, float]], titles: Mapping[str, str]) -> str:
+    """CP by kind of concept, a row a method."""
+    kinds = sorted({kind for of_method in kept.values() for kind in of_method})
+    lines = [f"| CP of | {' | '.join(kinds)} |", f"|---|{'---|' * len(kinds)}"]
+    for method, of_kind in kept.items():
+        cells = [f"{of_kind[kind]:.2f}" if kind in of_kind else "" for kind in kinds]
         lines.append(f"| {titles.get(method, method)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -18,7 +18,14 @@ from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.protocol import FULL_EFFORT, QUICK_EFFORT, Effort, Learnt, Workbench, draw_prompt
 from benchmarks.concepts.run import Drawn, Runner
 from benchmarks.concepts.scores import Score
-from benchmarks.concepts.summary import as_json, as_markdown, leakage_by_kind, summarise
+from benchmarks.concepts.summary import (
+    as_json,
+    as_markdown,
+    kept_by_kind,
+    kinds_as_markdown,
+    leakage_by_kind,
+    summarise,
+)
 from generator.loading import FluxModel, load_model
 from pocket.probe import load_probe
 
@@ -139,7 +146,7 @@ def test_every_method_learns_and_draws_a_case_of_two_pictures_and_leaves_no_trac
 
 
 def a_score(cp: float, pf: float) -> Score:
-    return Score(cp=cp, pf=pf, leaks=())
+    return Score(kept=(cp, cp), pf=pf, leaks=())
 
 
 def drawn_with(case: Case, method: str, *scores: tuple[float, float]) -> list[Drawn]:
@@ -176,6 +183,21 @@ def test_leakage_is_told_by_the_kind_of_concept(cases: tuple[Case, ...], model: 
     assert all(0 <= share <= 1 for share in leakage.values())
 
 
+def test_what_is_kept_is_told_by_the_kind_of_concept(cases: tuple[Case, ...]) -> None:
+    case = next(case for case in cases if len({concept.kind for concept in case.concepts}) == 2)
+    scores = [Score(kept=kept, pf=1.0, leaks=()) for kept in ((0.2, 1.0), (0.4, 0.0))]
+    drawn = [
+        Drawn(case=case, method="full", seed=seed, path=Path("none.png"), score=each)
+        for seed, each in enumerate(scores)
+    ]
+    first, second = (concept.kind for concept in case.concepts)
+    kept = kept_by_kind(drawn)
+    assert kept["full"] == {first: pytest.approx(0.3), second: pytest.approx(0.5)}
+    head, _, row = kinds_as_markdown(kept | {"m": {first: 0.1}}, {"full": "TokenVerse"}).splitlines()[:3]
+    assert sorted((first, second)) == [cell.strip() for cell in head.split("|")[2:4]]
+    assert row.startswith("| TokenVerse |") and "0.30" in row and "0.50" in row
+
+
 def test_the_command_writes_and_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["bench", "concepts", "--quick", "--methods", "prompt", "--tasks", "decomposition", "--cases", "2"]
     folders = ["--cache", str(tmp_path / "cache"), "--results", str(tmp_path / "results")]
@@ -186,6 +208,7 @@ def test_the_command_writes_and_prints_the_table(tmp_path: Path, capsys: pytest.
     assert list(results["tasks"]) == ["decomposition"]
     assert set(results["tasks"]["decomposition"]["prompt"]) == {"cp", "pf", "cp_pf", "low", "high"}
     assert results["judge"]["accuracy"]["place"] > 0.9
+    assert set(results["kept"]) == {"prompt", "in_words"}
     told = results["in_words"]["decomposition"]
     assert told["cp"] > results["tasks"]["decomposition"]["prompt"]["cp"] and f"{told['cp_pf']:.3f}" in printed
     report = (tmp_path / "results" / "concepts.html").read_text(encoding="utf-8")
