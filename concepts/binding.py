@@ -69,15 +69,12 @@ def find_word(prompt: str, word: str) -> tuple[Span, ...]:
 
 
 def find_words(prompt: str, words: Mapping[str, str]) -> dict[str, tuple[Span, ...]]:
-    """The mentions of several concepts' words, by the concepts' ids: as in `find_word`, but none inside another's."""
-    found = {concept_id: find_word(prompt, word) for concept_id, word in words.items()}
+    """Spans of several words under their keys, each as in `find_word`, but none inside another's."""
+    found = {key: find_word(prompt, word) for key, word in words.items()}
+    every = {span for spans in found.values() for span in spans}
     return {
-        concept_id: tuple(
-            span
-            for span in spans
-            if not any(_is_inside(span, outer) for other, its in found.items() if other != concept_id for outer in its)
-        )
-        for concept_id, spans in found.items()
+        key: tuple(span for span in spans if not any(_is_inside(span, outer) for outer in every))
+        for key, spans in found.items()
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from concepts.binding import find_word
+from concepts.binding import find_words
 from concepts.schema import ConceptCard
 from story.schema import Page, Scene
 
@@ -36,13 +36,8 @@ def free_mentions(prompt: str, catalog: Sequence[ConceptCard]) -> dict[str, tupl
     A word inside a longer word of the bank is no mention of it: "a straw hat" mentions "straw hat" and not "hat".
     Spans are half-open, in characters, from left to right.
     """
-    found = {card.word.casefold(): find_word(prompt, card.word) for card in catalog}
-    spans = {span for its in found.values() for span in its}
-    free = {
-        word: tuple(span for span in its if not any(_is_inside(span, other) for other in spans))
-        for word, its in found.items()
-    }
-    return {word: its for word, its in free.items() if its}
+    found = find_words(prompt, {card.word.casefold(): card.word for card in catalog})
+    return {word: spans for word, spans in found.items() if spans}
 
 
 def check_scene(
@@ -171,7 +166,3 @@ def _check_unlisted(
             message = f"the prompt says {word!r} but does not list {' or '.join(map(repr, owners))}; list it or reword"
             problems.append(Problem(code="unlisted-word", message=message))
     return problems
-
-
-def _is_inside(inner: tuple[int, int], outer: tuple[int, int]) -> bool:
-    return inner != outer and outer[0] <= inner[0] and inner[1] <= outer[1]
