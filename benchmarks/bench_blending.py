@@ -160,9 +160,10 @@ def fates_of(order: Sequence[str], sources: Mapping[str, Figure], drawn: Reading
     first, second = (sources[concept_id] for concept_id in order)
     fates: list[str] = []
     for place, (own, other) in enumerate(((first, second), (second, first))):
-        figure = None if own.kind == other.kind else next((f for f in drawn.figures if f.kind == own.kind), None)
-        if figure is None and place < len(drawn.figures):
-            figure = drawn.figures[place]
+        if own.kind == other.kind:
+            figure = drawn.figures[place] if place < len(drawn.figures) else None
+        else:
+            figure = drawn.find_figure(own.kind, place)
         if figure is not None and (figure.kind, figure.colour) == (own.kind, own.colour):
             fates.append("kept")
         else:

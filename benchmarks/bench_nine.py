@@ -160,9 +160,7 @@ def preserved(ids: Sequence[str], drawn: Reading, sources: Mapping[str, Reading]
             found.append(getattr(drawn, name) == getattr(source, name))
             continue
         wanted = sources[by_role[f"character {number}"]].figures[0].kind
-        figure = next((each for each in drawn.figures if each.kind == wanted), None)
-        if figure is None and len(drawn.figures) >= int(number):
-            figure = drawn.figures[int(number) - 1]
+        figure = drawn.find_figure(wanted, int(number) - 1)
         looks = {"character": ("kind", "colour"), "clothing": ("clothing", "clothing_colour")}.get(name, (name,))
         found.append(
             figure is not None and all(getattr(figure, look) == getattr(source.figures[0], look) for look in looks)

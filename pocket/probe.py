@@ -78,6 +78,11 @@ class Reading:
     light_hue: float
     """Shift of the light's grading, from 0 to 1."""
 
+    def find_figure(self, kind: str, place: int) -> Figure | None:
+        """The first figure of a kind; where there is none, the one in a place, counted from 0 at the left."""
+        found = next((figure for figure in self.figures if figure.kind == kind), None)
+        return found or (self.figures[place] if place < len(self.figures) else None)
+
 
 class _Residual(nn.Module):
     def __init__(self, channels: int) -> None:

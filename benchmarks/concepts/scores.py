@@ -104,11 +104,7 @@ def _closeness(first: Sequence[float], second: Sequence[float]) -> float:
 
 def _carrier(case: Case, index: int, drawn: Reading) -> Figure | None:
     """The drawn figure that stands for a wanted one: of its kind, else in its place."""
-    wanted = case.wanted.characters[index].kind
-    by_kind = next((figure for figure in drawn.figures if figure.kind == wanted), None)
-    if by_kind is not None:
-        return by_kind
-    return drawn.figures[index] if index < len(drawn.figures) else None
+    return drawn.find_figure(case.wanted.characters[index].kind, index)
 
 
 def _named(case: Case, drawn: Reading) -> list[bool]:
