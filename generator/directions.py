@@ -169,7 +169,13 @@ class TokenRows:
 
 
 def build_token_rows(
-    prompts: Sequence[Sequence[DirectionBinding]], *, num_blocks: int, text_len: int, dim: int, num_rows: int = 0
+    prompts: Sequence[Sequence[DirectionBinding]],
+    *,
+    num_blocks: int,
+    text_len: int,
+    dim: int,
+    num_rows: int = 0,
+    device: torch.device | str = "cpu",
 ) -> TokenRows:
     """As `build_token_offsets` for each of several prompts, but of the tokens alone that have a direction.
 
@@ -179,6 +185,8 @@ def build_token_rows(
         prompts: The bindings of each.
         num_blocks: As in `build_token_offsets`, and so are `text_len` and `dim`.
         num_rows: Rows to have at least, for the shape to be the same in all pictures.
+        device: Where the offsets are wanted: at FLUX.1's size they are many, and filling them takes the CPU a fifth of
+            a second a picture.
 
     Raises:
         DirectionMismatch: As in `build_token_offsets`, and so is TokenSpanError.
@@ -192,14 +200,15 @@ def build_token_rows(
     spans = [{at for each in bindings for at in range(each.start, each.stop)} for bindings in prompts]
     num_rows = max(num_rows, *(len(span) for span in spans))
     positions: list[list[int]] = []
-    offsets, activated = (torch.zeros(len(prompts), num_blocks, num_rows, dim) for _ in range(2))
+    offsets, activated = (torch.zeros(len(prompts), num_blocks, num_rows, dim, device=device) for _ in range(2))
     for item, (bindings, span) in enumerate(zip(prompts, spans, strict=True)):
         free = (position for position in range(text_len) if position not in span)
         positions.append([*sorted(span), *islice(free, num_rows - len(span))])
         for binding in bindings:
-            rows = [positions[item].index(position) for position in range(binding.start, binding.stop)]
+            first = positions[item].index(binding.start)
+            rows = slice(first, first + binding.stop - binding.start)
             there = activated if binding.direction.space == "activated" else offsets
-            there[item, :, rows] += binding.strength * binding.direction.vectors.transpose(0, 1)
+            there[item, :, rows] += binding.strength * binding.direction.vectors.to(device).transpose(0, 1)
     return TokenRows(torch.tensor(positions, dtype=torch.long), offsets, text_len, activated)
 
 

@@ -222,7 +222,12 @@ class FluxRenderer:
     def _rows(self, prompts: Sequence[Sequence[DirectionBinding]], settings: RenderSettings) -> TokenRows:
         model, text_len = self.model, settings.max_sequence_length
         return build_token_rows(
-            prompts, num_blocks=model.num_blocks, text_len=text_len, dim=model.dim, num_rows=self.num_rows
+            prompts,
+            num_blocks=model.num_blocks,
+            text_len=text_len,
+            dim=model.dim,
+            num_rows=self.num_rows,
+            device=model.pipeline._execution_device,
         )
 
     def _check_size(self, settings: RenderSettings) -> None:
