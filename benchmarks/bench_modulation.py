@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = load_model(options.model)
     settings = replace(model.defaults, num_inference_steps=options.steps or model.defaults.num_inference_steps)
     with tempfile.TemporaryDirectory() as folder:
-        kinds = kinds_of(model, settings, Path(folder))
+        kinds = kinds_of(FluxRenderer(model, random_bank(model, Path(folder))), settings)
         if options.peak_of:
             print(peak_memory_mb(model.pipeline.device, kinds[options.peak_of]))
             return 0
@@ -78,11 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def kinds_of(model: FluxModel, settings: RenderSettings, folder: Path, *, num_rows: int = 0) -> dict[str, Draw]:
-    """All that is compared, by name, in the order of the table."""
-    bank = random_bank(model, folder)
-    renderer = FluxRenderer(model, bank, num_rows=num_rows)
-    concepts = [bank.get(word) for word in WORDS]
+def kinds_of(renderer: FluxRenderer, settings: RenderSettings) -> dict[str, Draw]:
+    """All that is compared, by name, in the order of the table; the renderer's bank is a `random_bank`."""
+    model = renderer.model
+    concepts = [renderer.bank.get(word) for word in WORDS]
     bound = {count: bind_concepts(PROMPT, concepts[:count]) for count in CONCEPT_COUNTS}
     kinds: dict[str, Draw] = {PLAIN: lambda seed: draw_plain(model, bound[0], settings, seed)}
     for count in CONCEPT_COUNTS:
@@ -191,9 +190,14 @@ def print_environment(model: FluxModel) -> dict[str, str | int | float]:
 def print_table(header: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
     """Rows as a table of Markdown, their values in the header's order."""
     print("| " + " | ".join(header) + " |")
-    print("|" + "---|" * len(header))
+    print("|" + "---|" * len(header), flush=True)
     for row in rows:
-        print("| " + " | ".join(str(value) for value in row.values()) + " |")
+        print_row([*row.values()])
+
+
+def print_row(values: Sequence[object]) -> None:
+    """One row of such a table, shown at once."""
+    print("| " + " | ".join(str(value) for value in values) + " |", flush=True)
 
 
 def report(
