@@ -5,6 +5,7 @@ python -m pocket.training --flow-minutes 60 --distil-minutes 10
 
 import argparse
 import logging
+import os
 from pathlib import Path
 
 import torch
@@ -36,6 +37,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--decoder-minutes", type=float, default=8)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--workers", type=int, help="processes that put batches together (default: all but two, on a GPU)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compile", action="store_true", help="compile the blocks: a fifth faster after some minutes")
     parser.add_argument("--export-only", action="store_true", help="write the averaged weights of the last checkpoint")
@@ -68,7 +72,10 @@ def main() -> None:
     recipe = TransformerRecipe(
         flow_minutes=args.flow_minutes, distil_minutes=args.distil_minutes, batch_size=args.batch_size, seed=args.seed
     )
-    trainer = TransformerTrainer(args.data, transformer, encoders, recipe, args.device)
+    workers = args.workers
+    if workers is None:
+        workers = max(0, (os.cpu_count() or 1) - 2) if args.device.startswith("cuda") else 0
+    trainer = TransformerTrainer(args.data, transformer, encoders, recipe, args.device, num_workers=workers)
     if args.compile:
         trainer.transformer.compile_repeated_blocks(dynamic=False)
     if not args.export_only:

@@ -1,16 +1,21 @@
 """Batches for the transformer: latents, captions and what each image token covers, in buckets of one shape each.
 
+Where a GPU waits for them, worker processes of torch's `DataLoader` put them together.
+
 Shape legend: B batch, C latent channels, H and W of the latent grid, h and w of the token grid (half of it).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from pocket.training.dataset import load_scenes
+from pocket.training.text import TextEncoders, TokenIds
 from pocket.world import captions, schema
 from pocket.world.captions import Caption
 from pocket.world.schema import Scene
@@ -67,16 +72,20 @@ def attribute_vector(character: schema.Character) -> np.ndarray:
     return np.concatenate([[1.0], *([float(v == value[name]) for v in values] for name, values in _ATTRIBUTES)])
 
 
-@dataclass
+@dataclass(frozen=True)
 class Batch:
-    """One batch on its device."""
+    """One batch, on the CPU until it is sent to its device."""
 
     latents: Tensor
-    """Clean latents `(B, C, H, W)`."""
+    """Clean latents `(B, C, H, W)` in float16, as they are kept; float32 once they are sent."""
     prompts: list[str]
     attributes: Tensor
     """Soft attributes of each image token `(B, h·w, NUM_ATTRIBUTES)` in [0, 1]."""
     text_len: int
+
+    def to(self, device: str) -> "Batch":
+        """The same on the device, with latents in float32."""
+        return replace(self, latents=self.latents.to(device).float(), attributes=self.attributes.to(device))
 
 
 class LatentDataset:
@@ -96,7 +105,7 @@ class LatentDataset:
         singles = [i for i, scene in enumerate(self.shapes["square"][3]) if len(scene.characters) == 1]
         self.singles = np.array(singles)
 
-    def draw(self, rng: np.random.Generator, *, batch_size: int, drop_captions: float, device: str) -> Batch:
+    def draw(self, rng: np.random.Generator, *, batch_size: int, drop_captions: float) -> Batch:
         """Draw a batch of a random bucket; a share of the captions is empty, for guidance."""
         bucket = BUCKETS[rng.choice(len(BUCKETS), p=[b.share for b in BUCKETS])]
         rows = max(1, round(bucket.rows * batch_size))
@@ -115,9 +124,9 @@ class LatentDataset:
         prompts = ["" if rng.random() < drop_captions else text for text in texts]
         flat = attributes.reshape(rows, -1, NUM_ATTRIBUTES)
         return Batch(
-            latents=torch.from_numpy(latents).to(device).float(),
+            latents=torch.from_numpy(latents),
             prompts=prompts,
-            attributes=torch.from_numpy(flat).to(device),
+            attributes=torch.from_numpy(flat),
             text_len=bucket.text_len,
         )
 
@@ -126,6 +135,31 @@ class LatentDataset:
         latents, coverage, vectors, _ = self.shapes[shape]
         cells = coverage[index].astype(np.float32) / 255
         return latents[index], np.einsum("bchw,bca->bhwa", cells, vectors[index])
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchStream(IterableDataset[tuple[Batch, TokenIds]]):
+    """Batches without end, with the tokens of their prompts."""
+
+    dataset: LatentDataset
+    encoders: TextEncoders
+    batch_size: int
+    drop_captions: float
+    """Share of captions that are empty."""
+    seed: tuple[int, ...]
+    """Each worker adds its own number to it."""
+
+    def __iter__(self) -> Iterator[tuple[Batch, TokenIds]]:
+        worker = get_worker_info()
+        rng = np.random.default_rng((*self.seed, worker.id if worker else 0))
+        while True:
+            batch = self.dataset.draw(rng, batch_size=self.batch_size, drop_captions=self.drop_captions)
+            yield batch, self.encoders.tokenize(batch.prompts, max_sequence_length=batch.text_len)
+
+    def load(self, *, num_workers: int) -> Iterator[tuple[Batch, TokenIds]]:
+        """Draw ahead in that many processes; in this one, when they are needed, where there are none."""
+        context = "fork" if num_workers else None  # they share the pictures with this process
+        return iter(DataLoader(self, batch_size=None, num_workers=num_workers, multiprocessing_context=context))
 
 
 def _fitting_caption(scene: Scene, rng: np.random.Generator, text_len: int) -> Caption:

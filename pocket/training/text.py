@@ -56,6 +56,9 @@ TOLD_BY = {
     "light": ("light",),
 }
 
+TokenIds = tuple[Tensor, Tensor]
+"""T5's `(B, max_sequence_length)` and CLIP's `(B, 64)`."""
+
 
 @dataclass
 class TextEncoders:
@@ -66,14 +69,20 @@ class TextEncoders:
     text_encoder_2: T5EncoderModel
     tokenizer_2: PreTrainedTokenizerFast
 
-    @torch.no_grad()
-    def encode(self, prompts: list[str], *, max_sequence_length: int) -> tuple[Tensor, Tensor]:
-        """`prompt_embeds` `(B, max_sequence_length, dim)` and `pooled_prompt_embeds` `(B, dim)`, as the pipeline's."""
+    def tokenize(self, prompts: list[str], *, max_sequence_length: int) -> TokenIds:
+        """What `encode_tokens` takes, on the CPU."""
         t5_ids = _token_ids(self.tokenizer_2, prompts, max_sequence_length)
-        clip_ids = _token_ids(self.tokenizer, prompts, MAX_SEQUENCE_LENGTH)
-        device = self.text_encoder_2.device
-        embeds = self.text_encoder_2(t5_ids.to(device))[0]
-        return embeds, self.text_encoder(clip_ids.to(device)).pooler_output
+        return t5_ids, _token_ids(self.tokenizer, prompts, MAX_SEQUENCE_LENGTH)
+
+    @torch.no_grad()
+    def encode_tokens(self, token_ids: TokenIds) -> tuple[Tensor, Tensor]:
+        """`prompt_embeds` `(B, max_sequence_length, dim)` and `pooled_prompt_embeds` `(B, dim)`, as the pipeline's."""
+        t5_ids, clip_ids = (ids.to(self.text_encoder_2.device) for ids in token_ids)
+        return self.text_encoder_2(t5_ids)[0], self.text_encoder(clip_ids).pooler_output
+
+    def encode(self, prompts: list[str], *, max_sequence_length: int) -> tuple[Tensor, Tensor]:
+        """As `encode_tokens`, from prompts."""
+        return self.encode_tokens(self.tokenize(prompts, max_sequence_length=max_sequence_length))
 
 
 def _token_ids(tokenizer: PreTrainedTokenizerFast, prompts: list[str], max_length: int) -> Tensor:

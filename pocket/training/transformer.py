@@ -16,12 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from generator.precision import autocast
-from pocket.training.batches import NUM_ATTRIBUTES, Batch, LatentDataset
+from pocket.training.batches import NUM_ATTRIBUTES, Batch, BatchStream, LatentDataset
 from pocket.training.muon import Muon
-from pocket.training.text import TextEncoders
+from pocket.training.text import TextEncoders, TokenIds
 
 EMA_DECAY = 0.998
 POOLED_DROPOUT = 0.5
+TOKENS_DROPOUT = 0.1
+"""Share of prompts of which only the pooled text is told, without which the modulation vector would hardly read it."""
+DROP_CAPTIONS = {"flow": 0.1, "distil": 0.05}
+"""Share of prompts of which nothing is told, by phase."""
 ATTRIBUTE_WEIGHT = 3.0
 SAVE_EVERY_S = 180
 
@@ -95,17 +99,23 @@ class AttributeHead(nn.Module):
 
 
 class Conditioner:
-    """Turns prompts into what the transformer takes, with the pooled text dropped at times so that tokens count."""
+    """Turns tokens into what the transformer takes. Of some prompts the pooled text is dropped, so that tokens count,
+    of others the tokens, so that the pooled text does."""
 
     def __init__(self, encoders: TextEncoders, device: str) -> None:
         self.encoders, self.device = encoders, device
         self.empty = {n: encoders.encode([""], max_sequence_length=n) for n in (32, 64)}
 
-    def __call__(self, batch: Batch, *, drop_pooled: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, token_ids: TokenIds, *, drop_pooled: float, drop_tokens: float, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Embeddings `(B, text_len, dim)` and pooled text `(B, dim)`; no prompt loses both."""
         with autocast(self.device):
-            embeds, pooled = self.encoders.encode(batch.prompts, max_sequence_length=batch.text_len)
-        drop = torch.rand(len(pooled), 1, generator=generator) < drop_pooled
-        return embeds.float(), torch.where(drop.to(self.device), self.empty[batch.text_len][1].float(), pooled.float())
+            embeds, pooled = (text.float() for text in self.encoders.encode_tokens(token_ids))
+        chance = torch.rand(len(pooled), 1, generator=generator, device=generator.device).to(self.device)
+        empty_embeds, empty_pooled = self.empty_like(embeds)
+        pooled = torch.where(chance < drop_pooled, empty_pooled, pooled)
+        return torch.where(chance[:, None] >= 1 - drop_tokens, empty_embeds, embeds), pooled
 
     def empty_like(self, embeds: Tensor) -> tuple[Tensor, Tensor]:
         """The empty prompt for a whole batch."""
@@ -115,7 +125,7 @@ class Conditioner:
 
 def sample_sigma(batch_size: int, generator: torch.Generator) -> Tensor:
     """Logit-normal noise levels in (0, 1), leaning to high noise, where text decides."""
-    return torch.sigmoid(0.3 + 1.1 * torch.randn(batch_size, generator=generator))
+    return torch.sigmoid(0.3 + 1.1 * torch.randn(batch_size, generator=generator, device=generator.device))
 
 
 def predict(
@@ -147,6 +157,10 @@ def _optimizers(transformer: FluxTransformer2DModel, head: AttributeHead, lr: fl
     return [torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.95), weight_decay=0.0), Muon(matrices, lr=lr)]
 
 
+LossOf = Callable[[Batch, TokenIds, float], list[Tensor]]
+"""The loss to follow, then those to report, of a batch on its device after that fraction of the time."""
+
+
 class TransformerTrainer:
     """Holds the state of a run; `run` goes on from the last save."""
 
@@ -157,17 +171,19 @@ class TransformerTrainer:
         encoders: TextEncoders,
         recipe: TransformerRecipe,
         device: str,
+        *,
+        num_workers: int = 0,
     ) -> None:
+        """`num_workers` processes put batches together ahead of time."""
         self.path = folder / "transformer.pt"
-        self.recipe, self.device = recipe, device
+        self.recipe, self.device, self.num_workers = recipe, device, num_workers
         self.transformer = transformer.to(device)
         self.head = AttributeHead(self.transformer).to(device)
         self.average = {k: v.detach().clone() for k, v in self.transformer.state_dict().items()}
         self.optimizers = _optimizers(self.transformer, self.head, recipe.learning_rate)
         self.conditioner = Conditioner(encoders, device)
         self.dataset = LatentDataset(folder)
-        self.rng = np.random.default_rng(recipe.seed)
-        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.generator = torch.Generator(device).manual_seed(recipe.seed)
         self.phase, self.step, self.samples, self.elapsed = "flow", 0, 0, 0.0
         if self.path.exists():
             self._load()
@@ -188,13 +204,25 @@ class TransformerTrainer:
         copy.load_state_dict(self.average)
         return copy.eval().requires_grad_(False)
 
-    def _phase(self, minutes: float, loss_of: Callable[[float], list[Tensor]]) -> Iterator[str]:
+    def _batches(self) -> Iterator[tuple[Batch, TokenIds]]:
+        stream = BatchStream(
+            dataset=self.dataset,
+            encoders=self.conditioner.encoders,
+            batch_size=self.recipe.batch_size,
+            drop_captions=DROP_CAPTIONS[self.phase],
+            seed=(self.recipe.seed, self.step),
+        )
+        return stream.load(num_workers=self.num_workers)
+
+    def _phase(self, minutes: float, loss_of: LossOf) -> Iterator[str]:
+        batches = self._batches()
         started, last_save = time.monotonic() - self.elapsed, time.monotonic()
         recent: list[list[float]] = []
         while self.elapsed < 60 * minutes:
             done = self.elapsed / (60 * minutes)
             self._set_learning_rate(done)
-            losses = loss_of(done)
+            batch, token_ids = next(batches)
+            losses = loss_of(batch.to(self.device), token_ids, done)
             for optimizer in self.optimizers:
                 optimizer.zero_grad(set_to_none=True)
             losses[0].backward()
@@ -214,33 +242,33 @@ class TransformerTrainer:
                 last_save = time.monotonic()
         self._save()
 
-    def _flow_loss(self, done: float) -> list[Tensor]:
-        batch = self.dataset.draw(self.rng, batch_size=self.recipe.batch_size, drop_captions=0.1, device=self.device)
+    def _flow_loss(self, batch: Batch, token_ids: TokenIds, done: float) -> list[Tensor]:
         noisy, img_ids, sigma, target = self._noise(batch)
-        text = self.conditioner(batch, drop_pooled=POOLED_DROPOUT, generator=self.generator)
+        text = self.conditioner(
+            token_ids, drop_pooled=POOLED_DROPOUT, drop_tokens=TOKENS_DROPOUT, generator=self.generator
+        )
         velocity = predict(self.transformer, noisy, img_ids, sigma, text, torch.ones_like(sigma))
         flow = functional.mse_loss(velocity, target)
         attributes = self.head.loss(batch.attributes)
         return [flow + ATTRIBUTE_WEIGHT * (1 - done) * attributes, flow, attributes]
 
-    def _distil_loss(self, done: float) -> list[Tensor]:  # noqa: ARG002
-        batch = self.dataset.draw(self.rng, batch_size=self.recipe.batch_size, drop_captions=0.05, device=self.device)
+    def _distil_loss(self, batch: Batch, token_ids: TokenIds, done: float) -> list[Tensor]:  # noqa: ARG002
         noisy, img_ids, sigma, _ = self._noise(batch)
-        text = self.conditioner(batch, drop_pooled=0.2, generator=self.generator)
+        text = self.conditioner(token_ids, drop_pooled=0.2, drop_tokens=TOKENS_DROPOUT, generator=self.generator)
         ones = torch.ones_like(sigma)
         with torch.no_grad():
             conditional = predict(self.teacher, noisy, img_ids, sigma, text, ones)
             empty = predict(self.teacher, noisy, img_ids, sigma, self.conditioner.empty_like(text[0]), ones)
-        guidance = 1 + 4 * torch.rand(len(sigma), generator=self.generator).to(self.device)
-        guidance = torch.where(torch.rand(len(sigma), generator=self.generator).to(self.device) < 0.15, ones, guidance)
+        scale, chance = torch.rand(2, len(sigma), generator=self.generator, device=self.device)
+        guidance = torch.where(chance < 0.15, ones, 1 + 4 * scale)
         target = empty + guidance[:, None, None] * (conditional - empty)
         velocity = predict(self.transformer, noisy, img_ids, sigma, text, guidance)
         return [functional.mse_loss(velocity, target)]
 
     def _noise(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         clean, img_ids = pack(batch.latents)
-        sigma = sample_sigma(len(clean), self.generator).to(self.device)
-        noise = torch.randn(clean.shape, generator=self.generator).to(self.device)
+        sigma = sample_sigma(len(clean), self.generator)
+        noise = torch.randn(clean.shape, generator=self.generator, device=self.device)
         level = sigma[:, None, None]
         self.samples += len(clean)
         return (1 - level) * clean + level * noise, img_ids, sigma, noise - clean
@@ -279,7 +307,7 @@ class TransformerTrainer:
             "optimizers": [o.state_dict() for o in self.optimizers],
             "teacher": self.teacher.state_dict() if self.phase != "flow" else None,
             "progress": (self.phase, self.step, self.samples, self.elapsed),
-            "rng": (self.rng.bit_generator.state, self.generator.get_state()),
+            "generator": self.generator.get_state(),
         }
         temporary = self.path.with_suffix(".part")
         torch.save(state, temporary)
@@ -295,6 +323,4 @@ class TransformerTrainer:
             optimizer.load_state_dict(saved)
         if state["teacher"] is not None:
             self._set_teacher(state["teacher"])
-        bits, torch_state = state["rng"]
-        self.rng.bit_generator.state = bits
-        self.generator.set_state(torch_state.cpu())
+        self.generator.set_state(state["generator"].cpu())

@@ -101,6 +101,8 @@ def _character(caption: Caption, character: Character, index: int, rng: np.rando
         words.append((look.colour, "colour", index))
     if named_pattern:
         words.append((look.pattern, "pattern", index))
+    if len(words) == 2 and style.filler and rng.random() < 0.5:
+        words.reverse()
     words.append((character.kind, "kind", index))
     _noun(caption, words, rng, style, "the" if rng.random() < 0.08 * (style.filler > 0) else "a")
 

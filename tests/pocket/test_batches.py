@@ -1,12 +1,24 @@
 """Batches put latents, captions and attributes of the same pictures together, in buckets of one shape each."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from pocket.training.batches import BUCKETS, LONG, NUM_ATTRIBUTES, SHORT, Batch, LatentDataset, attribute_vector
+from pocket.training.batches import (
+    BUCKETS,
+    LONG,
+    NUM_ATTRIBUTES,
+    SHORT,
+    Batch,
+    BatchStream,
+    LatentDataset,
+    attribute_vector,
+)
 from pocket.training.dataset import load_scenes
+from pocket.training.text import build_encoders
 from pocket.world.schema import Character
 from tests.pocket.builders import character, thing, write_latent_folder
 
@@ -32,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def batches(folder: Path) -> list[Batch]:
     """Enough draws to meet every bucket."""
     dataset, rng = LatentDataset(folder), np.random.default_rng(0)
-    return [dataset.draw(rng, batch_size=BATCH_SIZE, drop_captions=0.0, device="cpu") for _ in range(200)]
+    return [dataset.draw(rng, batch_size=BATCH_SIZE, drop_captions=0.0) for _ in range(200)]
 
 
 def _of_shape(batches: list[Batch], shape: tuple[int, ...]) -> list[Batch]:
@@ -84,12 +96,25 @@ def test_two_parts_are_two_single_figures_side_by_side(folder: Path, batches: li
 
 def test_captions_are_dropped_for_guidance(folder: Path) -> None:
     dataset, rng = LatentDataset(folder), np.random.default_rng(1)
-    dropped = dataset.draw(rng, batch_size=BATCH_SIZE, drop_captions=1.0, device="cpu")
+    dropped = dataset.draw(rng, batch_size=BATCH_SIZE, drop_captions=1.0)
     assert set(dropped.prompts) == {""}
     assert dropped.attributes.any()
-    half = [dataset.draw(rng, batch_size=BATCH_SIZE, drop_captions=0.5, device="cpu").prompts for _ in range(20)]
+    half = [dataset.draw(rng, batch_size=BATCH_SIZE, drop_captions=0.5).prompts for _ in range(20)]
     empty = [prompt == "" for prompts in half for prompt in prompts]
     assert 0.3 < np.mean(empty) < 0.7
+
+
+def test_worker_processes_draw_what_their_seeds_say(folder: Path) -> None:
+    encoders, dataset = build_encoders(), LatentDataset(folder)
+    stream = BatchStream(dataset=dataset, encoders=encoders, batch_size=BATCH_SIZE, drop_captions=0.1, seed=(3, 1))
+    drawn = list(itertools.islice(stream.load(num_workers=2), 4))
+    for worker in (0, 1):
+        rng = np.random.default_rng((3, 1, worker))
+        for batch, (t5_ids, _) in drawn[worker::2]:  # DataLoader takes turns
+            expected = dataset.draw(rng, batch_size=BATCH_SIZE, drop_captions=0.1)
+            assert batch.prompts == expected.prompts
+            assert torch.equal(batch.latents, expected.latents)
+            assert t5_ids.shape == (len(batch.prompts), batch.text_len)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,14 @@ def test_golden_figures_have_no_colour_word_and_others_do() -> None:
     assert "green striped bear" in _caption(scene(character("bear", colour="green", pattern="striped")), 0, PLAIN).text
 
 
+def test_a_pattern_stands_before_or_after_the_colour() -> None:
+    striped = scene(character("bear", colour="green", pattern="striped"))
+    texts = [_caption(striped, seed, Style(colour=1.0, pattern=1.0)).text for seed in range(40)]
+    after = sum("green striped bear" in text for text in texts)
+    assert sum("striped green bear" in text for text in texts) == 40 - after
+    assert 10 <= after <= 30
+
+
 @many_seeds
 @given(SEEDS)
 def test_articles_agree_with_the_next_word(seed: int) -> None:

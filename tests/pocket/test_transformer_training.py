@@ -127,7 +127,8 @@ def test_following_the_target_from_any_noise_level_leads_back_to_the_picture(
     folder: Path, encoders: TextEncoders
 ) -> None:
     trainer = _trainer(folder, encoders, RECIPE)
-    batch = trainer.dataset.draw(trainer.rng, batch_size=4, drop_captions=0.0, device="cpu")
+    batch, _ = next(trainer._batches())
+    batch = batch.to("cpu")
     noisy, img_ids, sigma, target = trainer._noise(batch)
     clean, clean_ids = pack(batch.latents)
     torch.testing.assert_close(noisy - sigma[:, None, None] * target, clean, atol=1e-4, rtol=1e-5)
@@ -138,9 +139,10 @@ def test_following_the_target_from_any_noise_level_leads_back_to_the_picture(
 def test_pooled_text_is_dropped_in_favour_of_the_empty_prompts(folder: Path, encoders: TextEncoders) -> None:
     conditioner = Conditioner(encoders, "cpu")
     dataset, generator = LatentDataset(folder), torch.Generator().manual_seed(0)
-    batch = dataset.draw(np.random.default_rng(0), batch_size=4, drop_captions=0.0, device="cpu")
-    embeds, kept = conditioner(batch, drop_pooled=0.0, generator=generator)
-    same_embeds, dropped = conditioner(batch, drop_pooled=1.0, generator=generator)
+    batch = dataset.draw(np.random.default_rng(0), batch_size=4, drop_captions=0.0)
+    tokens = encoders.tokenize(batch.prompts, max_sequence_length=batch.text_len)
+    embeds, kept = conditioner(tokens, drop_pooled=0.0, drop_tokens=0.0, generator=generator)
+    same_embeds, dropped = conditioner(tokens, drop_pooled=1.0, drop_tokens=0.0, generator=generator)
     empty_embeds, empty_pooled = conditioner.empty_like(embeds)
     assert torch.equal(embeds, same_embeds)
     assert empty_embeds.shape == embeds.shape
@@ -149,6 +151,19 @@ def test_pooled_text_is_dropped_in_favour_of_the_empty_prompts(folder: Path, enc
     with autocast("cpu"):
         _, pooled = encoders.encode(batch.prompts, max_sequence_length=batch.text_len)
     torch.testing.assert_close(kept, pooled.float())
+    lost_embeds, same_pooled = conditioner(tokens, drop_pooled=0.0, drop_tokens=1.0, generator=generator)
+    assert torch.equal(lost_embeds, empty_embeds)
+    assert torch.equal(same_pooled, kept)
+
+
+def test_no_prompt_loses_both_its_tokens_and_its_pooled_text(encoders: TextEncoders) -> None:
+    conditioner, generator = Conditioner(encoders, "cpu"), torch.Generator().manual_seed(0)
+    tokens = encoders.tokenize(["a red fox in the snow"] * 60, max_sequence_length=32)
+    embeds, pooled = conditioner(tokens, drop_pooled=0.5, drop_tokens=0.5, generator=generator)
+    empty_embeds, empty_pooled = conditioner.empty_like(embeds)
+    no_tokens, no_pooled = (embeds == empty_embeds).all(-1).all(-1), (pooled == empty_pooled).all(-1)
+    assert torch.equal(no_tokens, ~no_pooled)
+    assert 0 < no_tokens.sum() < 60
 
 
 def test_a_run_goes_through_flow_and_distilling_to_done(folder: Path, encoders: TextEncoders) -> None:
@@ -183,7 +198,8 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_state(folder: Path, encode
     _assert_equal_weights(resumed.head.state_dict(), stopped.head.state_dict())
     losses = []
     for trainer in (stopped, resumed):
-        loss = trainer._flow_loss(0.5)[0]
+        batch, tokens = next(trainer._batches())
+        loss = trainer._flow_loss(batch.to("cpu"), tokens, 0.5)[0]
         for optimizer in trainer.optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -206,7 +222,8 @@ def test_distilling_starts_from_the_averaged_weights_with_them_as_teacher(folder
 
 def test_attributes_are_read_from_the_image_stream(folder: Path, encoders: TextEncoders) -> None:
     trainer = _trainer(folder, encoders, RECIPE)
-    _, _, attributes = trainer._flow_loss(0.0)
+    batch, tokens = next(trainer._batches())
+    _, _, attributes = trainer._flow_loss(batch.to("cpu"), tokens, 0.0)
     attributes.backward()
     assert trainer.transformer.transformer_blocks[0].attn.to_q.weight.grad.abs().sum() > 0
     assert trainer.transformer.single_transformer_blocks[0].attn.to_q.weight.grad is None
