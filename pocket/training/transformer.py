@@ -22,8 +22,6 @@ from pocket.training.text import TextEncoders, TokenIds
 
 EMA_DECAY = 0.998
 POOLED_DROPOUT = 0.5
-TOKENS_DROPOUT = 0.1
-"""Share of prompts of which only the pooled text is told, without which the modulation vector would hardly read it."""
 DROP_CAPTIONS = {"flow": 0.1, "distil": 0.05}
 """Share of prompts of which nothing is told, by phase."""
 ATTRIBUTE_WEIGHT = 3.0
@@ -99,23 +97,18 @@ class AttributeHead(nn.Module):
 
 
 class Conditioner:
-    """Turns tokens into what the transformer takes. Of some prompts the pooled text is dropped, so that tokens count,
-    of others the tokens, so that the pooled text does."""
+    """Turns tokens into what the transformer takes, with the pooled text dropped at times so that tokens count."""
 
     def __init__(self, encoders: TextEncoders, device: str) -> None:
         self.encoders, self.device = encoders, device
         self.empty = {n: encoders.encode([""], max_sequence_length=n) for n in (32, 64)}
 
-    def __call__(
-        self, token_ids: TokenIds, *, drop_pooled: float, drop_tokens: float, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Embeddings `(B, text_len, dim)` and pooled text `(B, dim)`; no prompt loses both."""
+    def __call__(self, token_ids: TokenIds, *, drop_pooled: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Embeddings `(B, text_len, dim)` and pooled text `(B, dim)`."""
         with autocast(self.device):
             embeds, pooled = (text.float() for text in self.encoders.encode_tokens(token_ids))
-        chance = torch.rand(len(pooled), 1, generator=generator, device=generator.device).to(self.device)
-        empty_embeds, empty_pooled = self.empty_like(embeds)
-        pooled = torch.where(chance < drop_pooled, empty_pooled, pooled)
-        return torch.where(chance[:, None] >= 1 - drop_tokens, empty_embeds, embeds), pooled
+        drop = torch.rand(len(pooled), 1, generator=generator, device=generator.device) < drop_pooled
+        return embeds, torch.where(drop.to(self.device), self.empty_like(embeds)[1], pooled)
 
     def empty_like(self, embeds: Tensor) -> tuple[Tensor, Tensor]:
         """The empty prompt for a whole batch."""
@@ -244,9 +237,7 @@ class TransformerTrainer:
 
     def _flow_loss(self, batch: Batch, token_ids: TokenIds, done: float) -> list[Tensor]:
         noisy, img_ids, sigma, target = self._noise(batch)
-        text = self.conditioner(
-            token_ids, drop_pooled=POOLED_DROPOUT, drop_tokens=TOKENS_DROPOUT, generator=self.generator
-        )
+        text = self.conditioner(token_ids, drop_pooled=POOLED_DROPOUT, generator=self.generator)
         velocity = predict(self.transformer, noisy, img_ids, sigma, text, torch.ones_like(sigma))
         flow = functional.mse_loss(velocity, target)
         attributes = self.head.loss(batch.attributes)
@@ -254,7 +245,7 @@ class TransformerTrainer:
 
     def _distil_loss(self, batch: Batch, token_ids: TokenIds, done: float) -> list[Tensor]:  # noqa: ARG002
         noisy, img_ids, sigma, _ = self._noise(batch)
-        text = self.conditioner(token_ids, drop_pooled=0.2, drop_tokens=TOKENS_DROPOUT, generator=self.generator)
+        text = self.conditioner(token_ids, drop_pooled=0.2, generator=self.generator)
         ones = torch.ones_like(sigma)
         with torch.no_grad():
             conditional = predict(self.teacher, noisy, img_ids, sigma, text, ones)
