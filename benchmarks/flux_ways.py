@@ -87,7 +87,8 @@ def compare_ways(renderer: FluxRenderer, settings: RenderSettings, *, best: floa
         except Exception as error:  # whatever goes wrong in one way, the others are told
             print_row([way.name, f"failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"])
             continue
-        eager_s = eager_s or drawn.picture_s
+        if way is ways[0]:
+            eager_s = drawn.picture_s
         print_row(_cells(way, drawn, eager_s, _flops(transformer, drawn, settings) / drawn.picture_s, best))
 
 
@@ -109,10 +110,12 @@ def _draw_in(way: _Way, renderer: FluxRenderer, settings: RenderSettings) -> _Dr
     compile_s = first_s - draw(warm_up) if way.is_compiled else 0.0
     full_steps = settings.num_inference_steps
     if way.cache_threshold:
-        with _counted_passes(transformer) as passes:
-            taken, peak_mb = _timed(model.pipeline.device, lambda: draw(settings), way.pictures)
+        try:
+            with _counted_passes(transformer) as passes:
+                taken, peak_mb = _timed(model.pipeline.device, lambda: draw(settings), way.pictures)
+        finally:
+            _forget_hooks(transformer)
         full_steps = len(passes) // way.pictures
-        _forget_hooks(transformer)
     else:
         taken, peak_mb = _timed(model.pipeline.device, lambda: draw(settings), way.pictures)
     return _Drawn(statistics.median(taken), compile_s, peak_mb, full_steps)
@@ -131,11 +134,11 @@ def _flops(transformer: Any, drawn: _Drawn, settings: RenderSettings) -> float:
     return flops_a_step(transformer, settings) * (drawn.full_steps + left_out / count_blocks(transformer))
 
 
-def _cells(way: _Way, drawn: _Drawn, eager_s: float, flops_a_second: float, best: float | None) -> list[str]:
+def _cells(way: _Way, drawn: _Drawn, eager_s: float | None, flops_a_second: float, best: float | None) -> list[str]:
     return [
         way.name,
         f"{drawn.picture_s:.2f}",
-        f"{eager_s / drawn.picture_s:.2f}",
+        f"{eager_s / drawn.picture_s:.2f}" if eager_s else "",
         str(drawn.full_steps),
         f"{drawn.compile_s:.1f}" if way.is_compiled else "",
         f"{drawn.peak_mb:.0f}",
@@ -157,11 +160,11 @@ def _to_fp8(transformer: Any) -> None:
     """As `generator.placement` has it, of weights that are there already."""
     torch.compiler.reset()  # what was compiled holds for the weights as they were
     torchao = import_module("torchao.quantization")
-    torchao.quantize_(transformer, torchao.Float8DynamicActivationFloat8WeightConfig(), filter_fn=is_converted)
+    torchao.quantize_(transformer, torchao.Float8DynamicActivationFloat8WeightConfig(), filter_fn=_is_converted)
     transformer.compile_repeated_blocks(fullgraph=False)
 
 
-def is_converted(module: nn.Module, name: str) -> bool:
+def _is_converted(module: nn.Module, name: str) -> bool:
     """Whether diffusers' `TorchAoConfig` with `ADAPTIVE_NORMS` excepted makes a module's weights smaller.
 
     torchao itself leaves those alone whose sides are no multiples of 16.

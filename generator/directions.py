@@ -185,8 +185,7 @@ def build_token_rows(
         prompts: The bindings of each.
         num_blocks: As in `build_token_offsets`, and so are `text_len` and `dim`.
         num_rows: Rows to have at least, for the shape to be the same in all pictures.
-        device: Where the offsets are wanted: at FLUX.1's size they are many, and filling them takes the CPU a fifth of
-            a second a picture.
+        device: Where the offsets are wanted. At FLUX.1's size they are many, and a CPU fills them slowly.
 
     Raises:
         DirectionMismatch: As in `build_token_offsets`, and so is TokenSpanError.

@@ -159,7 +159,15 @@ class BatchStream(IterableDataset[tuple[Batch, TokenIds]]):
     def load(self, *, num_workers: int) -> Iterator[tuple[Batch, TokenIds]]:
         """Draw ahead in that many processes; in this one, when they are needed, where there are none."""
         context = "fork" if num_workers else None  # they share the pictures with this process
-        return iter(DataLoader(self, batch_size=None, num_workers=num_workers, multiprocessing_context=context))
+        loader = DataLoader(
+            self, batch_size=None, num_workers=num_workers, multiprocessing_context=context, collate_fn=_as_it_is
+        )
+        return iter(loader)
+
+
+def _as_it_is(drawn: tuple[Batch, TokenIds]) -> tuple[Batch, TokenIds]:
+    """By default `DataLoader` makes a list of a tuple."""
+    return drawn
 
 
 def _fitting_caption(scene: Scene, rng: np.random.Generator, text_len: int) -> Caption:

@@ -176,7 +176,7 @@ class TransformerTrainer:
         self.optimizers = _optimizers(self.transformer, self.head, recipe.learning_rate)
         self.conditioner = Conditioner(encoders, device)
         self.dataset = LatentDataset(folder)
-        self.generator = torch.Generator(device).manual_seed(recipe.seed)
+        self.generator = torch.Generator(device)
         self.phase, self.step, self.samples, self.elapsed = "flow", 0, 0, 0.0
         if self.path.exists():
             self._load()
@@ -198,6 +198,8 @@ class TransformerTrainer:
         return copy.eval().requires_grad_(False)
 
     def _batches(self) -> Iterator[tuple[Batch, TokenIds]]:
+        """From here on; noise is seeded anew, too, by the step, so that a run can go on with another kind of device."""
+        self.generator.manual_seed(int(np.random.default_rng((self.recipe.seed, self.step)).integers(2**63)))
         stream = BatchStream(
             dataset=self.dataset,
             encoders=self.conditioner.encoders,
@@ -208,7 +210,7 @@ class TransformerTrainer:
         return stream.load(num_workers=self.num_workers)
 
     def _phase(self, minutes: float, loss_of: LossOf) -> Iterator[str]:
-        batches = self._batches()
+        batches = self._batches() if self.elapsed < 60 * minutes else iter(())
         started, last_save = time.monotonic() - self.elapsed, time.monotonic()
         recent: list[list[float]] = []
         while self.elapsed < 60 * minutes:
@@ -298,7 +300,6 @@ class TransformerTrainer:
             "optimizers": [o.state_dict() for o in self.optimizers],
             "teacher": self.teacher.state_dict() if self.phase != "flow" else None,
             "progress": (self.phase, self.step, self.samples, self.elapsed),
-            "generator": self.generator.get_state(),
         }
         temporary = self.path.with_suffix(".part")
         torch.save(state, temporary)
@@ -314,4 +315,3 @@ class TransformerTrainer:
             optimizer.load_state_dict(saved)
         if state["teacher"] is not None:
             self._set_teacher(state["teacher"])
-        self.generator.set_state(state["generator"].cpu())

@@ -374,6 +374,14 @@ def test_rows_can_have_one_number_whatever_the_prompt() -> None:
         assert len(set(rows.positions[0].tolist())) == 4
 
 
+def test_rows_are_filled_where_they_are_wanted() -> None:
+    bindings = [binding(1, 3, 1.0), binding(2, 4, 0.5, space="activated")]
+    rows = build_token_rows([bindings], num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM, device="meta")
+    assert rows.activated is not None
+    assert (rows.offsets.device.type, rows.activated.device.type) == ("meta", "meta")
+    assert rows.positions.tolist() == [[1, 2, 3]]
+
+
 @pytest.mark.parametrize(
     ("bindings", "num_rows", "error"),
     [

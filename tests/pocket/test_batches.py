@@ -110,11 +110,14 @@ def test_worker_processes_draw_what_their_seeds_say(folder: Path) -> None:
     drawn = list(itertools.islice(stream.load(num_workers=2), 4))
     for worker in (0, 1):
         rng = np.random.default_rng((3, 1, worker))
-        for batch, (t5_ids, _) in drawn[worker::2]:  # DataLoader takes turns
+        for batch, token_ids in drawn[worker::2]:  # DataLoader takes turns
             expected = dataset.draw(rng, batch_size=BATCH_SIZE, drop_captions=0.1)
             assert batch.prompts == expected.prompts
             assert torch.equal(batch.latents, expected.latents)
-            assert t5_ids.shape == (len(batch.prompts), batch.text_len)
+            assert torch.equal(batch.attributes, expected.attributes)
+            assert isinstance(token_ids, tuple)
+            tokens = encoders.tokenize(expected.prompts, max_sequence_length=expected.text_len)
+            assert all(torch.equal(ours, theirs) for ours, theirs in zip(token_ids, tokens, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,19 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_state(folder: Path, encode
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
+def test_a_run_that_goes_on_meets_other_batches_and_noise(folder: Path, encoders: TextEncoders) -> None:
+    trainer = _trainer(folder, encoders, RECIPE)
+    prompts, noise = [], []
+    for step in (0, 0, 7):
+        trainer.step = step
+        batch, _ = next(trainer._batches())
+        prompts.append(batch.prompts)
+        noise.append(torch.randn(3, generator=trainer.generator))
+    assert prompts[0] == prompts[1] != prompts[2]
+    assert torch.equal(noise[0], noise[1])
+    assert not torch.equal(noise[1], noise[2])
+
+
 def test_distilling_starts_from_the_averaged_weights_with_them_as_teacher(folder: Path, encoders: TextEncoders) -> None:
     trainer = _trainer(folder, encoders, replace(RECIPE, distil_minutes=0.0))
     list(trainer.run())
