@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from generator.plan import MEMORIES, PROFILES
+from generator.settings import MAX_CONCEPT_GUIDANCE
 
 
 def add_common(parser: argparse.ArgumentParser, *, with_model: bool, draws: bool = False) -> None:
@@ -21,6 +22,13 @@ def add_common(parser: argparse.ArgumentParser, *, with_model: bool, draws: bool
         )
         parser.add_argument(
             "--memory", choices=MEMORIES, help="of the GPU that may be used (default: auto, what is free)"
+        )
+        parser.add_argument(
+            "--concept-guidance",
+            type=guidance_number,
+            metavar="N",
+            help="how many times as far a picture's first steps go as concepts move them, for a second pass in each; "
+            "1 has none (default: the model's)",
         )
     parser.add_argument(
         "--bank", dest="bank_dir", type=Path, metavar="DIR", help="the folder of concepts (default: bank)"
@@ -44,6 +52,17 @@ def seconds_number(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return seconds
+
+
+def guidance_number(text: str) -> float:
+    """A scale of guidance."""
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 1 <= scale <= MAX_CONCEPT_GUIDANCE:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MAX_CONCEPT_GUIDANCE:g}")
+    return scale
 
 
 def dollars_number(text: str) -> float:

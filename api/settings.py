@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from api.errors import InvalidConfiguration
 from generator.plan import MEMORIES, PROFILES, Memory, Numbers, Profile
+from generator.settings import MAX_CONCEPT_GUIDANCE
 
 ROOT = Path(__file__).resolve().parent.parent
 POCKET = "pocket"
@@ -34,6 +35,8 @@ class WantedModel:
     revision: str | None = None
     profile: Profile = "quality"
     memory: Memory = "auto"
+    concept_guidance: float | None = None
+    """Instead of the model's own `concept_guidance_scale`."""
     numbers: Numbers | None = None
     """What pictures that are to be drawn again were first drawn in."""
 
@@ -53,6 +56,9 @@ class Settings:
     """FABLEVERSE_PROFILE: "quality" draws in full; "fast" and "draft" leave out what shows least."""
     memory: Memory = "auto"
     """FABLEVERSE_MEMORY: how much of a GPU's memory is used; "auto" is what is free, "full" is all of it."""
+    concept_guidance: float | None = None
+    """FABLEVERSE_CONCEPT_GUIDANCE: how many times as far the first steps of a picture go as concepts move them; unset
+    is the model's own."""
     llm: str | None = None
     """FABLEVERSE_LLM: "provider:name" of a chat model, "local:" and a transformers model's folder or hub id; unset is
     the built-in storyteller."""
@@ -82,7 +88,13 @@ class Settings:
     @property
     def wanted_model(self) -> WantedModel:
         """The model that draws, unless a lock names another."""
-        return WantedModel(source=self.model, revision=self.revision, profile=self.profile, memory=self.memory)
+        return WantedModel(
+            source=self.model,
+            revision=self.revision,
+            profile=self.profile,
+            memory=self.memory,
+            concept_guidance=self.concept_guidance,
+        )
 
     @classmethod
     def read(cls, environment: Mapping[str, str], *, folder: Path) -> Self:
@@ -178,6 +190,13 @@ def _seconds(value: object) -> float:
     return number
 
 
+def _concept_guidance(value: object) -> float:
+    scale = _amount(value)
+    if not 1 <= scale <= MAX_CONCEPT_GUIDANCE:
+        raise ValueError(f"it has to be a number from 1 to {MAX_CONCEPT_GUIDANCE:g}")
+    return scale
+
+
 def _one_of(choices: Sequence[str]) -> Callable[[object], str]:
     def parse(value: object) -> str:
         if value not in choices:
@@ -193,6 +212,7 @@ _PARSERS: Mapping[str, Callable[[object], Any]] = {
     "revision": _text,
     "profile": _one_of(PROFILES),
     "memory": _one_of(MEMORIES),
+    "concept_guidance": _concept_guidance,
     "llm": _text,
     "base_url": _text,
     "timeout": _seconds,

@@ -42,7 +42,7 @@ def open_model(wanted: WantedModel, *, pictures: int, tell: Tell) -> SteppingMod
 
     def load(plan: RenderPlan) -> FluxModel:
         model = load_model(wanted.source, revision=wanted.revision, plan=plan)
-        return replace(model, defaults=settings_of(wanted.profile, model.defaults))
+        return replace(model, defaults=settings_of(wanted.profile, model.defaults, wanted.concept_guidance))
 
     return SteppingModel(outlook_of(wanted, look(), pictures=pictures).plans, load, tell=tell)
 

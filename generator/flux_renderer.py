@@ -20,6 +20,7 @@ from concepts.binding import Span
 from concepts.errors import WrongBaseModel
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.blending import compare_keys, recorded_keys
+from generator.concept_guidance import GUIDED_KINDS, guide_by_concepts
 from generator.directions import Direction, DirectionBinding, TokenRows, build_token_rows, load_direction
 from generator.errors import InvalidSettings
 from generator.flow import encode_text, predict_velocity
@@ -216,7 +217,11 @@ class FluxRenderer:
                     schedule=lambda: pipeline.scheduler.timesteps,
                     sigma_min=settings.direction_sigma_min,
                 )
-                stack.enter_context(attached)
+                table = stack.enter_context(attached)
+                if settings.concept_guidance_scale > 1 and any(
+                    each.is_guided for bindings in prompts for each in bindings
+                ):
+                    stack.enter_context(guide_by_concepts(pipeline.transformer, table, **settings.of_guidance))
             yield
 
     def _rows(self, prompts: Sequence[Sequence[DirectionBinding]], settings: RenderSettings) -> TokenRows:
@@ -288,6 +293,7 @@ class FluxRenderer:
             start=tokens.start,
             stop=tokens.stop,
             strength=slide.weight,
+            is_guided=False,
         )
 
     def _load(self, span: TokenSpan, strength: float) -> DirectionBinding:
@@ -313,6 +319,7 @@ class FluxRenderer:
             start=span.start,
             stop=span.stop,
             strength=strength,
+            is_guided=concept.kind in GUIDED_KINDS,
         )
 
 

@@ -32,6 +32,8 @@ class _ModelCard(BaseModel):
     width: int
     max_sequence_length: int
     direction_sigma_min: float = 0.0
+    concept_guidance_scale: float = 1.0
+    concept_guidance_sigma_min: float = 0.8
     lexicon: str | None = None
     """Path of the model's lexicon from its folder."""
 

@@ -59,8 +59,8 @@ def attach_table(
     _tabled(transformer)
     _check_rows(transformer, rows)
     check_free(transformer, HOOK_NAME)
-    tokens = ActiveTokens(rows.positions)
     table = ModulationTable(transformer, rows, schedule, sigma_min)
+    tokens = table.tokens
 
     def on_pass(running: Pass) -> None:
         table.serves.is_on = not running.is_negative
@@ -70,7 +70,8 @@ def attach_table(
             return
         check_text(running.text, batch=rows.positions.shape[0], text_len=rows.text_len)
         tokens.place(running.text)
-        tokens.is_active = table.enter(running.arguments) >= sigma_min
+        table.enter(running.arguments, is_unguided=running.is_unguided)
+        tokens.is_active = table.level >= sigma_min
 
     with ExitStack() as stack:
         stack.enter_context(watch_passes(transformer, HOOK_NAME, on_pass))
@@ -144,6 +145,12 @@ class ModulationTable:
         self.layers: list[nn.Module] = [norm.linear for norm in self.norms]
         self.embedder = transformer.get_submodule(embedder)
         self.places = [*((norm, "linear") for norm in self.norms), (transformer, embedder)]
+        self.tokens = ActiveTokens(rows.positions)
+        """Active in a pass in which the offsets act."""
+        self.level = 0.0
+        """Noise level of the pass that runs."""
+        self.is_unguided = False
+        """Whether the pass that runs is without the offsets that guidance by concepts goes further by."""
         self.serves = Switch()
         self.stand_ins = [StandIn(module, self.serves) for module in (*self.layers, self.embedder)]
         self.of_tokens = [_OfTokens() for _ in of_text]
@@ -179,11 +186,8 @@ class ModulationTable:
             )
 
     @torch.no_grad()
-    def enter(self, arguments: Mapping[str, Any]) -> float:
-        """Make the step of a pass current, of a table that is computed if there is none for the pass yet.
-
-        Returns its noise level.
-        """
+    def enter(self, arguments: Mapping[str, Any], *, is_unguided: bool) -> None:
+        """Make the step of a pass current, of a table that is computed if there is none for the pass yet."""
         pooled, guidance = arguments["pooled_projections"], arguments.get("guidance")
         running, *others = set(arguments["timestep"].tolist())
         if self.pooled is not pooled or self.guidance is not guidance or running not in self.steps:
@@ -195,8 +199,18 @@ class ModulationTable:
                 f"schedule's, which are {list(self.steps)!r}. Give the schedule of the passes that are run."
             )
         for current_BRW, rows in zip(self.current_BRW, self.steps[running], strict=True):
-            current_BRW[:, : rows.shape[1]].copy_(rows)
-        return running
+            current_BRW[:, : rows.shape[1]].copy_(self._without_guided(rows) if is_unguided else rows)
+        self.level, self.is_unguided = running, is_unguided
+
+    def _without_guided(self, rows_BRW: Tensor) -> Tensor:
+        """Rows of which those that are guided are as all other tokens' row, the first."""
+        guided_BK = self.rows.guided
+        if guided_BK is None:
+            return rows_BRW[:, :1].expand_as(rows_BRW)
+        if rows_BRW.shape[1] == 1:
+            return rows_BRW
+        rests_BR = pad(guided_BK, (1, 0)).to(rows_BRW.device)
+        return torch.where(rests_BR[:, :, None], rows_BRW[:, :1], rows_BRW)
 
     def _compute(self, arguments: Mapping[str, Any]) -> None:
         self._check_adapters(arguments)

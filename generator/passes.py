@@ -1,4 +1,5 @@
-"""Tells what is attached to a transformer which pass of a pipeline runs: the prompt's, or the negative prompt's.
+"""Tells what is attached to a transformer which pass of a pipeline runs: the prompt's, the negative prompt's, or the
+one that guidance by concepts compares with.
 
 By a hook of diffusers' own machinery, which is taken off again without trace. Knows nothing of what is attached.
 """
@@ -13,6 +14,9 @@ from diffusers.hooks.hooks import BaseState, CacheContext, HookRegistry, ModelHo
 from torch import Tensor, nn
 
 NEGATIVE_PASS = "uncond"
+UNGUIDED_PASS = "without_guided_concepts"
+"""diffusers' cache contexts by name: its own of the negative prompt, and ours of the pass that guidance by concepts
+compares with."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class Pass:
 
     is_negative: bool
     """Whether it is the negative prompt's."""
+    is_unguided: bool
+    """Whether it is the pass that guidance by concepts compares with, in which directions that are guided rest."""
     arguments: Mapping[str, Any]
     """What the transformer is given, by name."""
 
@@ -38,7 +44,8 @@ OnPass = Callable[[Pass], None]
 def watch_passes(transformer: nn.Module, name: str, on_pass: OnPass) -> Iterator[None]:
     """Call `on_pass` before each forward pass, for as long as the context lasts.
 
-    A pass is the negative prompt's when the pipeline says so by diffusers' cache context "uncond".
+    A pass is the negative prompt's when the pipeline says so by diffusers' cache context "uncond", and unguided in
+    `UNGUIDED_PASS`.
 
     Args:
         transformer: Any diffusers transformer.
@@ -89,7 +96,8 @@ class _PassHook(ModelHook):
     def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         names = inspect.signature(type(module).forward).parameters
         arguments = {**dict(zip([*names][1:], args, strict=False)), **kwargs}
-        self.on_pass(Pass(self.pass_name.name == NEGATIVE_PASS, arguments))
+        name = self.pass_name.name
+        self.on_pass(Pass(name == NEGATIVE_PASS, name == UNGUIDED_PASS, arguments))
         return args, kwargs
 
     def reset_state(self, module: nn.Module) -> nn.Module:

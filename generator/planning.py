@@ -64,10 +64,11 @@ def plan_rendering(
     return (replace(least, reasons=(*least.reasons, f"warning: drawing takes about {needed}, more than there is")),)
 
 
-def settings_of(profile: Profile, defaults: RenderSettings) -> RenderSettings:
-    """A model's settings under a profile."""
+def settings_of(profile: Profile, defaults: RenderSettings, concept_guidance: float | None = None) -> RenderSettings:
+    """A model's settings under a profile, with its own guidance by concepts unless a scale is given."""
     num_steps = max(1, round(_STEPS_SHARE[profile] * defaults.num_inference_steps))
-    return replace(defaults, num_inference_steps=num_steps)
+    scale = defaults.concept_guidance_scale if concept_guidance is None else concept_guidance
+    return replace(defaults, num_inference_steps=num_steps, concept_guidance_scale=scale)
 
 
 def _budget(machine: Machine, memory: Memory) -> tuple[int, str]:

@@ -8,6 +8,9 @@ from generator.errors import InvalidSettings
 
 PIXEL_STEP = 16
 MAX_PIXELS_A_SIDE = 4096
+MAX_CONCEPT_GUIDANCE = 10.0
+_OURS = ("direction_sigma_min", "concept_guidance_scale", "concept_guidance_sigma_min")
+"""Settings of what Fableverse adds to diffusers' pipelines."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,11 @@ class RenderSettings:
     direction_sigma_min: float = 0.0
     """Noise level, 0 to 1, below which directions of tokens rest. Colours and clothes are decided at high noise;
     at low noise directions blur. 0 has them in all steps, as in the paper."""
+    concept_guidance_scale: float = 1.0
+    """How many times as far steps go as directions move them, by a second pass without directions in each step that is
+    guided. 1 has no second pass, as in the paper."""
+    concept_guidance_sigma_min: float = 0.8
+    """Noise level, 0 to 1, below which no step is guided by concepts; most of what it brings comes of the first."""
 
     def __post_init__(self) -> None:
         _check_int("num_inference_steps", self.num_inference_steps, 1, 1000)
@@ -39,15 +47,24 @@ class RenderSettings:
         _check_int("width", self.width, PIXEL_STEP, MAX_PIXELS_A_SIDE, step=PIXEL_STEP)
         if not (math.isfinite(self.guidance_scale) and 0 <= self.guidance_scale <= 100):
             raise InvalidSettings(f"guidance_scale is {self.guidance_scale!r}; choose a number from 0 to 100.")
-        if not 0 <= self.direction_sigma_min <= 1:
+        for name in ("direction_sigma_min", "concept_guidance_sigma_min"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidSettings(f"{name} is {getattr(self, name)!r}; choose a noise level from 0 to 1.")
+        if not 1 <= self.concept_guidance_scale <= MAX_CONCEPT_GUIDANCE:
             raise InvalidSettings(
-                f"direction_sigma_min is {self.direction_sigma_min!r}; choose a noise level from 0 to 1."
+                f"concept_guidance_scale is {self.concept_guidance_scale!r}; choose a number from 1 to "
+                f"{MAX_CONCEPT_GUIDANCE:g}."
             )
 
     @property
     def of_pipeline(self) -> dict[str, Any]:
         """Those that diffusers' pipelines take, by name."""
-        return {name: value for name, value in asdict(self).items() if name != "direction_sigma_min"}
+        return {name: value for name, value in asdict(self).items() if name not in _OURS}
+
+    @property
+    def of_guidance(self) -> dict[str, float]:
+        """Those of guidance by concepts, as `guide_by_concepts` takes them."""
+        return {"scale": self.concept_guidance_scale, "sigma_min": self.concept_guidance_sigma_min}
 
 
 def _check_int(name: str, value: int, low: int, high: int, *, step: int = 1) -> None:

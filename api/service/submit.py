@@ -286,7 +286,7 @@ def _check_cast(services: Services, owner: str, wish: StoryWish) -> None:
 
 def _settings(services: Services, request: SceneRequest) -> RenderSettings | None:
     """The model's own settings with what the request changes; None where it changes nothing."""
-    names = ("width", "height", "num_inference_steps")
+    names = ("width", "height", "num_inference_steps", "concept_guidance_scale")
     changes: dict[str, Any] = {name: value for name in names if (value := getattr(request, name)) is not None}
     if not changes:
         return None

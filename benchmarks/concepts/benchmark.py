@@ -55,7 +55,7 @@ class Plan:
     tasks: tuple[Task, ...] = TASKS
     num_sources: int = 20
     """Single-concept pictures, and as many multi-concept ones."""
-    seeds_per_case: int = 4
+    seeds_per_case: int = 8
     seed: int = 0
     effort: Effort = FULL_EFFORT
 

@@ -122,8 +122,9 @@ class Runner:
         return self.folder / "learnt" / f"{key}.safetensors"
 
     def _picture_path(self, method: Method, keys: Sequence[str], case: Case, seed: int) -> Path:
-        sigma_min = self.bench.model.defaults.direction_sigma_min
-        digest = _digest(method.name, keys, case.prompt.model_dump(), seed, sigma_min)
+        defaults = self.bench.model.defaults
+        ours = defaults.direction_sigma_min, defaults.of_guidance
+        digest = _digest(method.name, keys, case.prompt.model_dump(), seed, ours)
         return self.folder / "pictures" / f"{method.name}-{digest}.png"
 
 

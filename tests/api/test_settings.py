@@ -32,6 +32,7 @@ def test_every_variable_arrives_in_its_setting() -> None:
         "FABLEVERSE_REVISION": "v1",
         "FABLEVERSE_PROFILE": "draft",
         "FABLEVERSE_MEMORY": "8GB",
+        "FABLEVERSE_CONCEPT_GUIDANCE": "1.5",
         "FABLEVERSE_TEMPLATES": "my-templates",
         "HOME": "/root",
     }
@@ -50,6 +51,7 @@ def test_every_variable_arrives_in_its_setting() -> None:
         revision="v1",
         profile="draft",
         memory="8GB",
+        concept_guidance=1.5,
     )
 
 

@@ -15,6 +15,7 @@ from generator.directions import Direction, save_direction
 from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong
 from generator.flux_renderer import FluxRenderer
 from generator.renderer import PictureOrder, Renderer
+from generator.settings import RenderSettings
 from tests.generator.tiny import DIM, NUM_BLOCKS, TINY_SETTINGS, tiny_model
 
 PROMPT = "a fox wearing a straw hat"
@@ -122,6 +123,34 @@ def test_directions_rest_below_the_noise_level_that_is_set(renderer: FluxRendere
     resting = renderer.render(bound, seed=3, settings=replace(TINY_SETTINGS, direction_sigma_min=1.0))
     assert steps > 1
     assert 0 < difference(resting, plain) < 0.9 * difference(shown, plain)
+
+
+def test_guidance_goes_further_and_leaves_pictures_without_concepts_alone(renderer: FluxRenderer) -> None:
+    """Of the first of two steps, the only one at a noise level of 0.8 or more."""
+    assert TINY_SETTINGS.num_inference_steps == 2
+    bound, guided = bind(PROMPT, rusty="fox"), replace(TINY_SETTINGS, concept_guidance_scale=3.0)
+    plain, shown = (renderer.render(each, seed=3) for each in (BoundPrompt(prompt=PROMPT), bound))
+    further, passes = rendered_in_passes(renderer, bound, guided)
+    assert passes == 3
+    assert difference(further, plain) > 1.2 * difference(shown, plain)
+    same, passes = rendered_in_passes(renderer, BoundPrompt(prompt=PROMPT), guided)
+    assert passes == 2
+    assert same.tobytes() == plain.tobytes()
+
+
+def test_guided_pictures_drawn_together_are_those_drawn_alone(renderer: FluxRenderer) -> None:
+    settings = replace(TINY_SETTINGS, concept_guidance_scale=3.0)
+    together = list(renderer.render_all(orders(3), settings=settings))
+    for order, image in zip(orders(3), together, strict=True):
+        alone = renderer.render(order.bound, seed=order.seed, strengths=order.strengths, settings=settings)
+        assert difference(image, alone) < 0.01
+
+
+def rendered_in_passes(renderer: FluxRenderer, bound: BoundPrompt, settings: RenderSettings) -> tuple[Image.Image, int]:
+    seen: list[bool] = []
+    embedder = renderer.model.pipeline.transformer.x_embedder
+    with embedder.register_forward_pre_hook(lambda module, args: seen.append(True)):  # noqa: ARG005
+        return renderer.render(bound, seed=3, settings=settings), len(seen)
 
 
 PROMPTS = (bind(PROMPT, rusty="fox"), BoundPrompt(prompt="snow"), bind(PROMPT, rusty="fox", straw="straw hat"))

@@ -14,6 +14,7 @@ from peft import LoraConfig
 from torch import Tensor
 from torch._dynamo.utils import counters
 
+from generator.concept_guidance import guide_by_concepts
 from generator.directions import build_token_rows
 from generator.errors import ModulationError
 from generator.modulation import attach
@@ -165,3 +166,21 @@ def test_steps_without_directions_are_compiled_once_too() -> None:
                 transformer(**inputs)
                 counts.append(counters["stats"]["unique_graphs"])
     assert counts == [3, 5, 5, 5, 5, 5]
+
+
+def test_guidance_compiles_nothing_of_its_own() -> None:
+    transformer, passes = tiny_transformer(), [inputs_at(0), inputs_at(2)]
+    transformer.compile_repeated_blocks(fullgraph=True, backend="eager")
+    torch._dynamo.reset()
+    counters.clear()
+    counts: list[int] = []
+    for positions in ((1, 2), (0, 3)):
+        with (
+            torch.no_grad(),
+            attach_table(transformer, rows_at(positions), schedule=lambda: OF_INPUTS) as table,
+            guide_by_concepts(transformer, table, scale=2.0),
+        ):
+            for inputs in passes:
+                transformer(**inputs)
+                counts.append(counters["stats"]["unique_graphs"])
+    assert counts == [3, 3, 3, 3]

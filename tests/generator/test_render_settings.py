@@ -22,6 +22,12 @@ from generator.settings import FLUX_DEV_SETTINGS
         ("direction_sigma_min", -0.1),
         ("direction_sigma_min", 400.0),
         ("direction_sigma_min", float("nan")),
+        ("concept_guidance_scale", 0.9),
+        ("concept_guidance_scale", 11.0),
+        ("concept_guidance_scale", float("nan")),
+        ("concept_guidance_sigma_min", -0.1),
+        ("concept_guidance_sigma_min", 400.0),
+        ("concept_guidance_sigma_min", float("nan")),
     ],
 )
 def test_values_out_of_range_are_refused_by_name(field: str, value: float) -> None:
@@ -31,6 +37,7 @@ def test_values_out_of_range_are_refused_by_name(field: str, value: float) -> No
 
 def test_the_ends_of_the_ranges_are_allowed() -> None:
     ends = {"num_inference_steps": 1, "guidance_scale": 0, "height": 16, "width": 4096, "max_sequence_length": 1}
-    changed = replace(FLUX_DEV_SETTINGS, **ends, direction_sigma_min=1)
-    assert asdict(changed) == {**ends, "direction_sigma_min": 1}
+    ours = {"direction_sigma_min": 1, "concept_guidance_scale": 10, "concept_guidance_sigma_min": 0}
+    changed = replace(FLUX_DEV_SETTINGS, **ends, **ours)
+    assert asdict(changed) == {**ends, **ours}
     assert changed.of_pipeline == ends

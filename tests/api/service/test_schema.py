@@ -17,6 +17,8 @@ from api.service.schema import BookRequest, DrawRequest, ImagesRequest, SceneReq
         (SceneRequest, {"prompt": "a fox", "width": 32.5}),
         (SceneRequest, {"prompt": "a fox", "width": 40}),
         (SceneRequest, {"prompt": "a fox", "num_inference_steps": True}),
+        (SceneRequest, {"prompt": "a fox", "concept_guidance_scale": 0.5}),
+        (SceneRequest, {"prompt": "a fox", "concept_guidance_scale": "2"}),
         (SceneRequest, {"prompt": "a fox", "strengths": {"rusty": True}}),
         (BookRequest, {"idea": "a fox", "pages": "8"}),
         (BookRequest, {"idea": "a fox", "second_language": ""}),

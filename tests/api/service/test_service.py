@@ -84,15 +84,15 @@ def test_a_scene_is_a_job_first_and_a_picture_then(client: httpx.Client) -> None
 
 
 def test_a_caller_may_wait_for_a_scene_and_gets_the_same_picture_for_the_same_request(client: httpx.Client) -> None:
-    request = {"prompt": "a @clover in the forest", "seed": 5, "num_inference_steps": 2}
-    hashes = set()
-    for _ in range(2):
-        answer = client.post("/v1/scenes", json=request, headers=WAIT)
+    request = {"prompt": "a @clover in the forest", "seed": 5, "num_inference_steps": 2, "concept_guidance_scale": 1}
+    hashes = []
+    for change in ({}, {}, {"concept_guidance_scale": 3}):
+        answer = client.post("/v1/scenes", json={**request, **change}, headers=WAIT)
         assert answer.status_code == 200 and answer.headers["preference-applied"] == "wait=120"
         job = answer.json()
         assert job["status"] == "succeeded"
-        hashes.add(client.get(job["links"]["scene"]).json()["sha256"])
-    assert len(hashes) == 1
+        hashes.append(client.get(job["links"]["scene"]).json()["sha256"])
+    assert hashes[0] == hashes[1] != hashes[2]
 
 
 @pytest.mark.parametrize(
