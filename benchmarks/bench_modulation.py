@@ -3,7 +3,8 @@
     python -m benchmarks.bench_modulation
 
 One prompt that names sixteen concepts, drawn plainly, by the renderer with none, 1, 4 and 16 of them, and with all text
-tokens modulated densely, each in its pass. Directions are random, for every block: their values do not matter to speed.
+tokens modulated densely, each in its pass; with 16
+once more as the model guides by concepts, if it does. Directions are random, for every block: their values do not matter to speed.
 Each round draws all of these once, in another order, so that whatever else the machine does falls on all. Ratios are
 medians over rounds. Prints an environment card and a table; the last line is JSON.
 """
@@ -42,7 +43,7 @@ PROMPT = (
 )
 WORDS = tuple("fox cat rabbit bear robot child boat scarf hat glasses lantern umbrella snow forest town meadow".split())
 CONCEPT_COUNTS = (0, 1, 4, 16)
-PLAIN, DENSE = "plain FluxPipeline", "every token, densely"
+PLAIN, DENSE, GUIDED = "plain FluxPipeline", "every token, densely", "16 concepts, guided by them"
 Draw = Callable[[int], object]
 """Draws one picture of a seed."""
 
@@ -83,11 +84,15 @@ def kinds_of(renderer: FluxRenderer, settings: RenderSettings) -> dict[str, Draw
     model = renderer.model
     concepts = [renderer.bank.get(word) for word in WORDS]
     bound = {count: bind_concepts(PROMPT, concepts[:count]) for count in CONCEPT_COUNTS}
+    unguided = replace(settings, concept_guidance_scale=1.0)
     kinds: dict[str, Draw] = {PLAIN: lambda seed: draw_plain(model, bound[0], settings, seed)}
     for count in CONCEPT_COUNTS:
         name = f"{count or 'no'} concept{'' if count == 1 else 's'}"
-        kinds[name] = lambda seed, prompt=bound[count]: renderer.render(prompt, seed=seed, settings=settings)
-    return {**kinds, DENSE: lambda seed: draw_densely(model, settings, seed)}
+        kinds[name] = lambda seed, prompt=bound[count]: renderer.render(prompt, seed=seed, settings=unguided)
+    kinds[DENSE] = lambda seed: draw_densely(model, settings, seed)
+    if settings.concept_guidance_scale > 1:
+        kinds[GUIDED] = lambda seed: renderer.render(bound[16], seed=seed, settings=settings)
+    return kinds
 
 
 def random_bank(model: FluxModel, folder: Path) -> ConceptBank:

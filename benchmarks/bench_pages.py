@@ -2,7 +2,8 @@
 
     python -m benchmarks.bench_pages
 
-A cover and eight pages with a few concepts each, whose directions are random. Each round draws the whole book in each
+A cover and eight pages with a few concepts each, whose directions are random; without guidance by concepts, and with it
+where the model has it. Each round draws the whole book in each
 way, in turns, so that whatever else the machine does falls on all. Prints an environment card, a table of times for the
 whole book and how far the pictures are from those drawn alone; the last line is JSON.
 """
@@ -14,6 +15,8 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +35,7 @@ from concepts.binding import bind_concepts
 from generator.flux_renderer import FluxRenderer
 from generator.loading import load_model
 from generator.renderer import PictureOrder
+from generator.settings import RenderSettings
 
 PAGES = (
     "a fox in the snow under a lantern",
@@ -45,6 +49,7 @@ PAGES = (
     "a cat in a boat on the sea at night",
 )
 PLAIN, ALONE, TOGETHER = "plain FluxPipeline, page by page", "with concepts, page by page", "with concepts, together"
+GUIDED = "with concepts, together, as the model guides by them"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,13 +73,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             for order in orders:
                 draw_plain(model, order.bound, model.defaults, seed + order.seed)
 
-        def alone(seed: int) -> list[Image.Image]:
-            return [renderer.render(order.bound, seed=seed + order.seed) for order in orders]
+        unguided = replace(model.defaults, concept_guidance_scale=1.0)
 
-        def together(seed: int) -> list[Image.Image]:
-            return [*renderer.render_all([PictureOrder(bound=each.bound, seed=seed + each.seed) for each in orders])]
+        def alone(seed: int) -> list[Image.Image]:
+            return [renderer.render(order.bound, seed=seed + order.seed, settings=unguided) for order in orders]
+
+        def together(seed: int, settings: RenderSettings = unguided) -> list[Image.Image]:
+            moved = [replace(order, seed=seed + order.seed) for order in orders]
+            return [*renderer.render_all(moved, settings=settings)]
 
         ways: dict[str, Draw] = {PLAIN: plain, ALONE: alone, TOGETHER: together}
+        if model.defaults.concept_guidance_scale > 1:
+            ways[GUIDED] = partial(together, settings=model.defaults)
         timings = measure(ways, rounds=options.rounds)
         distance = max(
             int(np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max())
