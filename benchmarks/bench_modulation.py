@@ -3,10 +3,10 @@
     python -m benchmarks.bench_modulation
 
 One prompt that names sixteen concepts, drawn plainly, by the renderer with none, 1, 4 and 16 of them, and with all text
-tokens modulated densely, each in its pass; with 16
-once more as the model guides by concepts, if it does. Directions are random, for every block: their values do not matter to speed.
-Each round draws all of these once, in another order, so that whatever else the machine does falls on all. Ratios are
-medians over rounds. Prints an environment card and a table; the last line is JSON.
+tokens modulated densely, each in its pass; with 16 once more as the model guides by concepts, if it does. Directions
+are random, for every block: their values do not matter to speed. Each round draws all of these once, in another order,
+so that whatever else the machine does falls on all. Ratios are medians over rounds. Prints an environment card and a
+table; the last line is JSON.
 """
 
 import argparse
