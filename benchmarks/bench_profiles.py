@@ -5,7 +5,8 @@
 Scenes are those of three books by the built-in storyteller, each with its hero as a concept. Every way draws them from
 the same noise. CP is the hero's, by the probe (`benchmarks/concepts/scores.py`); its loss is the mean over pictures
 of what the exact picture has and the faster one has not, with a bootstrap interval of 95 %. Beside profiles stands
-FirstBlockCache, which profiles use for large models alone; `fast` draws Pocket as `quality` does. Last comes JSON.
+FirstBlockCache, which profiles use for large models alone, and pictures that are not guided by concepts; `fast` draws
+Pocket as `quality` does. Last comes JSON.
 """
 
 import argparse
@@ -67,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sources = dict(zip((hero for _, hero in BOOKS), _read_sources(bank), strict=True))
     exact = Way("quality", model.defaults)
     ways = [exact, Way("draft", settings_of("draft", model.defaults))]
+    ways.append(Way("quality, not guided by concepts", settings_of("quality", model.defaults, concept_guidance=1.0)))
     ways += [Way(f"quality, FirstBlockCache {threshold}", model.defaults, threshold) for threshold in (0.05, 0.1, 0.2)]
     renderer = FluxRenderer(model, bank)
     drawn = {way: _draw(renderer, tasks, way) for way in ways}

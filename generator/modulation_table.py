@@ -134,6 +134,9 @@ class ModulationTable:
     Compiled blocks and CUDA graphs read from where they read at first, so a step is copied there.
     """
 
+    guided_BR1: Tensor
+    """Which rows rest in an unguided pass; there is one from when the table is computed."""
+
     def __init__(self, transformer: nn.Module, rows: TokenRows, schedule: Schedule, sigma_min: float) -> None:
         tabled, embedder = _tabled(transformer), family_of(transformer).embedder
         self.temb = tabled.temb
@@ -204,13 +207,9 @@ class ModulationTable:
 
     def _without_guided(self, rows_BRW: Tensor) -> Tensor:
         """Rows of which those that are guided are as all other tokens' row, the first."""
-        guided_BK = self.rows.guided
-        if guided_BK is None:
-            return rows_BRW[:, :1].expand_as(rows_BRW)
         if rows_BRW.shape[1] == 1:
             return rows_BRW
-        rests_BR = pad(guided_BK, (1, 0)).to(rows_BRW.device)
-        return torch.where(rests_BR[:, :, None], rows_BRW[:, :1], rows_BRW)
+        return torch.where(self.guided_BR1, rows_BRW[:, :1], rows_BRW)
 
     def _compute(self, arguments: Mapping[str, Any]) -> None:
         self._check_adapters(arguments)
@@ -228,6 +227,8 @@ class ModulationTable:
         before, after = (
             self._of_blocks(offsets, batch, device, dtype) for offsets in (self.rows.offsets, self.rows.activated)
         )
+        guided_BK = torch.ones_like(self.rows.positions) if self.rows.guided is None else self.rows.guided
+        self.guided_BR1 = pad(guided_BK, (1, 0))[:, :, None].to(device=device, dtype=torch.bool)
         levels = given_N.tolist()
         acting = [step for step, level in enumerate(levels) if level >= self.sigma_min]
         resting = [step for step, level in enumerate(levels) if level < self.sigma_min]
