@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 import api
-from api.cli_common import add_common, dollars_number, seconds_number, seed_number
+from api.cli_common import add_common, add_guidance, dollars_number, seconds_number, seed_number
 from api.cli_keys import add_cluster, add_data, add_keys
 from api.exit_codes import MEANINGS
 
@@ -94,6 +94,7 @@ def _add_book(commands: Commands) -> None:
     book.add_argument("--out", type=Path, metavar="DIR", help="the book's folder (default: out/ and the idea's words)")
     book.add_argument("--lock", type=Path, metavar="FILE", help="draw a book again by its book.lock, without an idea")
     _add_looks(book)
+    add_guidance(book)
     add_common(book, with_model=True, draws=True)
     book.set_defaults(command="book")
 
@@ -136,6 +137,7 @@ def _add_import(commands: Commands) -> None:
         "--out", type=Path, metavar="DIR", help="the book's folder (default: out/ and the title's words)"
     )
     _add_looks(script)
+    add_guidance(script)
     add_common(script, with_model=True, draws=True)
     script.set_defaults(command="book import")
 
@@ -285,6 +287,7 @@ def _add_draw(commands: Commands) -> None:
         help="move a concept, a word of the prompt or the whole picture (*) from one phrase towards another, as in "
         '"rusty: fluffy fur - smooth fur = 1.5"; repeatable',
     )
+    add_guidance(draw)
     add_common(draw, with_model=True, draws=True)
     draw.set_defaults(command="draw")
 
@@ -304,6 +307,7 @@ def _add_compose(commands: Commands) -> None:
     )
     compose.add_argument("--seed", type=seed_number, default=0, metavar="N", help="one for all pictures (default: 0)")
     _add_strength(compose)
+    add_guidance(compose)
     add_common(compose, with_model=True, draws=True)
     compose.set_defaults(command="compose")
 
@@ -345,6 +349,7 @@ def _add_serve(commands: Commands) -> None:
         help="unload the picture model after so long without work",
     )
     _add_language_model(serve)
+    add_guidance(serve)
     add_common(serve, with_model=True, draws=True)
     serve.set_defaults(command="serve")
 

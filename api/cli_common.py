@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from generator.plan import MEMORIES, PROFILES
-from generator.settings import MAX_CONCEPT_GUIDANCE
 
 
 def add_common(parser: argparse.ArgumentParser, *, with_model: bool, draws: bool = False) -> None:
@@ -23,17 +22,21 @@ def add_common(parser: argparse.ArgumentParser, *, with_model: bool, draws: bool
         parser.add_argument(
             "--memory", choices=MEMORIES, help="of the GPU that may be used (default: auto, what is free)"
         )
-        parser.add_argument(
-            "--concept-guidance",
-            type=guidance_number,
-            metavar="N",
-            help="how many times as far a picture's first steps go as concepts move them, for a second pass in each; "
-            "1 has none (default: the model's)",
-        )
     parser.add_argument(
         "--bank", dest="bank_dir", type=Path, metavar="DIR", help="the folder of concepts (default: bank)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+
+def add_guidance(parser: argparse.ArgumentParser) -> None:
+    """Of commands that draw something new."""
+    parser.add_argument(
+        "--concept-guidance",
+        type=guidance_number,
+        metavar="N",
+        help="strengthens what concepts do in a picture's first steps, each of which then takes two passes: 1 is off, "
+        "2 doubles it (default: the model's)",
+    )
 
 
 def seed_number(text: str) -> int:
@@ -55,13 +58,13 @@ def seconds_number(text: str) -> float:
 
 
 def guidance_number(text: str) -> float:
-    """A scale of guidance."""
+    """A scale of guidance by concepts, as `RenderSettings` takes it."""
     try:
         scale = float(text)
     except ValueError:
         scale = 0.0
-    if not 1 <= scale <= MAX_CONCEPT_GUIDANCE:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MAX_CONCEPT_GUIDANCE:g}")
+    if not 1 <= scale < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
     return scale
 
 

@@ -70,8 +70,11 @@ def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
     if (arguments.idea is None) == (arguments.lock is None):
         raise UsageError("A book needs either an idea or --lock. See fableverse book --help.")
     strengths = parse_strengths(arguments.strength)
-    if strengths and arguments.lock is not None:
-        raise UsageError("A lock keeps the strengths it was drawn with: give --strength with an idea, not with --lock.")
+    if arguments.lock is not None and (strengths or arguments.concept_guidance is not None):
+        raise UsageError(
+            "A lock keeps the strengths and the guidance it was drawn with: give --strength and --concept-guidance "
+            "with an idea, not with --lock."
+        )
     bank = open_bank(settings.bank_dir, tell=reporter.note)
     if arguments.lock is not None:
         return redraw_book(

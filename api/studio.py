@@ -41,17 +41,17 @@ def open_model(wanted: WantedModel, *, pictures: int, tell: Tell) -> SteppingMod
     """A model by the plans that this machine has room for; loaded when it is first needed."""
 
     def load(plan: RenderPlan) -> FluxModel:
-        model = load_model(wanted.source, revision=wanted.revision, plan=plan)
-        return replace(model, defaults=settings_of(wanted.profile, model.defaults, wanted.concept_guidance))
+        return load_model(wanted.source, revision=wanted.revision, plan=plan)
 
     return SteppingModel(outlook_of(wanted, look(), pictures=pictures).plans, load, tell=tell)
 
 
 def studio_of(model: SteppingModel[FluxModel], wanted: WantedModel, bank: ConceptBank) -> Studio:
-    """What draws with an opened model."""
+    """What draws with an opened model, by settings as they are wanted; the model itself keeps its own."""
     loaded = model.model
+    settings = settings_of(wanted.profile, loaded.defaults, wanted.concept_guidance)
     return Studio(
-        renderer=SteppingRenderer(model, lambda at_hand: FluxRenderer(at_hand, bank)),
+        renderer=SteppingRenderer(model, lambda at_hand: FluxRenderer(replace(at_hand, defaults=settings), bank)),
         bank=bank,
         model=LockedModel(
             source=wanted.source,
@@ -60,7 +60,7 @@ def studio_of(model: SteppingModel[FluxModel], wanted: WantedModel, bank: Concep
             fingerprint=loaded.fingerprint,
             numbers=model.plan.numbers,
         ),
-        settings=loaded.defaults,
+        settings=settings,
     )
 
 

@@ -5,6 +5,7 @@ Every fault is a sentence that says what is wrong and what to do. Knows nothing 
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,13 @@ def check_drawing(renderer: FluxRenderer, concept_id: str) -> tuple[str, ...]:
                 f"{model.name!r}: both must be the same. {LEARN_AGAIN}",
             )
         seed = concept.recipe.get("seed")
-        drawn = renderer.render(bound, seed=seed if isinstance(seed, int) else 0)
-        return _preview_faults(open_picture(bank.preview_path(concept_id)), drawn)
+        kept, faults = open_picture(bank.preview_path(concept_id)), ()
+        for scale in dict.fromkeys((model.defaults.concept_guidance_scale, 1.0)):  # earlier versions did not guide
+            settings = replace(model.defaults, concept_guidance_scale=scale)
+            drawn = renderer.render(bound, seed=seed if isinstance(seed, int) else 0, settings=settings)
+            if not (faults := _preview_faults(kept, drawn)):
+                break
+        return faults
     except (ConceptError, GeneratorError) as error:
         return (str(error),)
 

@@ -52,8 +52,6 @@ class DirectionBinding:
     stop: int
     strength: float = 1.0
     """Factor on the direction: 0 is plain Flux, 1 as learnt."""
-    is_guided: bool = True
-    """Whether guidance by concepts goes further by it, or has it in both passes."""
 
 
 def save_direction(direction: Direction, path: Path) -> None:
@@ -168,8 +166,6 @@ class TokenRows:
     """Text tokens after padding."""
     activated: Tensor | None = None
     """What is added to silu(temb) there, of the same shape; None is nothing."""
-    guided: Tensor | None = None
-    """Which of them guidance by concepts goes further by, `(batch, K)` booleans; None is all."""
 
 
 def build_token_rows(
@@ -203,7 +199,6 @@ def build_token_rows(
     spans = [{at for each in bindings for at in range(each.start, each.stop)} for bindings in prompts]
     num_rows = max(num_rows, *(len(span) for span in spans))
     positions: list[list[int]] = []
-    guided = torch.zeros(len(prompts), num_rows, dtype=torch.bool)
     offsets, activated = (torch.zeros(len(prompts), num_blocks, num_rows, dim, device=device) for _ in range(2))
     for item, (bindings, span) in enumerate(zip(prompts, spans, strict=True)):
         free = (position for position in range(text_len) if position not in span)
@@ -211,10 +206,9 @@ def build_token_rows(
         for binding in bindings:
             first = positions[item].index(binding.start)
             rows = slice(first, first + binding.stop - binding.start)
-            guided[item, rows] |= binding.is_guided
             there = activated if binding.direction.space == "activated" else offsets
             there[item, :, rows] += binding.strength * binding.direction.vectors.to(device).transpose(0, 1)
-    return TokenRows(torch.tensor(positions, dtype=torch.long), offsets, text_len, activated, guided)
+    return TokenRows(torch.tensor(positions, dtype=torch.long), offsets, text_len, activated)
 
 
 def _check_binding(binding: DirectionBinding, *, num_blocks: int, text_len: int, dim: int) -> None:

@@ -20,7 +20,7 @@ from concepts.binding import Span
 from concepts.errors import WrongBaseModel
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.blending import compare_keys, recorded_keys
-from generator.concept_guidance import GUIDED_KINDS, guide_by_concepts
+from generator.concept_guidance import guide_by_concepts
 from generator.directions import Direction, DirectionBinding, TokenRows, build_token_rows, load_direction
 from generator.errors import InvalidSettings
 from generator.flow import encode_text, predict_velocity
@@ -218,9 +218,7 @@ class FluxRenderer:
                     sigma_min=settings.direction_sigma_min,
                 )
                 table = stack.enter_context(attached)
-                if settings.concept_guidance_scale > 1 and any(
-                    each.is_guided for bindings in prompts for each in bindings
-                ):
+                if any(each.strength for bindings in prompts for each in bindings):
                     stack.enter_context(guide_by_concepts(pipeline.transformer, table, **settings.of_guidance))
             yield
 
@@ -293,7 +291,6 @@ class FluxRenderer:
             start=tokens.start,
             stop=tokens.stop,
             strength=slide.weight,
-            is_guided=False,
         )
 
     def _load(self, span: TokenSpan, strength: float) -> DirectionBinding:
@@ -319,7 +316,6 @@ class FluxRenderer:
             start=span.start,
             stop=span.stop,
             strength=strength,
-            is_guided=concept.kind in GUIDED_KINDS,
         )
 
 

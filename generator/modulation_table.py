@@ -70,8 +70,8 @@ def attach_table(
             return
         check_text(running.text, batch=rows.positions.shape[0], text_len=rows.text_len)
         tokens.place(running.text)
-        table.enter(running.arguments, is_unguided=running.is_unguided)
-        tokens.is_active = table.level >= sigma_min
+        table.enter(running.arguments)
+        tokens.is_active = table.level >= sigma_min and not running.is_unguided
 
     with ExitStack() as stack:
         stack.enter_context(watch_passes(transformer, HOOK_NAME, on_pass))
@@ -134,9 +134,6 @@ class ModulationTable:
     Compiled blocks and CUDA graphs read from where they read at first, so a step is copied there.
     """
 
-    guided_BR1: Tensor
-    """Which rows rest in an unguided pass; there is one from when the table is computed."""
-
     def __init__(self, transformer: nn.Module, rows: TokenRows, schedule: Schedule, sigma_min: float) -> None:
         tabled, embedder = _tabled(transformer), family_of(transformer).embedder
         self.temb = tabled.temb
@@ -152,8 +149,6 @@ class ModulationTable:
         """Active in a pass in which the offsets act."""
         self.level = 0.0
         """Noise level of the pass that runs."""
-        self.is_unguided = False
-        """Whether the pass that runs is without the offsets that guidance by concepts goes further by."""
         self.serves = Switch()
         self.stand_ins = [StandIn(module, self.serves) for module in (*self.layers, self.embedder)]
         self.of_tokens = [_OfTokens() for _ in of_text]
@@ -189,7 +184,7 @@ class ModulationTable:
             )
 
     @torch.no_grad()
-    def enter(self, arguments: Mapping[str, Any], *, is_unguided: bool) -> None:
+    def enter(self, arguments: Mapping[str, Any]) -> None:
         """Make the step of a pass current, of a table that is computed if there is none for the pass yet."""
         pooled, guidance = arguments["pooled_projections"], arguments.get("guidance")
         running, *others = set(arguments["timestep"].tolist())
@@ -202,14 +197,8 @@ class ModulationTable:
                 f"schedule's, which are {list(self.steps)!r}. Give the schedule of the passes that are run."
             )
         for current_BRW, rows in zip(self.current_BRW, self.steps[running], strict=True):
-            current_BRW[:, : rows.shape[1]].copy_(self._without_guided(rows) if is_unguided else rows)
-        self.level, self.is_unguided = running, is_unguided
-
-    def _without_guided(self, rows_BRW: Tensor) -> Tensor:
-        """Rows of which those that are guided are as all other tokens' row, the first."""
-        if rows_BRW.shape[1] == 1:
-            return rows_BRW
-        return torch.where(self.guided_BR1, rows_BRW[:, :1], rows_BRW)
+            current_BRW[:, : rows.shape[1]].copy_(rows)
+        self.level = running
 
     def _compute(self, arguments: Mapping[str, Any]) -> None:
         self._check_adapters(arguments)
@@ -227,8 +216,6 @@ class ModulationTable:
         before, after = (
             self._of_blocks(offsets, batch, device, dtype) for offsets in (self.rows.offsets, self.rows.activated)
         )
-        guided_BK = torch.ones_like(self.rows.positions) if self.rows.guided is None else self.rows.guided
-        self.guided_BR1 = pad(guided_BK, (1, 0))[:, :, None].to(device=device, dtype=torch.bool)
         levels = given_N.tolist()
         acting = [step for step, level in enumerate(levels) if level >= self.sigma_min]
         resting = [step for step, level in enumerate(levels) if level < self.sigma_min]

@@ -14,7 +14,7 @@ from diffusers.hooks.hooks import BaseState, CacheContext, HookRegistry, ModelHo
 from torch import Tensor, nn
 
 NEGATIVE_PASS = "uncond"
-UNGUIDED_PASS = "without_guided_concepts"
+UNGUIDED_PASS = "without_concepts"
 """diffusers' cache contexts by name: its own of the negative prompt, and ours of the pass that guidance by concepts
 compares with."""
 
@@ -26,7 +26,7 @@ class Pass:
     is_negative: bool
     """Whether it is the negative prompt's."""
     is_unguided: bool
-    """Whether it is the pass that guidance by concepts compares with, in which directions that are guided rest."""
+    """Whether it is the pass that guidance by concepts compares with, in which tokens have no offsets."""
     arguments: Mapping[str, Any]
     """What the transformer is given, by name."""
 

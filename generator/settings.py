@@ -8,7 +8,6 @@ from generator.errors import InvalidSettings
 
 PIXEL_STEP = 16
 MAX_PIXELS_A_SIDE = 4096
-MAX_CONCEPT_GUIDANCE = 10.0
 _OURS = ("direction_sigma_min", "concept_guidance_scale", "concept_guidance_sigma_min")
 """Settings of what Fableverse adds to diffusers' pipelines."""
 
@@ -35,10 +34,10 @@ class RenderSettings:
     """Noise level, 0 to 1, below which directions of tokens rest. Colours and clothes are decided at high noise;
     at low noise directions blur. 0 has them in all steps, as in the paper."""
     concept_guidance_scale: float = 1.0
-    """How many times as far steps go as directions move them, by a second pass without directions in each step that is
-    guided. 1 has no second pass, as in the paper."""
+    """How many times as far a guided step goes as directions move it, by a second pass without them. 1 is no guidance
+    and no second pass, as in the paper."""
     concept_guidance_sigma_min: float = 0.8
-    """Noise level, 0 to 1, below which no step is guided by concepts; most of what it brings comes of the first."""
+    """Noise level, 0 to 1, below which no step is guided; most of what guidance brings comes of the first steps."""
 
     def __post_init__(self) -> None:
         _check_int("num_inference_steps", self.num_inference_steps, 1, 1000)
@@ -50,10 +49,9 @@ class RenderSettings:
         for name in ("direction_sigma_min", "concept_guidance_sigma_min"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InvalidSettings(f"{name} is {getattr(self, name)!r}; choose a noise level from 0 to 1.")
-        if not 1 <= self.concept_guidance_scale <= MAX_CONCEPT_GUIDANCE:
+        if not 1 <= self.concept_guidance_scale < math.inf:
             raise InvalidSettings(
-                f"concept_guidance_scale is {self.concept_guidance_scale!r}; choose a number from 1 to "
-                f"{MAX_CONCEPT_GUIDANCE:g}."
+                f"concept_guidance_scale is {self.concept_guidance_scale!r}; choose a number from 1 on."
             )
 
     @property

@@ -7,14 +7,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.service.jobs import Job, JobKind, JobState
 from api.service.payloads import BookLook, Seed, StoryWish, Strengths
-from generator.settings import MAX_CONCEPT_GUIDANCE
 from story.schema import MAX_PAGES, Story, WholeNumber, as_whole
 
 MAX_PROMPT_LENGTH = 2000
 MAX_PIXELS_A_SIDE = 2048
 # Bounds stand within the union with None, or pydantic leaves them out of the schema.
 Side = Annotated[int, Field(ge=16, le=MAX_PIXELS_A_SIDE, multiple_of=16, strict=True), BeforeValidator(as_whole)]
-Guidance = Annotated[float, Field(ge=1, le=MAX_CONCEPT_GUIDANCE, allow_inf_nan=False, strict=True)]
+Guidance = Annotated[float, Field(ge=1, le=10, allow_inf_nan=False, strict=True)]
 Steps = Annotated[int, Field(ge=1, le=100, strict=True), BeforeValidator(as_whole)]
 
 
@@ -37,7 +36,8 @@ class SceneRequest(_Request):
     height: Side | None = None
     num_inference_steps: Steps | None = None
     concept_guidance_scale: Guidance | None = None
-    """How many times as far the first steps go as concepts move them; 1 has no second pass in them."""
+    """Strengthens what concepts do in the first steps, each of which then takes two passes: 1 is off, 2 doubles it; by
+    default what suits the model."""
 
 
 class StoryRequestBody(StoryWish):

@@ -84,6 +84,11 @@ class Method(Protocol):
         ...
 
     @property
+    def is_guided(self) -> bool:
+        """Whether its pictures are guided by concepts, as the model's own settings say."""
+        ...
+
+    @property
     def alone(self) -> str:
         """The method that learns the same from one picture, itself where there is no other; what it learnt is used."""
         ...

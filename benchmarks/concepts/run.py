@@ -123,8 +123,8 @@ class Runner:
 
     def _picture_path(self, method: Method, keys: Sequence[str], case: Case, seed: int) -> Path:
         defaults = self.bench.model.defaults
-        ours = defaults.direction_sigma_min, defaults.of_guidance
-        digest = _digest(method.name, keys, case.prompt.model_dump(), seed, ours)
+        guidance = [defaults.of_guidance] if method.is_guided else []
+        digest = _digest(method.name, keys, case.prompt.model_dump(), seed, defaults.direction_sigma_min, *guidance)
         return self.folder / "pictures" / f"{method.name}-{digest}.png"
 
 

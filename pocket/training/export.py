@@ -17,7 +17,7 @@ CARD = {
     "width": 256,
     "max_sequence_length": MAX_SEQUENCE_LENGTH,
     "direction_sigma_min": 0.3,
-    "concept_guidance_scale": 2.0,
+    "concept_guidance_scale": 1.5,
     "concept_guidance_sigma_min": 0.8,
     "lexicon": "../lexicon.json",
 }

@@ -61,6 +61,8 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         (["book"], "either an idea or --lock"),
         (["book", "fox", "--lock", "book.lock"], "either an idea or --lock"),
         (["book", "--lock", "book.lock", "--strength", "rusty=2"], "A lock keeps the strengths"),
+        (["book", "--lock", "book.lock", "--concept-guidance", "2"], "the guidance it was drawn with"),
+        (["book", "render", "a-book", "--concept-guidance", "2"], "--concept-guidance"),
         (["book", "fox", "--strength", "rusty"], "rusty=0.8"),
         (["draw", "a @rusty", "--strength", "luna=2"], "names @rusty"),
         (["draw", "a @rusty", "--slide", "rusty: soft"], "TARGET: MORE OF THIS"),

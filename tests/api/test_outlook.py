@@ -8,7 +8,6 @@ import pytest
 from api.cli import main
 from api.outlook import outlook_of
 from api.settings import WantedModel
-from generator.model_folder import POCKET_FOLDER, read_card
 from generator.plan import FLUX_1_SIZES, Machine
 
 CARD = Machine(gpu="a card", gpu_bytes=24 * 2**30, free_bytes=24 * 2**30, capability=(8, 9), ram_bytes=64 * 10**9)
@@ -33,7 +32,7 @@ def test_a_profile_reaches_the_picture(tmp_path: Path, capsys: pytest.CaptureFix
     assert json.loads(capsys.readouterr().out)["picture"] == str(path)
     settings = read_metadata(path).settings
     assert settings.num_inference_steps == 10
-    assert settings.concept_guidance_scale == read_card(POCKET_FOLDER)[1].concept_guidance_scale
+    assert settings.concept_guidance_scale == 1.5
     assert main([*words, "--concept-guidance", "3"]) == 0
     assert read_metadata(path).settings.concept_guidance_scale == 3
 

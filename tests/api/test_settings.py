@@ -81,6 +81,7 @@ def test_the_file_sets_what_the_environment_does_not(tmp_path: Path) -> None:
         ("budget = true", "budget in .*number"),
         ('moderation = "maybe"', "auto, on, off"),
         ("timeout = 0", "more than nothing"),
+        ("concept_guidance = 0.5", "concept_guidance in .*from 1 on"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:

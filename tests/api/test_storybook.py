@@ -201,6 +201,16 @@ def test_a_lock_that_names_no_numbers_asks_for_none(bank: ConceptBank, tmp_path:
     assert redraw(bank, tmp_path / "fox" / "book.lock", tmp_path / "fox").warnings == ()
 
 
+def test_a_lock_of_before_there_was_guidance_draws_without_it(bank: ConceptBank, tmp_path: Path) -> None:
+    make(bank, tmp_path / "fox")
+    path = tmp_path / "fox" / "book.lock"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record["settings"].pop("concept_guidance_scale") == SETTINGS.concept_guidance_scale
+    del record["settings"]["concept_guidance_sigma_min"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert read_lock(path)[0].settings.concept_guidance_scale == 1
+
+
 def test_other_versions_are_told_but_do_not_stop(bank: ConceptBank, tmp_path: Path) -> None:
     make(bank, tmp_path / "fox")
     edit(tmp_path / "fox" / "book.lock", '"fableverse": "', '"fableverse": "0.0.')

@@ -38,6 +38,14 @@ def test_a_lead_names_the_next() -> None:
     assert findings(rows, TITLES) == ("Composition: TokenVerse is ahead of every baseline, the next being OMG 0.500.",)
 
 
+def test_pictures_that_are_guided_are_compared_with_baselines_too() -> None:
+    rows = [row(name, value, task="composition") for name, value in (("full", 0.6), ("full_guided", 0.8), ("omg", 0.7))]
+    assert findings(rows, {**TITLES, "full_guided": "Guided"}) == (
+        "Composition: TokenVerse is behind OMG 0.700 with intervals that overlap.",
+        "Composition: Guided is ahead of every baseline, the next being OMG 0.700.",
+    )
+
+
 def test_rows_without_tokenverse_or_without_a_baseline_claim_nothing() -> None:
     assert findings([row("omg", 0.6)], TITLES) == ()
     assert findings([row("full", 0.6), row("m_plus", 0.5)], TITLES) == ()

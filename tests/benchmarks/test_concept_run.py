@@ -44,6 +44,7 @@ class Counting:
     alone: str = "counting"
     rates: tuple[float, ...] = (1.0,)
     is_joint: bool = False
+    is_guided: bool = False
     stops_at: int | None = None
     learnt: list[tuple[str, ...]] = field(default_factory=list)
     drawn: list[int] = field(default_factory=list)

@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 
 from concepts.bank import ConceptBank, hash_direction
+from concepts.binding import bind_concepts
 from concepts.errors import UnknownConcept
-from generator.concept_check import check_concept, check_drawing
+from generator.concept_check import REDRAW_TOLERANCE, check_concept, check_drawing
 from generator.directions import FORMAT, Direction, load_direction, save_direction
 from generator.flux_renderer import FluxRenderer
 from generator.learnt import LearntDirections, save_concepts
@@ -112,6 +115,19 @@ def test_a_preview_that_was_drawn_otherwise_is_found(bank: ConceptBank) -> None:
     Image.new("RGB", (16, 16), "red").save(bank.folder / "rusty" / "preview.png")
     (fault,) = check_drawing(renderer, "rusty")
     assert "16×16 pixels, but drawn again it is 32×16" in fault
+
+
+def test_a_preview_that_was_drawn_before_pictures_were_guided_is_sound(bank: ConceptBank) -> None:
+    change_direction(bank.folder / "rusty", lambda each: 20 * each)  # so that guidance shows
+    model = tiny_model()
+    guiding = replace(model, defaults=replace(model.defaults, concept_guidance_scale=10.0))
+    concept = bank.get("rusty")
+    before = FluxRenderer(model, bank).render(bind_concepts(concept.caption, [concept]), seed=concept.recipe["seed"])
+    now = FluxRenderer(guiding, bank).render(bind_concepts(concept.caption, [concept]), seed=concept.recipe["seed"])
+    assert np.abs(np.asarray(before, float) - np.asarray(now, float)).mean() > REDRAW_TOLERANCE
+    for preview in (before, now):
+        preview.save(bank.preview_path("rusty"))
+        assert check_drawing(FluxRenderer(guiding, bank), "rusty") == ()
 
 
 def test_a_direction_for_other_tokens_and_a_concept_of_another_model_are_found(bank: ConceptBank) -> None:

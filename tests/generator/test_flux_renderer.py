@@ -138,6 +138,22 @@ def test_guidance_goes_further_and_leaves_pictures_without_concepts_alone(render
     assert same.tobytes() == plain.tobytes()
 
 
+def test_a_concept_of_no_strength_takes_no_second_pass(renderer: FluxRenderer) -> None:
+    guided, seen = replace(TINY_SETTINGS, concept_guidance_scale=3.0), []
+    with renderer.model.pipeline.transformer.x_embedder.register_forward_pre_hook(lambda *_: seen.append(True)):
+        renderer.render(bind(PROMPT, rusty="fox"), seed=3, settings=guided, strengths={"rusty": 0})
+    assert len(seen) == TINY_SETTINGS.num_inference_steps
+
+
+def test_guided_pictures_of_which_blocks_are_left_out_are_the_same_again(renderer: FluxRenderer) -> None:
+    guided = replace(TINY_SETTINGS, concept_guidance_scale=3.0, concept_guidance_sigma_min=0.0)
+    cached = FluxRenderer(replace(renderer.model, cache_threshold=10.0), renderer.bank)
+    once, again = (cached.render(bind(PROMPT, rusty="fox"), seed=3, settings=guided) for _ in range(2))
+    assert once.tobytes() == again.tobytes()
+    assert difference(once, renderer.render(bind(PROMPT, rusty="fox"), seed=3, settings=guided)) > 0
+    assert not renderer.model.pipeline.transformer.is_cache_enabled
+
+
 def test_guided_pictures_drawn_together_are_those_drawn_alone(renderer: FluxRenderer) -> None:
     settings = replace(TINY_SETTINGS, concept_guidance_scale=3.0)
     together = list(renderer.render_all(orders(3), settings=settings))

@@ -84,6 +84,12 @@ def test_the_card_says_at_which_noise_levels_directions_rest(folder: Path) -> No
     assert load_model(folder, device="cpu").defaults == replace(TINY_SETTINGS, direction_sigma_min=0.25)
 
 
+def test_the_card_says_how_pictures_are_guided_by_concepts(folder: Path) -> None:
+    guidance = {"concept_guidance_scale": 2.5, "concept_guidance_sigma_min": 0.6}
+    (folder / "fableverse.json").write_text(json.dumps({**CARD, **guidance}), encoding="utf-8")
+    assert load_model(folder, device="cpu").defaults == replace(TINY_SETTINGS, **guidance)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -23,7 +23,7 @@ from generator.settings import FLUX_DEV_SETTINGS
         ("direction_sigma_min", 400.0),
         ("direction_sigma_min", float("nan")),
         ("concept_guidance_scale", 0.9),
-        ("concept_guidance_scale", 11.0),
+        ("concept_guidance_scale", float("inf")),
         ("concept_guidance_scale", float("nan")),
         ("concept_guidance_sigma_min", -0.1),
         ("concept_guidance_sigma_min", 400.0),

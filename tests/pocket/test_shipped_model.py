@@ -1,5 +1,6 @@
 """The model, probe, lexicon and sample bank that the repository ships."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from concepts.lexicon import Lexicon
 from generator.loading import POCKET_FOLDER, FluxModel, load_model
 from pocket import evaluation
 from pocket.probe import load_probe, read_pictures
+from pocket.training.export import CARD
 from pocket.world import captions, drawing, schema
 
 POCKET = POCKET_FOLDER.parent
@@ -34,6 +36,10 @@ def test_the_transformer_is_guidance_distilled_and_of_the_promised_size(model: F
     assert 6e6 <= sum(parameter.numel() for parameter in transformer.parameters()) <= 15e6
     assert model.defaults.num_inference_steps <= 20
     assert model.defaults.height == model.defaults.width == 256
+
+
+def test_the_card_is_the_one_that_training_writes() -> None:
+    assert json.loads((POCKET_FOLDER / "fableverse.json").read_text(encoding="utf-8")) == CARD
 
 
 def test_the_lexicon_says_what_the_world_draws(model: FluxModel) -> None:

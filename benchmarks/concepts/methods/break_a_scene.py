@@ -55,6 +55,7 @@ class BreakAScene:
     source: str = "Break-A-Scene (arXiv:2305.16311), masks from the world, adapters instead of all weights."
     rates: tuple[float, ...] = (0.003, 0.001, 0.01)
     is_joint: bool = True
+    is_guided: bool = False
     alone: str = "break_a_scene"
 
     def settings(self, bench: Workbench) -> JsonValue:

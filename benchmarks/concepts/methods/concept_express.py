@@ -44,6 +44,7 @@ class ConceptExpress:
     source: str = "ConceptExpress (arXiv:2407.07077), without its splitting and merging of words."
     rates: tuple[float, ...] = (0.03, 0.01, 0.1)
     is_joint: bool = False
+    is_guided: bool = False
     alone: str = "concept_express"
 
     def settings(self, bench: Workbench) -> JsonValue:

@@ -31,6 +31,7 @@ class OffsetMethod:
     attach: Attach
     rates: tuple[float, ...]
     is_joint: bool = False
+    is_guided: bool = False
 
     @property
     def alone(self) -> str:

@@ -32,6 +32,7 @@ class Omg:
     source: str = "OMG (arXiv:2403.10983), regions from attention."
     dreambooth: DreamBooth = DREAMBOOTH[0]
     is_joint: bool = False
+    is_guided: bool = False
 
     @property
     def alone(self) -> str:

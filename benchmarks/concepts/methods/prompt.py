@@ -26,6 +26,7 @@ class Prompt:
     prompt_of: Callable[[Case], str]
     rates: tuple[float, ...] = ()
     is_joint: bool = False
+    is_guided: bool = False
 
     def settings(self, bench: Workbench) -> JsonValue:
         del bench

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.protocol import Learnt, Workbench, draw_prompt
-from generator.concept_guidance import GUIDED_KINDS, guide_by_concepts
+from generator.concept_guidance import guide_by_concepts
 from generator.directions import Direction, DirectionBinding, build_token_rows
 from generator.learning import learn_concepts
 from generator.modulation_table import attach_table
@@ -33,7 +33,6 @@ class TokenVerse:
     is_joint: bool = False
     augments: bool = True
     is_guided: bool = False
-    """Whether pictures are guided by concepts, as the model's own settings say."""
     rates: tuple[float, ...] = (0.3, 0.6, 0.15)
 
     def settings(self, bench: Workbench) -> JsonValue:
@@ -66,16 +65,8 @@ class TokenVerse:
         directions = {name: Direction(vectors, "activated") for each in learnt for name, vectors in each.items()}
         text_len = model.defaults.max_sequence_length
         spans = find_token_spans(case.prompt, model.pipeline.tokenizer_2, max_sequence_length=text_len)
-        kinds = {concept.id: concept.kind for concept in case.concepts}
         bindings = [
-            DirectionBinding(
-                span.concept_id,
-                span.concept_id,
-                directions[span.concept_id],
-                span.start,
-                span.stop,
-                is_guided=self.is_guided and kinds[span.concept_id] in GUIDED_KINDS,
-            )
+            DirectionBinding(span.concept_id, span.concept_id, directions[span.concept_id], span.start, span.stop)
             for span in spans
         ]
         rows = build_token_rows([bindings], num_blocks=model.num_blocks, text_len=text_len, dim=model.dim)
@@ -87,7 +78,7 @@ class TokenVerse:
                 sigma_min=model.defaults.direction_sigma_min,
             )
             table = stack.enter_context(attached)
-            if any(binding.is_guided for binding in bindings):
+            if self.is_guided:
                 stack.enter_context(guide_by_concepts(model.pipeline.transformer, table, **model.defaults.of_guidance))
             return draw_prompt(model, case.prompt.prompt, seeds)
 
