@@ -21,6 +21,8 @@ from story.templates import Templates
 TEMPLATE = "bench/concepts.html.j2"
 CASES_SHOWN = 4
 """Of each task: the first ones, whatever they look like."""
+PICTURES_SHOWN = 4
+"""Of each case and method: the first seeds'."""
 SIDE, QUALITY = 192, 80
 """Of a picture in the report, in pixels, and of its JPEG."""
 
@@ -85,7 +87,7 @@ def _case(results: Results, case: Case) -> dict[str, object]:
                 "cp": f"{each.score.cp:.2f}",
                 "pf": f"{each.score.pf:.2f}",
             }
-            for each in drawn
+            for each in drawn[:PICTURES_SHOWN]
         ]
         if pictures:
             methods.append({"title": METHODS[name].title, "pictures": pictures})

@@ -42,7 +42,7 @@ class ConceptExpress:
     name: str = "concept_express"
     title: str = "ConceptExpress"
     source: str = "ConceptExpress (arXiv:2407.07077), without its splitting and merging of words."
-    rates: tuple[float, ...] = (0.03, 0.01, 0.1)
+    rates: tuple[float, ...] = (0.3, 0.1, 0.03)
     is_joint: bool = False
     is_guided: bool = False
     alone: str = "concept_express"
