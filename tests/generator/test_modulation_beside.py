@@ -154,33 +154,25 @@ def test_compiled_blocks_are_compiled_once_while_concepts_change_appear_and_vani
     assert counters["stats"]["unique_graphs"] == 3, "20 changes of concepts must compile nothing"
 
 
-def test_steps_without_directions_are_compiled_once_too() -> None:
+@pytest.mark.parametrize(
+    ("sigma_min", "scale", "expected"),
+    [(0.5, 1.0, [3, 5, 5, 5, 5, 5]), (0.0, 2.0, [5, 5, 5, 5, 5, 5])],
+    ids=["steps-at-which-directions-rest", "guidance"],
+)
+def test_passes_without_directions_are_compiled_once_too(sigma_min: float, scale: float, expected: list[int]) -> None:
     transformer, passes = tiny_transformer(), [inputs_at(0), inputs_at(2)]
     transformer.compile_repeated_blocks(fullgraph=True, backend="eager")
     torch._dynamo.reset()
     counters.clear()
     counts: list[int] = []
     for positions in ((1, 2), (0, 3), (4, 1)):
-        with torch.no_grad(), attach_table(transformer, rows_at(positions), schedule=lambda: OF_INPUTS, sigma_min=0.5):
-            for inputs in passes:
-                transformer(**inputs)
-                counts.append(counters["stats"]["unique_graphs"])
-    assert counts == [3, 5, 5, 5, 5, 5]
-
-
-def test_guidance_compiles_nothing_beyond_steps_with_and_without_directions() -> None:
-    transformer, passes = tiny_transformer(), [inputs_at(0), inputs_at(2)]
-    transformer.compile_repeated_blocks(fullgraph=True, backend="eager")
-    torch._dynamo.reset()
-    counters.clear()
-    counts: list[int] = []
-    for positions in ((1, 2), (0, 3)):
+        rows = rows_at(positions)
         with (
             torch.no_grad(),
-            attach_table(transformer, rows_at(positions), schedule=lambda: OF_INPUTS) as table,
-            guide_by_concepts(transformer, table, scale=2.0),
+            attach_table(transformer, rows, schedule=lambda: OF_INPUTS, sigma_min=sigma_min) as table,
+            guide_by_concepts(transformer, table, scale=scale),
         ):
             for inputs in passes:
                 transformer(**inputs)
                 counts.append(counters["stats"]["unique_graphs"])
-    assert counts == [5, 5, 5, 5]
+    assert counts == expected
