@@ -3,9 +3,9 @@
     python -m benchmarks.bench_pages
 
 A cover and eight pages with a few concepts each, whose directions are random; without guidance by concepts, and with it
-where the model has it. Each round draws the whole book in each
-way, in turns, so that whatever else the machine does falls on all. Prints an environment card, a table of times for the
-whole book and how far the pictures are from those drawn alone; the last line is JSON.
+where the model has it. Each round draws the whole book in each way, in turns, so that whatever else the machine does
+falls on all. Prints an environment card, a table of times for the whole book and how far the pictures are from those
+drawn alone; the last line is JSON.
 """
 
 import argparse

@@ -8,6 +8,7 @@ import pytest
 from api.cli import main
 from api.outlook import outlook_of
 from api.settings import WantedModel
+from concepts.bank import ConceptBank
 from generator.plan import FLUX_1_SIZES, Machine
 
 CARD = Machine(gpu="a card", gpu_bytes=24 * 2**30, free_bytes=24 * 2**30, capability=(8, 9), ram_bytes=64 * 10**9)
@@ -35,6 +36,17 @@ def test_a_profile_reaches_the_picture(tmp_path: Path, capsys: pytest.CaptureFix
     assert settings.concept_guidance_scale == 1.5
     assert main([*words, "--concept-guidance", "3"]) == 0
     assert read_metadata(path).settings.concept_guidance_scale == 3
+
+
+def test_a_model_keeps_its_own_settings_for_previews_whatever_is_drawn_by(tmp_path: Path) -> None:
+    from api.studio import open_model, studio_of
+
+    wanted = WantedModel(profile="draft", concept_guidance=3.0)
+    opened = open_model(wanted, pictures=1, tell=print)
+    drawing = studio_of(opened, wanted, ConceptBank(tmp_path / "bank")).settings
+    assert (drawing.num_inference_steps, drawing.concept_guidance_scale) == (10, 3.0)
+    own = opened.model.defaults
+    assert (own.num_inference_steps, own.concept_guidance_scale) == (16, 1.5)
 
 
 @pytest.mark.parametrize(
