@@ -9,37 +9,22 @@ and its libraries take themselves, for which plans expect `OVERHEAD_BYTES`. Prin
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, FluxTransformer2DModel
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
+from benchmarks.flux_parts import DTYPE, FluxParts, flux_parts
 from benchmarks.live_bytes import count_live_bytes
 from generator.model_sizes import Shapes, sizes_of
 from generator.plan import FLUX_1_SIZES, Machine, ModelSizes, Peak, RenderPlan, Wish
 from generator.planning import ROWS_OF_CONCEPTS, plan_rendering, resident_bytes, streamed_bytes, table_values
 from generator.settings import FLUX_DEV_SETTINGS
 
-Module = TypeVar("Module", bound=nn.Module)
-DTYPE = torch.bfloat16
 CARD = Machine(
     gpu="a card of 80 GB", gpu_bytes=80 * 10**9, free_bytes=80 * 10**9, capability=(8, 9), ram_bytes=128 * 10**9
 )
-
-
-@dataclass(frozen=True)
-class FluxParts:
-    """FLUX.1-dev without weights."""
-
-    transformer: FluxTransformer2DModel
-    t5: T5EncoderModel
-    clip: CLIPTextModel
-    vae: AutoencoderKL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +39,8 @@ class Activations:
 
 
 def main() -> int:
-    counted = count_activations(flux_parts())
+    parts = flux_parts()
+    counted = count_activations(parts)
     rows = []
     for memory, profile in (
         ("full", "quality"),
@@ -71,75 +57,8 @@ def main() -> int:
         told = " | ".join(f"{part / 1e9:.2f} GB" for part in (peak.encoding, peak.denoising, peak.decoding))
         what = plan.summary().partition(" on cuda")[0]
         print(f"| {memory} | {profile} | {what} | {told} | {plan.peak.most / 1e9:.1f} GB |")
-    print(json.dumps({"activations": asdict(counted), "sizes": asdict(sizes_of_parts(flux_parts()))}))
+    print(json.dumps({"activations": asdict(counted), "sizes": asdict(sizes_of_parts(parts))}))
     return 0
-
-
-@cache
-def flux_parts() -> FluxParts:
-    """Of FLUX.1-dev's configurations, on the meta device in bfloat16."""
-    return FluxParts(
-        transformer=_without_weights(
-            lambda: FluxTransformer2DModel(
-                in_channels=64,
-                num_layers=19,
-                num_single_layers=38,
-                attention_head_dim=128,
-                num_attention_heads=24,
-                joint_attention_dim=4096,
-                pooled_projection_dim=768,
-                guidance_embeds=True,
-                axes_dims_rope=(16, 56, 56),
-            )
-        ),
-        t5=_without_weights(
-            lambda: T5EncoderModel(
-                T5Config(
-                    vocab_size=32128,
-                    d_model=4096,
-                    d_kv=64,
-                    d_ff=10240,
-                    num_layers=24,
-                    num_heads=64,
-                    feed_forward_proj="gated-gelu",
-                )
-            )
-        ),
-        clip=_without_weights(
-            lambda: CLIPTextModel(
-                CLIPTextConfig(
-                    vocab_size=49408,
-                    hidden_size=768,
-                    intermediate_size=3072,
-                    num_hidden_layers=12,
-                    num_attention_heads=12,
-                    max_position_embeddings=77,
-                    projection_dim=768,
-                )
-            )
-        ),
-        vae=_without_weights(
-            lambda: AutoencoderKL(
-                down_block_types=("DownEncoderBlock2D",) * 4,
-                up_block_types=("UpDecoderBlock2D",) * 4,
-                block_out_channels=(128, 256, 512, 512),
-                layers_per_block=2,
-                latent_channels=16,
-                use_quant_conv=False,
-                use_post_quant_conv=False,
-            )
-        ),
-    )
-
-
-def _without_weights(make: Callable[[], Module]) -> Module:
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(DTYPE)
-    try:
-        with torch.device("meta"):
-            return make().eval().requires_grad_(False)
-    finally:
-        torch.set_default_dtype(default)
 
 
 def sizes_of_parts(parts: FluxParts) -> ModelSizes:

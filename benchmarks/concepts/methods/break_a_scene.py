@@ -44,7 +44,8 @@ class MaskedPicture:
         example = example_of(model, source)
         _, _, height, width = example.latents[0].shape
         grid = (height // 2, width // 2)
-        masks = {concept.id: concept_mask(source, concept, grid) for concept in source.concepts}
+        device = example.latents[0].device
+        masks = {concept.id: concept_mask(source, concept, grid).to(device) for concept in source.concepts}
         return cls(source=source, example=example, masks=masks)
 
 

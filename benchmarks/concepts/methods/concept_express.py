@@ -56,7 +56,7 @@ class ConceptExpress:
         model = bench.model
         latents = example_of(model, source).latents[0]
         found = name_clusters(find_clusters(model, latents), source, (latents.shape[2] // 2, latents.shape[3] // 2))
-        clusters = list(found.values())
+        clusters = [cluster.to(latents.device) for cluster in found.values()]
         start = word_vectors(model, TARGET)["it"][:1]
         words = [start.clone().requires_grad_() for _ in clusters]
         spans = {"it": token_spans(model, TARGET)["it"][:1]}
@@ -81,7 +81,7 @@ class ConceptExpress:
 
 @torch.no_grad()
 def find_clusters(model: FluxModel, latents: Tensor) -> list[Tensor]:
-    """Parts of a picture, each a mask `(I,)` of zeros and ones, by how image tokens attend to each other."""
+    """Parts of a picture, each a mask `(I,)` of zeros and ones on the CPU, by how image tokens attend to each other."""
     transformer = model.pipeline.transformer
     nothing = encode_text(model.pipeline, "", max_sequence_length=model.defaults.max_sequence_length)
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)).to(latents.device)
@@ -89,7 +89,7 @@ def find_clusters(model: FluxModel, latents: Tensor) -> list[Tensor]:
     with recorded_attention(transformer) as maps:
         predict_velocity(transformer, add_noise(latents, noise, sigmas), sigmas, nothing)
     attention = torch.stack(maps).mean(0)[0]
-    features = normalize(attention[:, -len(attention) :], dim=-1)
+    features = normalize(attention[:, -len(attention) :], dim=-1).cpu()
     labels = torch.arange(len(features))
     while int(labels.max()) + 1 > MAX_CLUSTERS:
         means = torch.stack([features[labels == label].mean(0) for label in range(int(labels.max()) + 1)])

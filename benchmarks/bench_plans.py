@@ -1,0 +1,247 @@
+"""Whether plans hold on a GPU: FLUX.1-dev's parts at full size with random weights, loaded and drawn with by each plan.
+
+    python -m benchmarks.bench_plans --folder out/random-flux            34 GB on the disk, made where there are none
+    python -m benchmarks.bench_plans --folder out/tiny --small          a tiny model, on the processor too
+
+Each plan has a process of its own, which may take no more of the GPU than `--memory` names, as if the card were no
+larger; in the last row it may take less than its plan expects, so it has to go on by a smaller one. The model comes
+from files as everybody's does. A row says what the plan expects, what the process took at most (PyTorch's reserve, and
+what the GPU lacks beside it: CUDA and its libraries; nobody else may use the GPU), and how far the picture is from the
+first row's. `--learn` learns a few steps from a picture of 512×512 instead.
+"""
+
+import argparse
+import itertools
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
+from PIL import Image
+
+from benchmarks.bench_modulation import PROMPT, WORDS, print_environment, print_row, print_table, random_bank
+from benchmarks.flux_parts import flux_parts
+from concepts.binding import bind_concepts
+from generator.flux_renderer import FluxRenderer
+from generator.learning import learn_concepts
+from generator.loading import FluxModel, load_model
+from generator.machine import look
+from generator.model_folder import INDEX_FILE
+from generator.model_sizes import sizes_of_folder
+from generator.plan import Machine, Memory, Profile, RenderPlan, Wish, gigabytes
+from generator.planning import OVERHEAD_BYTES, plan_rendering, settings_of
+from generator.recipe import ConceptRequest, LearningProgress, LearningRecipe
+from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
+from generator.stepping import SteppingModel, SteppingRenderer
+from tests.generator.tiny import tiny_pipeline
+
+NUM_CONCEPTS = 4
+STEPS_OF_A_STAGE = 6
+ISOLATION_PROMPTS = ("a red bicycle leaning against a brick wall",)
+HEADER = (
+    "--memory",
+    "--profile",
+    "may take",
+    "drawn by",
+    "s to load",
+    "s a picture",
+    "expected peak",
+    "tensors",
+    "in all",
+    "mean difference, of 255",
+)
+
+
+@dataclass(frozen=True)
+class _Case:
+    memory: Memory
+    profile: Profile
+    limit_bytes: float | None = None
+    """What the process may take, where it is not what `memory` names."""
+
+
+CASES = (
+    _Case("full", "quality"),
+    _Case("8GB", "quality"),
+    _Case("8GB", "fast"),
+    _Case("12GB", "fast"),
+    _Case("24GB", "quality"),
+    _Case("24GB", "quality", 14e9),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = _parse(argv)
+    given = [*(argv if argv is not None else sys.argv[1:])]
+    if options.make:
+        _make_model(options.folder, is_small=options.small)
+    elif options.only is not None:
+        _draw(options.folder, CASES[options.only], _settings(options))
+    elif not (options.folder / INDEX_FILE).is_file() and _in_own_process([*given, "--make"]):
+        return 1
+    elif options.learn:
+        _learn(options.folder, replace(_settings(options), height=options.side // 2, width=options.side // 2))
+    else:
+        print_table(HEADER, [])
+        for number, case in enumerate(CASES):
+            if status := _in_own_process([*given, "--only", str(number)]):
+                print_row([case.memory, case.profile, f"failed with {status}"])
+    return 0
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_plans", description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, required=True, help="of the model, made where there is none")
+    parser.add_argument("--small", action="store_true", help="a tiny model")
+    parser.add_argument("--steps", type=int, default=28, help="denoising steps (default: %(default)s)")
+    parser.add_argument("--learn", action="store_true", help="learn instead of drawing")
+    parser.add_argument("--only", type=int, choices=range(len(CASES)), help="this row, without the table's head")
+    parser.add_argument("--make", action="store_true", help="make the model and do nothing else")
+    options = parser.parse_args(argv)
+    options.side = 64 if options.small else FLUX_DEV_SETTINGS.width
+    return options
+
+
+def _settings(options: argparse.Namespace) -> RenderSettings:
+    return replace(FLUX_DEV_SETTINGS, num_inference_steps=options.steps, height=options.side, width=options.side)
+
+
+def _in_own_process(arguments: Sequence[str]) -> int:
+    """Exit status of this program with other arguments; memory is nobody else's then."""
+    return subprocess.run([sys.executable, "-m", "benchmarks.bench_plans", *arguments], check=False).returncode
+
+
+def _make_model(folder: Path, *, is_small: bool) -> None:
+    """A diffusers folder; tokenizers are toys at any size."""
+    toys = tiny_pipeline()
+    if is_small:
+        toys.save_pretrained(folder)
+        return
+    parts = flux_parts("cuda" if torch.cuda.is_available() else "cpu")
+    FluxPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+        vae=parts.vae,
+        text_encoder=parts.clip,
+        tokenizer=toys.tokenizer,
+        text_encoder_2=parts.t5,
+        tokenizer_2=toys.tokenizer_2,
+        transformer=parts.transformer,
+    ).save_pretrained(folder)
+
+
+def _draw(folder: Path, case: _Case, defaults: RenderSettings) -> None:
+    """Print the row of one case."""
+    sizes, machine = sizes_of_folder(folder), look()
+    assert sizes is not None, f"{folder} lacks weights"
+    limit = case.limit_bytes or (None if case.memory == "full" else int(case.memory.removesuffix("GB")) * 1e9)
+    if limit is not None and machine.gpu is not None:
+        torch.cuda.set_per_process_memory_fraction((limit - OVERHEAD_BYTES) / machine.gpu_bytes)
+    settings = settings_of(case.profile, defaults)
+    plans = plan_rendering(machine, sizes, settings, Wish(profile=case.profile, memory=case.memory))
+    taken: dict[str, float] = {}
+
+    def load(plan: RenderPlan) -> FluxModel:
+        started = time.perf_counter()
+        loaded = load_model(folder, plan=plan)
+        taken["load"] = time.perf_counter() - started
+        return loaded
+
+    def renderer_of(model: FluxModel) -> FluxRenderer:
+        taken["from"] = time.perf_counter()
+        return FluxRenderer(model, bank)
+
+    model = SteppingModel(plans, load, tell=lambda told: print(told, file=sys.stderr))
+    with tempfile.TemporaryDirectory() as bank_folder:
+        bank = random_bank(model.model, Path(bank_folder))
+        bound = bind_concepts(PROMPT, [bank.get(word) for word in WORDS[:NUM_CONCEPTS]])
+        image = SteppingRenderer(model, renderer_of).render(bound, seed=0, settings=settings)
+        seconds = time.perf_counter() - taken["from"]
+    allocated, in_all = _peaks(machine)
+    print_row(
+        [
+            case.memory,
+            case.profile,
+            "" if limit is None else gigabytes(limit),
+            f"{model.plan.summary().partition(' on ')[0]} (plan {plans.index(model.plan) + 1} of {len(plans)})",
+            f"{taken['load']:.0f}",
+            f"{seconds:.1f}",
+            gigabytes(model.plan.peak.most),
+            gigabytes(allocated),
+            gigabytes(in_all),
+            _difference(image, folder.with_name(f"{folder.name}-first.png"), is_first=case is CASES[0]),
+        ]
+    )
+
+
+def _peaks(machine: Machine) -> tuple[int, int]:
+    """Bytes of tensors at most, and what the process took of the GPU at most, CUDA's own included; 0 without one."""
+    if machine.gpu is None:
+        return 0, 0
+    free, total = torch.cuda.mem_get_info()
+    of_cuda = total - free - torch.cuda.memory_reserved()
+    return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved() + of_cuda
+
+
+def _difference(image: Image.Image, path: Path, *, is_first: bool) -> str:
+    """How far a picture is from the first row's, which is kept: the mean over pixels and colours, of 255."""
+    if is_first:
+        image.save(path)
+    pixels, others = (np.asarray(each, dtype=np.float32) for each in (image, Image.open(path)))
+    return f"{np.abs(pixels - others).mean():.2f}" + ("" if pixels.std() > 1 else " (of one colour)")
+
+
+def _learn(folder: Path, settings: RenderSettings) -> None:
+    """Print what a few steps of learning take."""
+    model = load_model(folder)
+    print_environment(model)
+    ends = [time.perf_counter()]
+    progress: list[LearningProgress] = []
+
+    def on_step(step: LearningProgress) -> None:
+        progress.append(step)
+        ends.append(time.perf_counter())
+
+    learn_concepts(
+        model,
+        Image.effect_noise((settings.width, settings.height), 64).convert("RGB"),
+        "a fox in the snow",
+        [ConceptRequest(id="fox", word="fox", kind="character")],
+        isolation_prompts=ISOLATION_PROMPTS,
+        recipe=LearningRecipe(
+            stage1_steps=STEPS_OF_A_STAGE,
+            stage2_steps=STEPS_OF_A_STAGE,
+            batch_size=1,
+            isolation_batch_size=1,
+            height=settings.height,
+            width=settings.width,
+            gradient_checkpointing=True,
+        ),
+        on_step=on_step,
+    )
+    print(f"\n{settings.width}×{settings.height}, batches of 1, activations computed twice\n")
+    taken = [end - start for start, end in itertools.pairwise(ends)]
+    rows = [{"": "before the first step, and that step", "s": f"{taken[0]:.1f}"}]
+    for stage in (1, 2):
+        for isolated in (False, True):
+            of_kind = [
+                seconds
+                for seconds, step in zip(taken[1:], progress[1:], strict=True)
+                if step.stage == stage and (step.isolation_loss is not None) == isolated
+            ]
+            if of_kind:
+                name = f"a step of stage {stage}" + (" with isolation" if isolated else "")
+                rows.append({"": name, "s": f"{statistics.median(of_kind):.2f}"})
+    print_table(("", "s"), rows)
+    allocated, in_all = _peaks(look())
+    print(f"\npeak: tensors {gigabytes(allocated)}, in all {gigabytes(in_all)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
