@@ -160,7 +160,8 @@ def _to_fp8(transformer: Any) -> None:
     """As `generator.placement` has it, of weights that are there already."""
     torch.compiler.reset()  # what was compiled holds for the weights as they were
     torchao = import_module("torchao.quantization")
-    torchao.quantize_(transformer, torchao.Float8DynamicActivationFloat8WeightConfig(), filter_fn=_is_converted)
+    fp8 = torchao.Float8DynamicActivationFloat8WeightConfig(set_inductor_config=False)
+    torchao.quantize_(transformer, fp8, filter_fn=_is_converted)
     transformer.compile_repeated_blocks(fullgraph=False)
 
 

@@ -13,7 +13,9 @@ import hashlib
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -28,14 +30,18 @@ _DIRECTION = "direction.safetensors"
 _SOURCE = "source.png"
 _PREVIEW = "preview.png"
 _FILES = (_CONCEPT, _DIRECTION, _SOURCE, _PREVIEW)
+SETTLED_NS = 1_000_000_000
+"""How long a file has been left alone before its hash is remembered."""
+HASHES_KEPT = 1024
 
 
 class ConceptBank:
     """The concepts in one folder; made by anyone who knows the folder, which need not exist yet.
 
-    It holds no open file and caches nothing, so several may look at one folder. A write builds the concept's
-    folder beside its place and renames it there: whoever reads sees the concept as it was or as it is now, and
-    so does the next reader after a crash. Writers are not kept apart from each other: let one write at a time.
+    It holds no open file and remembers nothing but hashes of files that stay as they are, so several may look at one
+    folder. A write builds the concept's folder beside its place and renames it there: whoever reads sees the concept as
+    it was or as it is now, and so does the next reader after a crash. Writers are not kept apart from each other: let
+    one write at a time.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -66,7 +72,7 @@ class ConceptBank:
         """
         place = self._known_place(concept_id)
         concept = _read_concept(place, concept_id)
-        _check_direction(concept, place / _DIRECTION)
+        _check_direction(concept, place / _DIRECTION, _remembered_hash(place / _DIRECTION))
         return concept
 
     def catalog(self) -> tuple[ConceptCard, ...]:
@@ -85,7 +91,8 @@ class ConceptBank:
             OSError: The direction cannot be read, or the bank cannot be written.
         """
         self._check_free(concept.id, replace=replace)
-        direction_bytes = _check_direction(concept, direction)
+        direction_bytes = direction.read_bytes()
+        _check_direction(concept, direction, hashlib.sha256(direction_bytes).hexdigest())
         pictures = {_SOURCE: open_picture(source), _PREVIEW: open_picture(preview)}
         self._write(concept, direction_bytes, pictures)
 
@@ -265,12 +272,27 @@ def _read_concept(place: Path, concept_id: str | None) -> Concept:
     return concept
 
 
-def _check_direction(concept: Concept, path: Path) -> bytes:
-    """The direction's bytes, which must have the hash that the concept names."""
-    direction_bytes = path.read_bytes()
-    if hashlib.sha256(direction_bytes).hexdigest() != concept.direction_sha256:
+def _check_direction(concept: Concept, path: Path, sha256: str) -> None:
+    """The direction must have the hash that the concept names."""
+    if sha256 != concept.direction_sha256:
         raise DamagedConcept(
             f"{str(path)!r} is not the direction that concept {concept.id!r} was saved with: its SHA-256 differs from "
             "direction_sha256. Restore the file, or remove the concept and learn it again."
         )
-    return direction_bytes
+
+
+def _remembered_hash(path: Path) -> str:
+    """SHA-256 of a direction, computed once for a file that has since been left alone: every page needs it.
+
+    A file that was changed a moment ago may change again within the same tick of its clock, so it is read each time.
+    """
+    state = path.stat()
+    if time.time_ns() - max(state.st_mtime_ns, state.st_ctime_ns) < SETTLED_NS:
+        return hash_direction(path)
+    return _hash_of_state(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
+
+@lru_cache(maxsize=HASHES_KEPT)
+def _hash_of_state(path: Path, *state: int) -> str:
+    del state
+    return hash_direction(path)

@@ -215,6 +215,7 @@ class FluxRenderer:
                     pipeline.transformer,
                     rows,
                     schedule=lambda: pipeline.scheduler.timesteps,
+                    step=lambda: pipeline.scheduler.step_index or 0,  # there is none before the first step
                     sigma_min=settings.direction_sigma_min,
                 )
                 table = stack.enter_context(attached)

@@ -30,11 +30,13 @@ from generator.passes import Pass, watch_passes
 
 Schedule = Callable[[], Tensor]
 """The timesteps of the passes to come, `(N,)`, as a diffusers scheduler has them (noise level times 1000)."""
+Step = Callable[[], int]
+"""Where in the schedule the pass is that is about to run, from 0."""
 
 
 @contextmanager
 def attach_table(
-    transformer: nn.Module, rows: TokenRows, *, schedule: Schedule, sigma_min: float = 0.0
+    transformer: nn.Module, rows: TokenRows, *, schedule: Schedule, step: Step | None = None, sigma_min: float = 0.0
 ) -> Iterator["ModulationTable"]:
     """Modulate each text token that `rows` name on its own for as long as the context lasts; see `attach`.
 
@@ -48,6 +50,8 @@ def attach_table(
         transformer: Of a family whose norms can be tabled; its weights, code and state are left as they were.
         rows: Of one prompt for all items of a batch, or of each.
         schedule: Asked when a table is computed. All items of a batch are at one timestep.
+        step: Asked before each pass, and trusted; the schedule then stays as it is while pooled text and guidance do.
+            Without it the pass's timestep is read, for which a GPU has to finish what it was given before.
         sigma_min: Noise level, 0 to 1, below which the offsets rest: steps there are as without them, and cost as much.
 
     Raises:
@@ -59,7 +63,7 @@ def attach_table(
     _tabled(transformer)
     _check_rows(transformer, rows)
     check_free(transformer, HOOK_NAME)
-    table = ModulationTable(transformer, rows, schedule, sigma_min)
+    table = ModulationTable(transformer, rows, schedule, step, sigma_min)
     tokens = table.tokens
 
     def on_pass(running: Pass) -> None:
@@ -134,11 +138,14 @@ class ModulationTable:
     Compiled blocks and CUDA graphs read from where they read at first, so a step is copied there.
     """
 
-    def __init__(self, transformer: nn.Module, rows: TokenRows, schedule: Schedule, sigma_min: float) -> None:
+    def __init__(
+        self, transformer: nn.Module, rows: TokenRows, schedule: Schedule, step: Step | None, sigma_min: float
+    ) -> None:
         tabled, embedder = _tabled(transformer), family_of(transformer).embedder
         self.temb = tabled.temb
         self.rows = rows
         self.schedule = schedule
+        self.step = step
         self.sigma_min = sigma_min
         of_text = tabled.of_text(transformer)
         self.norms = [*of_text, *tabled.of_image(transformer)]
@@ -154,6 +161,8 @@ class ModulationTable:
         self.of_tokens = [_OfTokens() for _ in of_text]
         self.pooled: Tensor | None = None
         self.guidance: Tensor | None = None
+        self.levels: list[float] = []
+        """Noise levels of the schedule."""
         self.steps: dict[float, list[Tensor]] = {}
         """For each timestep of the schedule what each norm makes of it, `(B, R, W)`, or `(B, 1, W)` for a step that has
         no offsets, and temb last."""
@@ -187,18 +196,26 @@ class ModulationTable:
     def enter(self, arguments: Mapping[str, Any]) -> None:
         """Make the step of a pass current, of a table that is computed if there is none for the pass yet."""
         pooled, guidance = arguments["pooled_projections"], arguments.get("guidance")
-        running, *others = set(arguments["timestep"].tolist())
-        if self.pooled is not pooled or self.guidance is not guidance or running not in self.steps:
+        if self.pooled is not pooled or self.guidance is not guidance:
             self._compute(arguments)
             self.pooled, self.guidance = pooled, guidance
+        self.level = self._level_of(arguments)
+        for current_BRW, rows in zip(self.current_BRW, self.steps[self.level], strict=True):
+            current_BRW[:, : rows.shape[1]].copy_(rows)
+
+    def _level_of(self, arguments: Mapping[str, Any]) -> float:
+        """The noise level of a pass, one of the table's, which is computed anew for another schedule."""
+        if self.step is not None:
+            return self.levels[self.step()]
+        running, *others = set(arguments["timestep"].tolist())
+        if running not in self.steps:
+            self._compute(arguments)
         if others or running not in self.steps:
             raise ModulationError(
                 f"A pass at the timesteps {[running, *others]!r} cannot be had of a table: it must be at one of the "
-                f"schedule's, which are {list(self.steps)!r}. Give the schedule of the passes that are run."
+                f"schedule's, which are {self.levels!r}. Give the schedule of the passes that are run."
             )
-        for current_BRW, rows in zip(self.current_BRW, self.steps[running], strict=True):
-            current_BRW[:, : rows.shape[1]].copy_(rows)
-        self.level = running
+        return running
 
     def _compute(self, arguments: Mapping[str, Any]) -> None:
         self._check_adapters(arguments)
@@ -216,9 +233,9 @@ class ModulationTable:
         before, after = (
             self._of_blocks(offsets, batch, device, dtype) for offsets in (self.rows.offsets, self.rows.activated)
         )
-        levels = given_N.tolist()
-        acting = [step for step, level in enumerate(levels) if level >= self.sigma_min]
-        resting = [step for step, level in enumerate(levels) if level < self.sigma_min]
+        self.levels = given_N.tolist()
+        acting = [step for step, level in enumerate(self.levels) if level >= self.sigma_min]
+        resting = [step for step, level in enumerate(self.levels) if level < self.sigma_min]
         temb_of_both = temb_NB1D[acting], temb_NB1D[resting]
         none = torch.zeros((), device=device, dtype=dtype)
         columns = [
@@ -228,7 +245,7 @@ class ModulationTable:
             )
         ]
         self.steps = {
-            levels[step]: [*of_norms]
+            self.levels[step]: [*of_norms]
             for steps, rows in zip((acting, resting), zip(*columns, temb_of_both, strict=True), strict=True)
             for step, *of_norms in zip(steps, *rows, strict=True)
         }

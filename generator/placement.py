@@ -2,7 +2,8 @@
 
 diffusers' own switches throughout. Offloading, layerwise casting and compiled blocks are proven beside tables of
 modulations on a tiny model on the processor (`tests/generator/test_modulation_beside.py`, `test_placement.py`);
-torchao's weights were tried there by hand. Computing in fp8, and nf4, need a GPU and have run nowhere.
+torchao's weights were tried there by hand. On a GPU, with random weights at FLUX.1's size: all in full, and blocks
+streamed as on a card of 8 GB, to the same picture (`benchmarks/memory.md`). nf4 has run nowhere.
 """
 
 from importlib import import_module
@@ -22,7 +23,8 @@ ADAPTIVE_NORMS = ["norm", "norm1", "norm1_context", "norm_out"]
 def quantization_of(plan: RenderPlan, dtype: torch.dtype) -> Any:
     """diffusers' configuration for loading the transformer so; None where its weights are loaded as they are."""
     if plan.numbers.weights == "fp8":
-        fp8 = import_module("torchao.quantization").Float8DynamicActivationFloat8WeightConfig()
+        # Without torchao's settings for the whole process: they try kernels by the dozen, minutes before a picture.
+        fp8 = import_module("torchao.quantization").Float8DynamicActivationFloat8WeightConfig(set_inductor_config=False)
         return TorchAoConfig(fp8, modules_to_not_convert=[*ADAPTIVE_NORMS])
     if plan.numbers.weights == "nf4":
         return BitsAndBytesConfig(

@@ -11,8 +11,8 @@ from typing import Literal
 from generator.plan import Machine, Memory, ModelSizes, Numbers, Peak, Profile, RenderPlan, Weights, Wish, gigabytes
 from generator.settings import RenderSettings
 
-OVERHEAD_BYTES = 750_000_000
-"""What CUDA, its libraries and gaps between tensors take beside tensors. An assumption: no GPU was at hand."""
+OVERHEAD_BYTES = 900_000_000
+"""What CUDA and its libraries take beside tensors: at least 0.8 GB on an H100 with CUDA 13 (benchmarks/memory.md)."""
 FREE_SHARE = 0.95
 """How much of the memory that is free now is counted on."""
 ROWS_OF_CONCEPTS = 8
@@ -23,7 +23,7 @@ LARGE = 1_000_000_000
 """Parameters from which compiling a transformer, making its weights smaller and leaving blocks out are worth it."""
 CACHE_THRESHOLD = 0.08
 """FirstBlockCache's under lossy profiles. Source: ParaAttention's README, where FLUX.1-dev is 1.55 times as fast with
-it; not tried here, as no GPU was at hand."""
+it; not tried here, as that takes its weights."""
 _BYTES_A_WEIGHT: Mapping[Weights, float] = {"plain": 2, "fp8": 1, "fp8-stored": 1, "nf4": 0.56}
 _STEPS_SHARE: Mapping[Profile, float] = {"quality": 1.0, "fast": 1.0, "draft": 0.6}
 """Of the model's own number of steps."""

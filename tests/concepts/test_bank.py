@@ -3,13 +3,14 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from concepts.bank import ConceptBank, hash_direction, seed_bank
+from concepts.bank import SETTLED_NS, ConceptBank, hash_direction, seed_bank
 from concepts.errors import ConceptExists, DamagedConcept, InvalidConcept, UnknownConcept, UnreadablePicture
 from tests.concepts.builders import a_concept, add_concept, contents
 
@@ -114,6 +115,19 @@ def test_a_damaged_description_is_named(bank: ConceptBank, text: bytes) -> None:
 
 def test_a_changed_direction_is_named(bank: ConceptBank) -> None:
     bank.direction_path("rusty").write_bytes(b"direction byteS")
+    with pytest.raises(DamagedConcept, match="rusty/direction.safetensors"):
+        bank.get("rusty")
+
+
+def test_a_direction_that_changes_after_its_hash_was_remembered_is_named(bank: ConceptBank) -> None:
+    path, settles_s = bank.direction_path("rusty"), 1.1 * SETTLED_NS / 1e9
+    time.sleep(settles_s)
+    for _ in range(2):
+        assert bank.get("rusty") == a_concept()
+    kept = path.stat()
+    path.write_bytes(b"direction byteS")
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    time.sleep(settles_s)
     with pytest.raises(DamagedConcept, match="rusty/direction.safetensors"):
         bank.get("rusty")
 

@@ -224,6 +224,15 @@ def test_another_prompt_guidance_or_schedule_has_another_table() -> None:
         torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_where_the_step_is_told_the_timestep_is_not_read() -> None:
+    transformer, rows = tiny_transformer(), rows_at((1, 2))
+    expected = [run(transformer, inputs_at(step), rows) for step in range(3)]
+    steps, inputs = iter((0, 2, 1)), inputs_at(0)
+    with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE, step=lambda: next(steps)):
+        for step in (0, 2, 1):
+            assert torch.equal(transformer(**inputs)[0], expected[step]), "the timestep stays that of step 0"
+
+
 def test_the_adaptive_norms_are_not_needed_once_there_is_a_table() -> None:
     transformer, rows = tiny_transformer(), rows_at((1, 2))
     expected = [run(transformer, inputs_at(step), rows) for step in range(3)]
