@@ -48,7 +48,7 @@ class PictureWork:
 
     def prepare(self) -> bool:
         """Load the model, and tell everybody which it is."""
-        tell_model(self._database, self._model.load())
+        tell_model(self._database, self._model.load(), wanted=self._settings.base.wanted_model)
         return True
 
     def rest(self) -> None:

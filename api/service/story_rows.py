@@ -68,7 +68,7 @@ def edit_story(
         raise WrongState(f"The story {story_id!r} is not written yet. Wait for its job {row.job_id!r}.")
     if row.version != version:
         raise _conflict(row.version)
-    info = ask_model(database, source=settings.base.model)
+    info = ask_model(database, wanted=settings.base.wanted_model)
     if info is None:
         raise NotReady("The picture model is not loaded yet. Try again once /readyz says so.")
     bank = bank_of(settings, owner)

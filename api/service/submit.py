@@ -290,7 +290,7 @@ def _settings(services: Services, request: SceneRequest) -> RenderSettings | Non
     changes: dict[str, Any] = {name: value for name in names if (value := getattr(request, name)) is not None}
     if not changes:
         return None
-    info = ask_model(services.database, source=services.settings.base.model)
+    info = ask_model(services.database, wanted=services.settings.base.wanted_model)
     if info is None:
         raise NotReady("The picture model is not loaded yet. Try again once /readyz says so.")
     return replace(info.settings, **changes)

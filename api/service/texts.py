@@ -42,7 +42,7 @@ class TextWork:
 
     def prepare(self) -> bool:
         """A story is written for a picture model, so there is nothing to do before one is known."""
-        return ask_model(self._database, source=self._settings.base.model) is not None
+        return ask_model(self._database, wanted=self._settings.base.wanted_model) is not None
 
     def rest(self) -> None:
         """Nothing is held."""
@@ -122,7 +122,7 @@ class TextWork:
         return Done(result=Bound(artifacts=artifacts).model_dump(mode="json"))
 
     def _model(self) -> ModelInfo:
-        info = ask_model(self._database, source=self._settings.base.model)
+        info = ask_model(self._database, wanted=self._settings.base.wanted_model)
         if info is None:
             raise NotReady("No picture model is loaded yet. Try again once /readyz says so.")
         return info
