@@ -89,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif options.learn:
         _learn(options.folder, replace(_settings(options), height=options.side // 2, width=options.side // 2))
     else:
+        _first_picture(options.folder).unlink(missing_ok=True)
         print_table(HEADER, [])
         for number, case in enumerate(CASES):
             if status := _in_own_process([*given, "--only", str(number)]):
@@ -124,6 +125,7 @@ def _make_model(folder: Path, *, is_small: bool) -> None:
     if is_small:
         toys.save_pretrained(folder)
         return
+    torch.manual_seed(0)
     parts = flux_parts("cuda" if torch.cuda.is_available() else "cpu")
     FluxPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
@@ -148,6 +150,8 @@ def _draw(folder: Path, case: _Case, defaults: RenderSettings) -> None:
     taken: dict[str, float] = {}
 
     def load(plan: RenderPlan) -> FluxModel:
+        if machine.gpu is not None:
+            torch.cuda.reset_peak_memory_stats()
         started = time.perf_counter()
         loaded = load_model(folder, plan=plan)
         taken["load"] = time.perf_counter() - started
@@ -175,7 +179,7 @@ def _draw(folder: Path, case: _Case, defaults: RenderSettings) -> None:
             gigabytes(model.plan.peak.most),
             gigabytes(allocated),
             gigabytes(in_all),
-            _difference(image, folder.with_name(f"{folder.name}-first.png"), is_first=case is CASES[0]),
+            _difference(image, _first_picture(folder), is_first=case is CASES[0]),
         ]
     )
 
@@ -189,10 +193,17 @@ def _peaks(machine: Machine) -> tuple[int, int]:
     return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved() + of_cuda
 
 
+def _first_picture(folder: Path) -> Path:
+    """Where the first row's picture is kept for the others of its run."""
+    return folder.with_name(f"{folder.name}-first.png")
+
+
 def _difference(image: Image.Image, path: Path, *, is_first: bool) -> str:
     """How far a picture is from the first row's, which is kept: the mean over pixels and colours, of 255."""
     if is_first:
         image.save(path)
+    if not path.is_file():
+        return "no first picture"
     pixels, others = (np.asarray(each, dtype=np.float32) for each in (image, Image.open(path)))
     return f"{np.abs(pixels - others).mean():.2f}" + ("" if pixels.std() > 1 else " (of one colour)")
 

@@ -38,6 +38,9 @@ class FlatService:
     database: Database
 
 
+READY_WITHIN_S = 120
+
+
 @contextmanager
 def flat_service(settings: ServiceSettings) -> Iterator[FlatService]:
     """The service of those settings in a thread, on a free port of loopback and ready, until the end of the body."""
@@ -56,7 +59,10 @@ def flat_service(settings: ServiceSettings) -> Iterator[FlatService]:
         time.sleep(0.01)
     url = "http://{}:{}".format(*server.servers[0].sockets[0].getsockname())
     try:
+        deadline = time.monotonic() + READY_WITHIN_S
         while httpx.get(f"{url}/readyz").status_code != 200:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the service is not ready after {READY_WITHIN_S} s: see its log")
             time.sleep(0.1)
         database = Database.open(settings.database)
         yield FlatService(url=url, database=database)

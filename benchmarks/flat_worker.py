@@ -51,7 +51,8 @@ class FlatPictures:
         """Say that the model is the one that the bank's concepts were learnt on."""
         concept = ConceptBank(self._settings.base.bank_dir).list()[0]
         model = LockedModel(source=self._settings.base.model, name="flat", fingerprint=concept.base_model)
-        tell_model(self._database, ModelInfo(model=model, settings=SETTINGS))
+        info = ModelInfo(model=model, settings=SETTINGS)
+        tell_model(self._database, info, wanted=self._settings.base.wanted_model)
         return True
 
     def rest(self) -> None:

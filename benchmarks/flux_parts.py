@@ -25,7 +25,6 @@ class FluxParts:
 
 def flux_parts(device: str = "meta") -> FluxParts:
     """Of FLUX.1-dev's configurations, in bfloat16; on "meta" without weights, elsewhere with random ones."""
-    torch.manual_seed(0)
     return FluxParts(
         transformer=_made_on(
             device,

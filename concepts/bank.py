@@ -30,8 +30,8 @@ _DIRECTION = "direction.safetensors"
 _SOURCE = "source.png"
 _PREVIEW = "preview.png"
 _FILES = (_CONCEPT, _DIRECTION, _SOURCE, _PREVIEW)
-SETTLED_NS = 1_000_000_000
-"""How long a file has been left alone before its hash is remembered."""
+SETTLED_NS = 3_000_000_000
+"""How long a file has been left alone before its hash is remembered: longer than a tick of any file system's clock."""
 HASHES_KEPT = 1024
 
 
@@ -63,7 +63,7 @@ class ConceptBank:
         return tuple(sorted(name for name in names if not name.startswith(".")))
 
     def get(self, concept_id: str) -> Concept:
-        """One concept, its direction's bytes compared with their hash.
+        """One concept, its direction's bytes, as they were when its file last changed, compared with their hash.
 
         Raises:
             InvalidConcept: The id is no slug.
@@ -287,7 +287,7 @@ def _remembered_hash(path: Path) -> str:
     A file that was changed a moment ago may change again within the same tick of its clock, so it is read each time.
     """
     state = path.stat()
-    if time.time_ns() - max(state.st_mtime_ns, state.st_ctime_ns) < SETTLED_NS:
+    if time.time_ns() - state.st_mtime_ns < SETTLED_NS:
         return hash_direction(path)
     return _hash_of_state(path, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 

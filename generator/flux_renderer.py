@@ -215,7 +215,7 @@ class FluxRenderer:
                     pipeline.transformer,
                     rows,
                     schedule=lambda: pipeline.scheduler.timesteps,
-                    step=lambda: pipeline.scheduler.step_index or 0,  # there is none before the first step
+                    step=lambda: _step_of(pipeline.scheduler),
                     sigma_min=settings.direction_sigma_min,
                 )
                 table = stack.enter_context(attached)
@@ -318,6 +318,11 @@ class FluxRenderer:
             stop=span.stop,
             strength=strength,
         )
+
+
+def _step_of(scheduler: Any) -> int:
+    """The step that a diffusers scheduler is at; before the first it is the one that the pipeline begins with."""
+    return (scheduler.begin_index or 0) if scheduler.step_index is None else scheduler.step_index
 
 
 @lru_cache(maxsize=DIRECTIONS_KEPT)

@@ -50,8 +50,9 @@ def attach_table(
         transformer: Of a family whose norms can be tabled; its weights, code and state are left as they were.
         rows: Of one prompt for all items of a batch, or of each.
         schedule: Asked when a table is computed. All items of a batch are at one timestep.
-        step: Asked before each pass, and trusted; the schedule then stays as it is while pooled text and guidance do.
-            Without it the pass's timestep is read, for which a GPU has to finish what it was given before.
+        step: Asked before each pass, and trusted: a wrong one goes unnoticed. The schedule then stays as it is while
+            pooled text and guidance do. Without it the pass's timestep is read, for which a GPU has to finish what it
+            was given before.
         sigma_min: Noise level, 0 to 1, below which the offsets rest: steps there are as without them, and cost as much.
 
     Raises:

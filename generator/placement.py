@@ -3,7 +3,8 @@
 diffusers' own switches throughout. Offloading, layerwise casting and compiled blocks are proven beside tables of
 modulations on a tiny model on the processor (`tests/generator/test_modulation_beside.py`, `test_placement.py`);
 torchao's weights were tried there by hand. On a GPU, with random weights at FLUX.1's size: all in full, and blocks
-streamed as on a card of 8 GB, to the same picture (`benchmarks/memory.md`). nf4 has run nowhere.
+streamed as on a card of 8 GB, to the same picture (`benchmarks/memory.md`). Computing in fp8 has
+not finished a picture, and nf4 has run nowhere.
 """
 
 from importlib import import_module

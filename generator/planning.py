@@ -17,8 +17,8 @@ FREE_SHARE = 0.95
 """How much of the memory that is free now is counted on."""
 ROWS_OF_CONCEPTS = 8
 """Tokens of concepts that a picture is expected to have."""
-PICTURES_WORTH_COMPILING = 5
-"""Compiling FLUX.1's blocks takes 9.6 s on an H100 and saves 2.4 s a picture (PyTorch's and torchao's figures)."""
+PICTURES_WORTH_COMPILING = 7
+"""Compiling FLUX.1's blocks took 9.4 s on an H100 and saved 1.4 s a picture (benchmarks/modulation.md)."""
 LARGE = 1_000_000_000
 """Parameters from which compiling a transformer, making its weights smaller and leaving blocks out are worth it."""
 CACHE_THRESHOLD = 0.08

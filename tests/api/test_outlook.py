@@ -11,7 +11,7 @@ from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from generator.plan import FLUX_1_SIZES, Machine
 
-CARD = Machine(gpu="a card", gpu_bytes=24 * 2**30, free_bytes=24 * 2**30, capability=(8, 9), ram_bytes=64 * 10**9)
+CARD = Machine(gpu="a card", gpu_bytes=24 * 2**30, free_bytes=24 * 2**30, capability=(8, 9), ram_bytes=64 * 1.2 * 10**9)
 
 
 def test_pocket_fits_everywhere_and_a_model_that_is_not_here_is_taken_for_flux_1() -> None:

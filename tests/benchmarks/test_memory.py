@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from benchmarks.bench_memory import CARD, Activations, count_activations, counted_peak, flux_parts, sizes_of_parts
+from benchmarks.bench_memory import CARD, Activations, count_activations, counted_peak, sizes_of_parts
+from benchmarks.flux_parts import FluxParts, flux_parts
 from benchmarks.live_bytes import count_live_bytes
 from generator.directions import TokenRows
 from generator.modulation_table import attach_table, move_adaptive_norms
@@ -15,12 +16,17 @@ from tests.generator.tiny import tiny_transformer
 
 
 @pytest.fixture(scope="module")
-def counted() -> Activations:
-    return count_activations(flux_parts())
+def parts() -> FluxParts:
+    return flux_parts()
 
 
-def test_the_sizes_that_are_assumed_of_flux_1_are_those_of_its_parts() -> None:
-    assert sizes_of_parts(flux_parts()) == FLUX_1_SIZES
+@pytest.fixture(scope="module")
+def counted(parts: FluxParts) -> Activations:
+    return count_activations(parts)
+
+
+def test_the_sizes_that_are_assumed_of_flux_1_are_those_of_its_parts(parts: FluxParts) -> None:
+    assert sizes_of_parts(parts) == FLUX_1_SIZES
 
 
 @pytest.mark.parametrize("profile", ["quality", "fast"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from concepts.bank import SETTLED_NS, ConceptBank, hash_direction, seed_bank
+from concepts.bank import SETTLED_NS, ConceptBank, _hash_of_state, hash_direction, seed_bank
 from concepts.errors import ConceptExists, DamagedConcept, InvalidConcept, UnknownConcept, UnreadablePicture
 from tests.concepts.builders import a_concept, add_concept, contents
 
@@ -119,15 +119,17 @@ def test_a_changed_direction_is_named(bank: ConceptBank) -> None:
         bank.get("rusty")
 
 
-def test_a_direction_that_changes_after_its_hash_was_remembered_is_named(bank: ConceptBank) -> None:
-    path, settles_s = bank.direction_path("rusty"), 1.1 * SETTLED_NS / 1e9
-    time.sleep(settles_s)
-    for _ in range(2):
+def test_a_direction_is_hashed_once_until_it_changes_whatever_time_its_file_has(bank: ConceptBank) -> None:
+    path = bank.direction_path("rusty")
+    long_ago_ns = time.time_ns() - 10 * SETTLED_NS
+    os.utime(path, ns=(long_ago_ns, long_ago_ns))
+    before = _hash_of_state.cache_info()
+    for _ in range(3):
         assert bank.get("rusty") == a_concept()
-    kept = path.stat()
+    after = _hash_of_state.cache_info()
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, 2)
     path.write_bytes(b"direction byteS")
-    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
-    time.sleep(settles_s)
+    os.utime(path, ns=(long_ago_ns, long_ago_ns))
     with pytest.raises(DamagedConcept, match="rusty/direction.safetensors"):
         bank.get("rusty")
 

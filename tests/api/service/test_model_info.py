@@ -1,4 +1,4 @@
-"""What the service says of its model is of the wishes that it was started with, not of an earlier start's."""
+"""What the service knows of its model is of the wishes that it was started with, not of another start's."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +12,7 @@ from api.service.payloads import ModelInfo
 from api.settings import WantedModel
 from generator.settings import FLUX_DEV_SETTINGS
 from tests.api.builders import MODEL
+from tests.generator.tiny import TINY_SETTINGS
 
 WANTED = WantedModel(source="pocket", profile="fast")
 INFO = ModelInfo(model=MODEL, settings=FLUX_DEV_SETTINGS)
@@ -26,8 +27,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def test_what_was_told_last_is_known_to_those_who_wish_for_the_same(database: Database) -> None:
     assert ask_model(database, wanted=WANTED) is None
-    tell_model(database, INFO, wanted=replace(WANTED, profile="draft"))
+    tell_model(database, INFO.model_copy(update={"settings": TINY_SETTINGS}), wanted=WANTED)
     tell_model(database, INFO, wanted=WANTED)
+    tell_model(database, INFO.model_copy(update={"settings": TINY_SETTINGS}), wanted=replace(WANTED, profile="draft"))
     assert ask_model(database, wanted=WANTED) == INFO
     assert ask_model(database, wanted=replace(WANTED, memory="8GB")) == INFO, "which draws the same"
 
