@@ -4,7 +4,8 @@
     python -m benchmarks.bench_plans --folder out/tiny --small          a tiny model, on the processor too
 
 Each plan has a process of its own, which may take no more of the GPU than `--memory` names, as if the card were no
-larger; in the last row it may take less than its plan expects, so it has to go on by a smaller one. The model comes
+larger; in one row it may take less than its plan expects, so it has to go on by a smaller one, and the last row's plan
+is one for several pictures, which are computed in fp8 where torchao is installed. The model comes
 from files as everybody's does. A row says what the plan expects, what the process took at most (PyTorch's reserve, and
 what the GPU lacks beside it: CUDA and its libraries; nobody else may use the GPU), and how far the picture is from the
 first row's. `--learn` learns a few steps from a picture of 512×512 instead.
@@ -36,7 +37,7 @@ from generator.machine import look
 from generator.model_folder import INDEX_FILE
 from generator.model_sizes import sizes_of_folder
 from generator.plan import Machine, Memory, Profile, RenderPlan, Wish, gigabytes
-from generator.planning import OVERHEAD_BYTES, plan_rendering, settings_of
+from generator.planning import OVERHEAD_BYTES, PICTURES_WORTH_COMPILING, plan_rendering, settings_of
 from generator.recipe import ConceptRequest, LearningProgress, LearningRecipe
 from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
 from generator.stepping import SteppingModel, SteppingRenderer
@@ -65,6 +66,8 @@ class _Case:
     profile: Profile
     limit_bytes: float | None = None
     """What the process may take, where it is not what `memory` names."""
+    pictures: int = 1
+    """How many the plan is for; one is drawn."""
 
 
 CASES = (
@@ -74,6 +77,7 @@ CASES = (
     _Case("12GB", "fast"),
     _Case("24GB", "quality"),
     _Case("24GB", "quality", 14e9),
+    _Case("24GB", "fast", pictures=PICTURES_WORTH_COMPILING),
 )
 
 
@@ -146,7 +150,9 @@ def _draw(folder: Path, case: _Case, defaults: RenderSettings) -> None:
     if limit is not None and machine.gpu is not None:
         torch.cuda.set_per_process_memory_fraction((limit - OVERHEAD_BYTES) / machine.gpu_bytes)
     settings = settings_of(case.profile, defaults)
-    plans = plan_rendering(machine, sizes, settings, Wish(profile=case.profile, memory=case.memory))
+    plans = plan_rendering(
+        machine, sizes, settings, Wish(profile=case.profile, memory=case.memory, pictures=case.pictures)
+    )
     taken: dict[str, float] = {}
 
     def load(plan: RenderPlan) -> FluxModel:
