@@ -27,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, FluxPipeline, FluxTransformer2DModel
+from diffusers import AutoencoderKL, FluxPipeline
 from torch._dynamo.utils import counters
 
 from benchmarks.bench_modulation import (
@@ -44,6 +44,7 @@ from benchmarks.bench_modulation import (
     report,
 )
 from benchmarks.flux_arithmetic import flops_a_step, matrix_flops_a_second, share_of
+from benchmarks.flux_parts import flux_transformer
 from benchmarks.flux_ways import compare_ways
 from concepts.binding import bind_concepts
 from generator.flux_renderer import FluxRenderer
@@ -151,37 +152,21 @@ def random_flux(settings: RenderSettings, *, num_layers: int, num_single_layers:
     """FLUX.1's blocks with random weights, on the GPU in bfloat16 where there is one."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    transformer = _random_transformer(num_layers, num_single_layers, device=device, dtype=dtype)
+    torch.manual_seed(0)
+    transformer = flux_transformer(
+        device,
+        dtype,
+        num_layers=num_layers,
+        num_single_layers=num_single_layers,
+        text_dim=TEXT_DIM,
+        pooled_dim=POOLED_DIM,
+    )
     toys = tiny_pipeline().components
     pipeline = FluxPipeline(**{**toys, "transformer": transformer, "vae": _toy_autoencoder()})
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device, dtype)
     fingerprint = compute_fingerprint(transformer)
     return FluxModel(pipeline=pipeline, name="random FLUX.1", fingerprint=fingerprint, defaults=settings)
-
-
-def _random_transformer(
-    num_layers: int, num_single_layers: int, *, device: torch.device, dtype: torch.dtype
-) -> FluxTransformer2DModel:
-    """Made on its device in its dtype at once, so that no second copy of it needs room."""
-    default_dtype = torch.get_default_dtype()
-    torch.manual_seed(0)
-    torch.set_default_dtype(dtype)
-    try:
-        with device:
-            return FluxTransformer2DModel(
-                in_channels=4 * LATENT_CHANNELS,
-                num_layers=num_layers,
-                num_single_layers=num_single_layers,
-                attention_head_dim=128,
-                num_attention_heads=24,
-                joint_attention_dim=TEXT_DIM,
-                pooled_projection_dim=POOLED_DIM,
-                guidance_embeds=True,
-                axes_dims_rope=(16, 56, 56),
-            ).eval()
-    finally:
-        torch.set_default_dtype(default_dtype)
 
 
 def _toy_autoencoder() -> AutoencoderKL:

@@ -26,22 +26,10 @@ class FluxParts:
 def flux_parts(device: str = "meta") -> FluxParts:
     """Of FLUX.1-dev's configurations, in bfloat16; on "meta" without weights, elsewhere with random ones."""
     return FluxParts(
-        transformer=_made_on(
-            device,
-            lambda: FluxTransformer2DModel(
-                in_channels=64,
-                num_layers=19,
-                num_single_layers=38,
-                attention_head_dim=128,
-                num_attention_heads=24,
-                joint_attention_dim=4096,
-                pooled_projection_dim=768,
-                guidance_embeds=True,
-                axes_dims_rope=(16, 56, 56),
-            ),
-        ),
+        transformer=flux_transformer(device, DTYPE),
         t5=_made_on(
             device,
+            DTYPE,
             lambda: T5EncoderModel(
                 T5Config(
                     vocab_size=32128,
@@ -56,6 +44,7 @@ def flux_parts(device: str = "meta") -> FluxParts:
         ),
         clip=_made_on(
             device,
+            DTYPE,
             lambda: CLIPTextModel(
                 CLIPTextConfig(
                     vocab_size=49408,
@@ -70,6 +59,7 @@ def flux_parts(device: str = "meta") -> FluxParts:
         ),
         vae=_made_on(
             device,
+            DTYPE,
             lambda: AutoencoderKL(
                 down_block_types=("DownEncoderBlock2D",) * 4,
                 up_block_types=("UpDecoderBlock2D",) * 4,
@@ -85,10 +75,37 @@ def flux_parts(device: str = "meta") -> FluxParts:
     )
 
 
-def _made_on(device: str, make: Callable[[], Module]) -> Module:
+def flux_transformer(
+    device: torch.device | str,
+    dtype: torch.dtype,
+    *,
+    num_layers: int = 19,
+    num_single_layers: int = 38,
+    text_dim: int = 4096,
+    pooled_dim: int = 768,
+) -> FluxTransformer2DModel:
+    """FLUX.1-dev's, or one of its width with fewer blocks or other text encoders."""
+    return _made_on(
+        device,
+        dtype,
+        lambda: FluxTransformer2DModel(
+            in_channels=64,
+            num_layers=num_layers,
+            num_single_layers=num_single_layers,
+            attention_head_dim=128,
+            num_attention_heads=24,
+            joint_attention_dim=text_dim,
+            pooled_projection_dim=pooled_dim,
+            guidance_embeds=True,
+            axes_dims_rope=(16, 56, 56),
+        ),
+    )
+
+
+def _made_on(device: torch.device | str, dtype: torch.dtype, make: Callable[[], Module]) -> Module:
     """Made there in its dtype at once, so that no second copy of it needs room."""
     default = torch.get_default_dtype()
-    torch.set_default_dtype(DTYPE)
+    torch.set_default_dtype(dtype)
     try:
         with torch.device(device):
             return make().eval().requires_grad_(False)
