@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -33,17 +34,21 @@ def load_isolation_latents(
         model: Without token offsets attached.
         prompts: Captions, in the order of the result.
         settings: Of a single picture, not of the two-part one.
-        cache_dir: Folder of the files that spare the drawing next time; None draws anew.
+        cache_dir: Folder of the files that spare the drawing next time; None draws anew. A process that wants what
+            another is drawing waits for it.
         seed: The first picture's; the others count on.
     """
     identity = [model.fingerprint, list(prompts), settings.of_pipeline, seed]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    path = None if cache_dir is None else cache_dir / f"isolation-{digest[:16]}.safetensors"
-    if path is not None and (kept := _read(path, digest)) is not None:
-        return kept
-    latents = torch.cat([_draw(model, prompt, settings, seed=seed + i) for i, prompt in enumerate(prompts)])
-    if path is not None:
-        _write(latents, path, digest)
+    if cache_dir is None:
+        return _draw_all(model, prompts, settings, seed=seed)
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    path = cache_dir / f"isolation-{digest[:16]}.safetensors"
+    with FileLock(path.with_suffix(".lock")):
+        latents = _read(path, digest)
+        if latents is None:
+            latents = _draw_all(model, prompts, settings, seed=seed)
+            _write(latents, path, digest)
     return latents
 
 
@@ -52,6 +57,10 @@ def join_captions(left: str, right: str) -> tuple[str, int, int]:
     before, between, after = TWO_PARTS
     left, right = left.strip().rstrip("."), right.strip().rstrip(".")
     return f"{before}{left}{between}{right}{after}", len(before), len(before) + len(left)
+
+
+def _draw_all(model: FluxModel, prompts: Sequence[str], settings: RenderSettings, *, seed: int) -> Tensor:
+    return torch.cat([_draw(model, prompt, settings, seed=seed + i) for i, prompt in enumerate(prompts)])
 
 
 def _draw(model: FluxModel, prompt: str, settings: RenderSettings, *, seed: int) -> Tensor:
@@ -80,7 +89,6 @@ def _read(path: Path, digest: str) -> Tensor | None:
 
 
 def _write(latents: Tensor, path: Path, digest: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     save_file({"latents": latents.contiguous()}, temporary, {"digest": digest})
     os.replace(temporary, path)

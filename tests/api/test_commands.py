@@ -48,7 +48,7 @@ def learn_command(folder: Path, concept_id: str, *, steps: int) -> list[str]:
 def test_what_was_learnt_is_in_the_bank_and_nothing_is_left_to_resume(workplace: Path) -> None:
     names = {path.name for path in (workplace / "bank").iterdir()}
     assert names == {"rusty", "rusty-snow", ".learning"}
-    assert [path.name[:10] for path in (workplace / "bank" / ".learning").iterdir()] == ["isolation-"]
+    assert {path.name[:10] for path in (workplace / "bank" / ".learning").iterdir()} == {"isolation-"}
 
 
 def test_a_picture_is_drawn_with_the_concept_at_its_word(workplace: Path, tmp_path: Path) -> None:

@@ -315,19 +315,19 @@ def test_bad_input_is_refused_before_any_work(model: FluxModel, tmp_path: Path, 
 
 def test_isolation_pictures_and_companions_are_drawn_once(model: FluxModel, tmp_path: Path):
     first = learn(model, cache_dir=tmp_path)
-    written = {kept: kept.stat().st_mtime_ns for kept in tmp_path.iterdir()}
+    written = {kept: kept.stat().st_mtime_ns for kept in tmp_path.glob("*.safetensors")}
     assert len(written) == 2
     again = learn(model, cache_dir=tmp_path, caption=CAPTION)
-    assert {kept: kept.stat().st_mtime_ns for kept in tmp_path.iterdir()} == written
+    assert {kept: kept.stat().st_mtime_ns for kept in tmp_path.glob("*.safetensors")} == written
     assert torch.equal(first.direction("fox").vectors, again.direction("fox").vectors)
     learn(model, cache_dir=tmp_path, isolation_prompts=ISOLATION_PROMPTS[:1])
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.glob("*.safetensors"))) == 4
 
 
 def test_a_damaged_file_of_isolation_pictures_is_drawn_anew(model: FluxModel, tmp_path: Path):
     learn(model, cache_dir=tmp_path)
-    whole = {kept: kept.read_bytes() for kept in tmp_path.iterdir()}
+    whole = {kept: kept.read_bytes() for kept in tmp_path.glob("*.safetensors")}
     for kept, content in whole.items():
         kept.write_bytes(content[:50])
     learn(model, cache_dir=tmp_path)
-    assert {kept: kept.read_bytes() for kept in tmp_path.iterdir()} == whole
+    assert {kept: kept.read_bytes() for kept in tmp_path.glob("*.safetensors")} == whole

@@ -1,0 +1,36 @@
+"""Pictures for the isolation loss, made once even where several processes want them."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from shutil import copyfile
+
+import pytest
+import torch
+from filelock import FileLock
+
+from generator.isolation import load_isolation_latents
+from tests.generator.learning_builders import ISOLATION_PROMPTS
+from tests.generator.tiny import tiny_model
+
+
+def test_who_wants_what_another_process_is_drawing_waits_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = tiny_model()
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    drawn = load_isolation_latents(model, ISOLATION_PROMPTS, settings=model.defaults, cache_dir=theirs)
+    (kept,) = theirs.glob("*.safetensors")
+    (lock,) = theirs.glob("*.lock")
+    ours.mkdir()
+    caplog.set_level(logging.INFO, logger="generator.isolation")
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(ours / lock.name):
+            waiting = pool.submit(
+                load_isolation_latents, model, ISOLATION_PROMPTS, settings=model.defaults, cache_dir=ours
+            )
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+            copyfile(kept, ours / kept.name)
+        assert torch.equal(waiting.result(), drawn)
+    assert not caplog.messages
