@@ -364,6 +364,9 @@ def _add_bench(commands: Commands) -> None:
     concepts.add_argument("--cases", type=int, metavar="N", help="source pictures of each sort (default: 20; quick: 4)")
     concepts.add_argument("--seed", type=seed_number, default=0, metavar="N", help="other pictures (default: 0)")
     concepts.add_argument(
+        "--workers", type=int, metavar="N", help="processes that learn and draw (default: one per core; 1 with a GPU)"
+    )
+    concepts.add_argument(
         "--cache",
         type=Path,
         default=Path("out/bench-concepts"),

@@ -315,6 +315,7 @@ def _bench(arguments: argparse.Namespace, settings: Settings, reporter: Reporter
         num_sources=arguments.cases,
         seed=arguments.seed,
         model=settings.model,
+        num_workers=arguments.workers,
         cache_dir=arguments.cache,
         results_dir=arguments.results,
         reporter=reporter,

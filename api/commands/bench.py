@@ -22,24 +22,27 @@ def compare_methods(
     num_sources: int | None,
     seed: int,
     model: str,
+    num_workers: int | None,
     cache_dir: Path,
     results_dir: Path,
     reporter: Reporter,
 ) -> Outcome:
-    """Runs the benchmark, or what is left of it, and prints its table; empty `methods` or `tasks` are all."""
+    """Runs the benchmark, or what is left of it, and prints its table; empty `methods` or `tasks` are all.
+
+    `num_workers` processes learn and draw; None is as many as suit the machine.
+    """
     try:
         from benchmarks.concepts.benchmark import QUICK_PLAN as quick_plan
         from benchmarks.concepts.benchmark import Plan, run_benchmark, write_results
         from benchmarks.concepts.cases import TASKS
         from benchmarks.concepts.methods import METHODS
+        from benchmarks.concepts.processes import default_workers
         from benchmarks.concepts.report import write_report
     except ModuleNotFoundError as error:
         raise UsageError(
             f"The benchmark draws its own pictures and needs the package {error.name!r}, which is not installed. "
             "Install the extra: pip install 'fableverse[bench]', in a clone of the repository."
         ) from error
-    from generator.loading import load_model
-
     _check_names(methods, METHODS, "method", "--methods")
     _check_names(tasks, TASKS, "task", "--tasks")
     if num_sources is not None and num_sources < MIN_SOURCES:
@@ -47,6 +50,8 @@ def compare_methods(
             f"--cases {num_sources} is too few: composition joins the concepts of two pictures. Give {MIN_SOURCES} "
             "or more."
         )
+    if num_workers is not None and num_workers < 1:
+        raise UsageError(f"--workers {num_workers} is too few: give 1 or more processes.")
     plan = quick_plan if quick else Plan()
     plan = replace(
         plan,
@@ -55,8 +60,8 @@ def compare_methods(
         num_sources=num_sources or plan.num_sources,
         seed=seed,
     )
-    reporter.note(f"Loading {model} …")
-    results = run_benchmark(plan, model=load_model(model), folder=cache_dir, tell=reporter.note)
+    workers = num_workers or default_workers()
+    results = run_benchmark(plan, model=model, folder=cache_dir, num_workers=workers, tell=reporter.note)
     report = results_dir / "concepts.html"
     paths = [*write_results(results, results_dir), report]
     write_report(results, report)

@@ -15,11 +15,12 @@ from pathlib import Path
 from PIL import Image
 from pydantic import JsonValue
 
-from benchmarks.concepts.cases import TASKS, BenchSource, Case, Task, make_cases, make_sources
+from benchmarks.concepts.cases import TASKS, Case, Task, make_cases, make_sources
 from benchmarks.concepts.findings import findings
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.methods.prompt import IN_WORDS
-from benchmarks.concepts.protocol import EFFORTS, FULL_EFFORT, QUICK_EFFORT, Effort, Workbench
+from benchmarks.concepts.processes import RunnerSetup, prepare_runner
+from benchmarks.concepts.protocol import EFFORTS, FULL_EFFORT, QUICK_EFFORT, Effort
 from benchmarks.concepts.run import Drawn, Runner, Tell
 from benchmarks.concepts.scores import judge_accuracy, reads_true, score
 from benchmarks.concepts.summary import (
@@ -32,7 +33,7 @@ from benchmarks.concepts.summary import (
     summarise,
 )
 from concepts.schema import ConceptKind
-from generator.loading import FluxModel
+from generator.model_folder import POCKET
 from pocket.probe import Probe, Reading, load_probe, read_pictures
 from pocket.world.drawing import draw_scene
 from pocket.world.schema import Scene
@@ -182,18 +183,22 @@ def make_plan_cases(plan: Plan, probe: Probe) -> tuple[Case, ...]:
     return make_cases(single, multi, seed=plan.seed, tasks=plan.tasks)
 
 
-def run_benchmark(plan: Plan, *, model: FluxModel, folder: Path, tell: Tell = logger.info) -> Results:
-    """Run what a plan asks for; what `folder` keeps of an earlier run is not done again."""
+def run_benchmark(
+    plan: Plan, *, model: str = POCKET, folder: Path, num_workers: int = 1, tell: Tell = logger.info
+) -> Results:
+    """Run what a plan asks for, in so many processes; what `folder` keeps of an earlier run is not done again."""
     probe = load_probe()
     cases = make_plan_cases(plan, probe)
     searched = best_rates(read_rates(), plan.effort)
-    runner = Runner(
-        bench=Workbench(model=model, effort=plan.effort, cache_dir=folder, seed=plan.seed),
-        probe=probe,
+    setup = RunnerSetup(
+        model=model,
+        effort=plan.effort,
+        seed=plan.seed,
         folder=folder,
-        rates=searched,
-        seeds=[plan.seed * 1000 + number for number in range(plan.seeds_per_case)],
+        rates=tuple(searched.items()),
+        seeds=tuple(plan.seed * 1000 + number for number in range(plan.seeds_per_case)),
     )
+    runner = prepare_runner(setup, plan.methods, cases, num_workers=num_workers, tell=tell)
     drawn = [each for name in plan.methods for each in runner.run(METHODS[name], cases, tell=tell)]
     told = runner.run(IN_WORDS, cases, tell=tell)
     return Results(
@@ -207,8 +212,8 @@ def run_benchmark(plan: Plan, *, model: FluxModel, folder: Path, tell: Tell = lo
         learning_seconds=_learning_seconds(runner, plan, cases),
         rates={name: runner.rate(METHODS[name]) for name in plan.methods if METHODS[name].rates},
         searched=frozenset(name for name in plan.methods if METHODS[name].alone in searched),
-        model_name=model.name,
-        model_fingerprint=model.fingerprint,
+        model_name=runner.bench.model.name,
+        model_fingerprint=runner.bench.model.fingerprint,
     )
 
 
@@ -240,11 +245,8 @@ def _learning_seconds(runner: Runner, plan: Plan, cases: Sequence[Case]) -> dict
     means: dict[str, float] = {}
     for name in plan.methods:
         method = METHODS[name]
-        groups: dict[tuple[str, ...], tuple[BenchSource, ...]] = {}
-        for case in cases:
-            for group in [case.sources] if method.is_joint else [(source,) for source in case.sources]:
-                groups[tuple(source.name for source in group)] = group
-        seconds = [taken for group in groups.values() if (taken := runner.seconds(method, group)) is not None]
+        lessons = {lesson.key: lesson for case in cases for lesson in runner.lessons(method, case)}
+        seconds = [taken for lesson in lessons.values() if (taken := runner.seconds(lesson)) is not None]
         if seconds:
             means[name] = _mean(seconds)
     return means

@@ -11,6 +11,7 @@ kept, as in the benchmark.
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +19,21 @@ import numpy as np
 from benchmarks.concepts.benchmark import RATES_PATH, Plan, make_plan_cases, read_rates
 from benchmarks.concepts.cases import Case
 from benchmarks.concepts.methods import METHODS
-from benchmarks.concepts.protocol import EFFORTS, Effort, Method, Workbench
-from benchmarks.concepts.run import Runner
-from generator.loading import FluxModel, load_model
-from pocket.probe import Probe, load_probe
+from benchmarks.concepts.processes import RunnerSetup, default_workers, prepare_runner
+from benchmarks.concepts.protocol import EFFORTS, Method
+from generator.model_folder import POCKET
+from pocket.probe import load_probe
 
 TUNING_SEED = 777
 SEEDS = (1, 2, 3)
 
 
-def search(
-    method: Method, cases: Sequence[Case], *, model: FluxModel, effort: Effort, probe: Probe, folder: Path
-) -> dict[str, float]:
+def search(method: Method, cases: Sequence[Case], *, setup: RunnerSetup, num_workers: int) -> dict[str, float]:
     """CP·PF of each of a method's learning rates, by the rate as text."""
-    bench = Workbench(model=model, effort=effort, cache_dir=folder, seed=TUNING_SEED)
     reached: dict[str, float] = {}
     for rate in method.rates:
-        runner = Runner(bench=bench, probe=probe, folder=folder, rates={method.alone: rate}, seeds=SEEDS)
+        with_rate = replace(setup, rates=((method.alone, rate),))
+        runner = prepare_runner(with_rate, [method.name], cases, num_workers=num_workers, tell=print)
         scores = [each.score for case in cases for each in runner.run_case(method, case)]
         cp, pf = (float(np.mean(values)) for values in zip(*((s.cp, s.pf) for s in scores), strict=True))
         reached[f"{rate:g}"] = round(cp * pf, 4)
@@ -48,13 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="for the short runs of `--quick`")
     parser.add_argument("--pictures", type=int, default=2, metavar="N", help="pictures with two concepts to learn")
     parser.add_argument("--cache", type=Path, default=Path("out/bench-concepts"), metavar="DIR")
+    parser.add_argument("--workers", type=int, default=default_workers(), metavar="N", help="processes that do it")
     options = parser.parse_args(argv)
-    model, probe = load_model(), load_probe()
     plan = Plan(num_sources=options.pictures, seed=TUNING_SEED, tasks=("decomposition",))
-    cases = make_plan_cases(plan, probe)
+    cases = make_plan_cases(plan, load_probe())
     effort = "quick" if options.quick else "full"
+    setup = RunnerSetup(
+        model=POCKET, effort=EFFORTS[effort], seed=TUNING_SEED, folder=options.cache, rates=(), seeds=SEEDS
+    )
     for name in options.methods.split(","):
-        reached = search(METHODS[name], cases, model=model, effort=EFFORTS[effort], probe=probe, folder=options.cache)
+        reached = search(METHODS[name], cases, setup=setup, num_workers=options.workers)
         print(name, reached, flush=True)
         found = read_rates()
         found[effort] = dict(sorted((found.get(effort, {}) | {name: reached}).items()))

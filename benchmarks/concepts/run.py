@@ -44,6 +44,16 @@ class Drawn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What a method learns at once: a picture, or all pictures of a case where it is joint."""
+
+    method: Method
+    sources: tuple[BenchSource, ...]
+    key: str
+    """Digest of all that decides what is learnt, the name of the file that keeps it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Runner:
     """Learns and draws with one workbench, by way of the files of a folder."""
 
@@ -63,49 +73,67 @@ class Runner:
         return drawn
 
     def run_case(self, method: Method, case: Case) -> list[Drawn]:
-        """A picture per seed of one case."""
-        groups = [case.sources] if method.is_joint else [(source,) for source in case.sources]
-        keys = [self._key(method, group) for group in groups]
-        paths = [self._picture_path(method, keys, case, seed) for seed in self.seeds]
-        missing = [(path, seed) for path, seed in zip(paths, self.seeds, strict=True) if not path.is_file()]
-        if missing:
-            learnt = [self._learnt(method, group, key) for group, key in zip(groups, keys, strict=True)]
-            pictures = method.draw(self.bench, learnt, case, [seed for _, seed in missing])
-            for (path, _), picture in zip(missing, pictures, strict=True):
-                _keep(path, lambda temporary, picture=picture: picture.save(temporary, "PNG"))
+        """A picture per seed of one case, and what each is worth."""
+        paths = self.draw_case(method, case)
         return [
             Drawn(case=case, method=method.name, seed=seed, path=path, score=value)
             for seed, path, value in zip(self.seeds, paths, self._scores(case, paths), strict=True)
         ]
 
-    def seconds(self, method: Method, sources: Sequence[BenchSource]) -> float | None:
-        """Processor seconds that learning these pictures took; None where it has not been done."""
-        path = self._learnt_path(self._key(method, sources))
-        if not method.rates or not path.is_file():
+    def draw_case(self, method: Method, case: Case) -> list[Path]:
+        """A picture per seed of one case; what is missing is learnt and drawn."""
+        lessons = self.lessons(method, case)
+        paths = self._picture_paths(method, lessons, case)
+        missing = [(path, seed) for path, seed in zip(paths, self.seeds, strict=True) if not path.is_file()]
+        if missing:
+            learnt = [self.learn(lesson) for lesson in lessons]
+            pictures = method.draw(self.bench, learnt, case, [seed for _, seed in missing])
+            for (path, _), picture in zip(missing, pictures, strict=True):
+                _keep(path, lambda temporary, picture=picture: picture.save(temporary, "PNG"))
+        return paths
+
+    def is_drawn(self, method: Method, case: Case) -> bool:
+        """Whether all pictures of a case are kept."""
+        return all(path.is_file() for path in self._picture_paths(method, self.lessons(method, case), case))
+
+    def lessons(self, method: Method, case: Case) -> list[Lesson]:
+        """What a method learns for a case."""
+        groups = [case.sources] if method.is_joint else [(source,) for source in case.sources]
+        return [self.lesson(method, group) for group in groups]
+
+    def lesson(self, method: Method, sources: tuple[BenchSource, ...]) -> Lesson:
+        """What a method learns of pictures that it sees at once."""
+        return Lesson(method=method, sources=sources, key=self._key(method, sources))
+
+    def learn(self, lesson: Lesson) -> Learnt:
+        """What a lesson teaches, read where it is kept."""
+        if not lesson.method.rates:
+            return {}
+        path = self._learnt_path(lesson)
+        if not path.is_file():
+            started = time.process_time()
+            tensors = lesson.method.learn(self.bench, lesson.sources, rate=self.rate(lesson.method))
+            seconds = f"{time.process_time() - started:.1f}"
+            _keep(path, lambda temporary: _save(tensors, temporary, {"cpu_seconds": seconds}))
+        return load_file(path)
+
+    def seconds(self, lesson: Lesson) -> float | None:
+        """Processor seconds that a lesson took; None where it has not been learnt."""
+        path = self._learnt_path(lesson)
+        if not path.is_file():
             return None
         with safe_open(path, framework="pt") as file:
             return float((file.metadata() or {})["cpu_seconds"])
+
+    def rate(self, method: Method) -> float:
+        """The learning rate that a method learns with, 0 where it learns nothing."""
+        return self.rates.get(method.alone, method.rates[0]) if method.rates else 0.0
 
     def _scores(self, case: Case, paths: Sequence[Path]) -> list[Score]:
         pictures = [*(source.picture() for source in case.sources), *(Image.open(path) for path in paths)]
         readings = read_pictures(self.probe, pictures)
         of_sources = readings[: len(case.sources)]
         return [score(case, reading, of_sources) for reading in readings[len(case.sources) :]]
-
-    def _learnt(self, method: Method, sources: Sequence[BenchSource], key: str) -> Learnt:
-        if not method.rates:
-            return {}
-        path = self._learnt_path(key)
-        if not path.is_file():
-            started = time.process_time()
-            tensors = method.learn(self.bench, sources, rate=self.rate(method))
-            seconds = f"{time.process_time() - started:.1f}"
-            _keep(path, lambda temporary: _save(tensors, temporary, {"cpu_seconds": seconds}))
-        return load_file(path)
-
-    def rate(self, method: Method) -> float:
-        """The learning rate that a method learns with, 0 where it learns nothing."""
-        return self.rates.get(method.alone, method.rates[0]) if method.rates else 0.0
 
     def _key(self, method: Method, sources: Sequence[BenchSource]) -> str:
         return _digest(
@@ -118,14 +146,15 @@ class Runner:
             [[source.caption, asdict(source.scene), _is_mirrored(source)] for source in sources],
         )
 
-    def _learnt_path(self, key: str) -> Path:
-        return self.folder / "learnt" / f"{key}.safetensors"
+    def _learnt_path(self, lesson: Lesson) -> Path:
+        return self.folder / "learnt" / f"{lesson.key}.safetensors"
 
-    def _picture_path(self, method: Method, keys: Sequence[str], case: Case, seed: int) -> Path:
+    def _picture_paths(self, method: Method, lessons: Sequence[Lesson], case: Case) -> list[Path]:
         defaults = self.bench.model.defaults
         guidance = [defaults.of_guidance] if method.is_guided else []
-        digest = _digest(method.name, keys, case.prompt.model_dump(), seed, defaults.direction_sigma_min, *guidance)
-        return self.folder / "pictures" / f"{method.name}-{digest}.png"
+        identity = [method.name, [lesson.key for lesson in lessons], case.prompt.model_dump()]
+        digests = [_digest(*identity, seed, defaults.direction_sigma_min, *guidance) for seed in self.seeds]
+        return [self.folder / "pictures" / f"{method.name}-{digest}.png" for digest in digests]
 
 
 def _is_mirrored(source: BenchSource) -> bool:

@@ -226,6 +226,7 @@ def test_the_command_writes_and_prints_the_table(tmp_path: Path, capsys: pytest.
         (["--methods", "telepathy"], "no method 'telepathy'"),
         (["--tasks", "chess"], "no task 'chess'"),
         (["--cases", "1"], "too few"),
+        (["--workers", "0"], "give 1 or more"),
     ],
 )
 def test_what_the_benchmark_does_not_have_is_refused(

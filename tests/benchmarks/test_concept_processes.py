@@ -1,0 +1,70 @@
+"""Learning and drawing in several processes: what they leave is what one would have made."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.concepts.benchmark import Plan, make_plan_cases
+from benchmarks.concepts.cases import Case
+from benchmarks.concepts.methods import METHODS
+from benchmarks.concepts.processes import RunnerSetup, prepare_runner
+from benchmarks.concepts.protocol import Effort
+from generator.errors import OutOfMemory
+from pocket.probe import load_probe
+
+TINY_EFFORT = Effort(steps=2, batch_size=1, pairs_batch_size=1)
+
+
+@pytest.fixture(scope="module")
+def cases() -> tuple[Case, ...]:
+    return make_plan_cases(Plan(num_sources=2, seed=4, tasks=("decomposition",)), load_probe())
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> RunnerSetup:
+    return RunnerSetup(model="pocket", effort=TINY_EFFORT, seed=0, folder=tmp_path, rates=(("m", 0.03),), seeds=(7,))
+
+
+def test_processes_leave_nothing_to_do_and_what_one_would_have_made(
+    setup: RunnerSetup, cases: tuple[Case, ...], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    runner = prepare_runner(setup, ["prompt", "m"], cases, num_workers=2, tell=said.append)
+    assert said[-1].startswith("drawn 4 of 4: ") and sum(line.startswith("learnt") for line in said) == 2
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
+    drawn = [runner.run_case(METHODS[name], case) for name in ("prompt", "m") for case in cases]
+    alone = prepare_runner(
+        replace(setup, folder=tmp_path / "alone"), ["prompt", "m"], cases, num_workers=1, tell=said.append
+    )
+    assert len(said) == 6
+    expected = [alone.run_case(METHODS[name], case) for name in ("prompt", "m") for case in cases]
+    assert [[each.score for each in pictures] for pictures in drawn] == [
+        [each.score for each in pictures] for pictures in expected
+    ]
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    again = prepare_runner(setup, ["prompt", "m"], cases, num_workers=2, tell=said.append)
+    assert len(said) == 6
+    assert all(again.seconds(lesson) for case in cases for lesson in again.lessons(METHODS["m"], case))
+
+
+def test_a_killed_process_is_told_and_loses_nothing(setup: RunnerSetup, cases: tuple[Case, ...]) -> None:
+    said: list[str] = []
+
+    def kill_one(line: str) -> None:
+        said.append(line)
+        if len(said) > 1:
+            return
+        workers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+        os.kill(workers[0].pid, signal.SIGKILL)
+
+    with pytest.raises(OutOfMemory, match="--workers 1"):
+        prepare_runner(setup, ["m"], cases, num_workers=2, tell=kill_one)
+    assert said[0] == "learnt 1 of 2: M, global"
+    assert not any(line.startswith("drawn") for line in said)
+    runner = prepare_runner(setup, ["m"], cases, num_workers=1, tell=said.append)
+    kept = [runner.seconds(lesson) for case in cases for lesson in runner.lessons(METHODS["m"], case)]
+    assert any(kept)
