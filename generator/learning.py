@@ -37,7 +37,7 @@ from generator.learning_state import LearningState, load_checkpoint, save_checkp
 from generator.learning_task import LearningTask, plan_learning
 from generator.learnt import LearntDirections, LearntSource
 from generator.loading import FluxModel
-from generator.precision import in_fast_arithmetic
+from generator.precision import attention_for_gradients, in_fast_arithmetic
 from generator.predictors import make_predictor
 from generator.recipe import (
     ConceptRequest,
@@ -124,7 +124,7 @@ def learn_concepts(
     if checkpoint_path is not None and checkpoint_path.exists():
         state = load_checkpoint(state, checkpoint_path, task=digest)
         logger.info("learning resumed step=%d path=%s", state.step, checkpoint_path)
-    with frozen(transformer, gradient_checkpointing=recipe.gradient_checkpointing):
+    with frozen(transformer, gradient_checkpointing=recipe.gradient_checkpointing), attention_for_gradients():
         material = Material.prepare(model, task, pictures, isolation_prompts, cache_dir=cache_dir)
         keep = _Keeper(checkpoint_path, digest, every=recipe.checkpoint_every)
 

@@ -1,4 +1,4 @@
-"""Which arithmetic learning and training use, decided once by what the processor is good at."""
+"""Which arithmetic learning and training use, decided once by what the processor is good at and what is sound."""
 
 import copy
 from contextlib import AbstractContextManager
@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 import torch
 from diffusers import FluxTransformer2DModel
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 def has_fast_bfloat16() -> bool:
@@ -31,3 +32,12 @@ def in_fast_arithmetic(transformer: FluxTransformer2DModel) -> FluxTransformer2D
     if transformer.device.type != "cpu" or transformer.dtype != torch.float32 or not has_fast_bfloat16():
         return transformer
     return nn.Module.to(copy.deepcopy(transformer), torch.bfloat16)  # diffusers' own warns of what does not matter here
+
+
+def attention_for_gradients() -> AbstractContextManager[None]:
+    """Attention by any of PyTorch's kernels but cuDNN's, which it takes first for bfloat16 on an H100.
+
+    Their backward pass gives NaN at some lengths (https://github.com/pytorch/pytorch/issues/196678, torch 2.11 and
+    later).
+    """
+    return sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH])

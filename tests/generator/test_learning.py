@@ -331,3 +331,11 @@ def test_a_damaged_file_of_isolation_pictures_is_drawn_anew(model: FluxModel, tm
         kept.write_bytes(content[:50])
     learn(model, cache_dir=tmp_path)
     assert {kept: kept.read_bytes() for kept in tmp_path.glob("*.safetensors")} == whole
+
+
+def test_attention_is_none_of_cudnns_while_learning_and_as_it_was_afterwards(model: FluxModel):
+    before = torch.backends.cuda.cudnn_sdp_enabled()
+    seen: set[bool] = set()
+    learn(model, on_step=lambda _: seen.add(torch.backends.cuda.cudnn_sdp_enabled()))
+    assert seen == {False}
+    assert torch.backends.cuda.cudnn_sdp_enabled() == before
