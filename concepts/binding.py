@@ -6,7 +6,7 @@ three characters. Knows nothing of tokens or models; `generator/tokens.py` turns
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from concepts.bank import ConceptBank
 from concepts.errors import AmbiguousMention, CollidingConcepts, ConceptNotMentioned, InvalidConcept, UnknownConcept
@@ -19,7 +19,11 @@ _HANDLE = re.compile(r"(?<![\w@])@(\w+(?:-\w+)*)")
 
 
 def bind_concepts(
-    prompt: str, concepts: Sequence[Concept], *, occurrences: Mapping[str, int] | None = None
+    prompt: str,
+    concepts: Sequence[Concept],
+    *,
+    occurrences: Mapping[str, int] | None = None,
+    beside: Collection[str] = (),
 ) -> BoundPrompt:
     """The prompt, unchanged, with the place where it names each concept, whatever their order.
 
@@ -31,6 +35,7 @@ def bind_concepts(
         concepts: Those that the prompt names, each once.
         occurrences: For a concept's id, which of the mentions of its word is meant, counted from 0 at the left;
             needed where there are several.
+        beside: Words of concepts that the prompt may name too and that are not bound; inside them nothing is a mention.
 
     Raises:
         CollidingConcepts: Two concepts have the same word, or all that is found of one lies inside or across
@@ -45,7 +50,8 @@ def bind_concepts(
     wanted = occurrences or {}
     _check_words_differ(concepts)
     _check_known(wanted, concepts)
-    found = find_words(prompt, {concept.id: concept.word for concept in concepts})
+    others = {f"beside {number}": word for number, word in enumerate(beside)}
+    found = find_words(prompt, {concept.id: concept.word for concept in concepts} | others)
     spans: dict[str, Span] = {}
     for concept in concepts:
         if not found[concept.id] and find_word(prompt, concept.word):

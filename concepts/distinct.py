@@ -7,7 +7,7 @@ of models; the new words are what is learnt, and what prompts say from then on.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from concepts.binding import Span, find_word
+from concepts.binding import Span, find_words
 from concepts.errors import CollidingConcepts
 from concepts.schema import check_word
 
@@ -44,21 +44,23 @@ def give_distinct_words(
     groups: dict[str, list[str]] = {}
     for concept_id, word in words.items():
         groups.setdefault(_fold(word), []).append(concept_id)
-    texts = list(captions)
-    for concept_ids in groups.values():
-        word = words[concept_ids[0]]
-        spans = [(index, span) for index, text in enumerate(texts) for span in find_word(text, word)]
+    once = {folded: words[concept_ids[0]] for folded, concept_ids in groups.items()}
+    found = [find_words(text, once) for text in captions]
+    replaced: list[list[tuple[Span, str]]] = [[] for _ in captions]
+    for folded, concept_ids in groups.items():
+        word = once[folded]
+        spans = [(index, span) for index, of_text in enumerate(found) for span in of_text[folded]]
         if len(concept_ids) > 1 and len(spans) != len(concept_ids):
             raise CollidingConcepts(
                 f"Concepts {', '.join(map(repr, concept_ids))} share the word {word!r}, which the captions have "
                 f"{len(spans)} times: to tell them apart, each needs one occurrence, in their order. Reword the "
                 "captions."
             )
-        # From the last occurrence to the first, so that earlier spans stay where they are.
-        for place in reversed(range(len(spans))):
-            index, span = spans[place]
-            concept_id = concept_ids[place if len(concept_ids) > 1 else 0]
-            texts[index] = _reword(texts[index], span, named[concept_id], unless=word)
+        for place, (index, span) in enumerate(spans):
+            new = named[concept_ids[place if len(concept_ids) > 1 else 0]]
+            if _fold(new) != folded:
+                replaced[index].append((span, new))
+    texts = [_reword(text, changes) for text, changes in zip(captions, replaced, strict=True)]
     return DistinctWords(tuple(texts), named)
 
 
@@ -74,15 +76,17 @@ def _free_word(word: str, used: Collection[str]) -> str:
     )
 
 
-def _reword(text: str, span: Span, word: str, *, unless: str) -> str:
-    """The text with another word in a span, and the article before it made to agree."""
-    if _fold(word) == _fold(unless):
-        return text
-    before, after = text[: span[0]], text[span[1] :]
-    for wrong, right in (("an ", "a "), ("An ", "A ")):
-        if before.endswith(wrong) and (before == wrong or before[-len(wrong) - 1].isspace()):
-            before = before.removesuffix(wrong) + right
-    return f"{before}{word}{after}"
+def _reword(text: str, changes: Sequence[tuple[Span, str]]) -> str:
+    """The text with other words in some spans, and the articles before them made to agree."""
+    for (start, stop), word in sorted(
+        changes, reverse=True
+    ):  # from the last, so that earlier spans stay where they are
+        before, after = text[:start], text[stop:]
+        for wrong, right in (("an ", "a "), ("An ", "A ")):
+            if before.endswith(wrong) and (before == wrong or before[-len(wrong) - 1].isspace()):
+                before = before.removesuffix(wrong) + right
+        text = f"{before}{word}{after}"
+    return text
 
 
 def _fold(word: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from concepts.bank import ConceptBank
-from concepts.binding import bind_concepts, find_word
+from concepts.binding import bind_concepts
 from concepts.errors import ConceptError, DamagedConcept, InvalidConcept
 from concepts.pictures import open_picture
 from concepts.schema import Concept
@@ -67,7 +67,7 @@ def check_drawing(renderer: FluxRenderer, concept_id: str) -> tuple[str, ...]:
     bank, model = renderer.bank, renderer.model
     try:
         concept = bank.get(concept_id)
-        bound = bind_concepts(concept.caption, [concept])
+        bound = bind_concepts(concept.caption, [concept], beside=_words_beside(concept))
         (span,) = find_token_spans(
             bound, model.pipeline.tokenizer_2, max_sequence_length=model.defaults.max_sequence_length
         )
@@ -99,13 +99,17 @@ def _model_faults(concept: Concept) -> list[str]:
 
 
 def _caption_faults(concept: Concept) -> list[str]:
-    times = len(find_word(concept.caption, concept.word))
-    if times == 1:
-        return []
-    return [
-        f"The caption {concept.caption!r} has the word {concept.word!r} {times} times, but it names a concept exactly "
-        "once. Correct the word or the caption in concept.json, or learn the concept again."
-    ]
+    try:
+        bind_concepts(concept.caption, [concept], beside=_words_beside(concept))
+    except ConceptError as error:
+        return [f"The caption does not name the concept exactly once. {error} Or correct concept.json. {LEARN_AGAIN}"]
+    return []
+
+
+def _words_beside(concept: Concept) -> tuple[str, ...]:
+    """Words of the concepts that were learnt with it, as far as its record says them."""
+    words = concept.recipe.get("words")
+    return tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()
 
 
 def _record_faults(record: Mapping[str, Any]) -> list[str]:

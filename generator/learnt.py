@@ -50,6 +50,11 @@ class LearntDirections:
     directions: Mapping[str, Direction]
     """By concepts' ids, on the CPU; for all blocks together after a recipe without stage 2."""
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of all concepts."""
+        return tuple(concept.word for concept in self.concepts)
+
     def source(self, concept_id: str) -> LearntSource:
         """The first source that shows a concept."""
         return self.sources[self.source_of[concept_id]]
@@ -64,8 +69,7 @@ class LearntDirections:
             if concept.word == word:
                 return self.directions[concept.id]
         raise UnknownConcept(
-            f"Nothing was learnt for {word!r}: the words learnt are {[concept.word for concept in self.concepts]!r}. "
-            "Use one of these."
+            f"Nothing was learnt for {word!r}: the words learnt are {list(self.words)!r}. Use one of these."
         )
 
 
@@ -105,7 +109,7 @@ def save_concepts(
         renderer = make_renderer(staging)
         previews: dict[str, Path] = {}
         for concept in concepts:
-            bound = bind_concepts(prompts.get(concept.id, concept.caption), [concept])
+            bound = bind_concepts(prompts.get(concept.id, concept.caption), [concept], beside=learnt.words)
             previews[concept.id] = work_dir / f"{concept.id}-preview.png"
             renderer.render(bound, seed=seed).save(previews[concept.id])
         for concept in concepts:
@@ -130,7 +134,8 @@ def draw_preview(
     with tempfile.TemporaryDirectory() as folder:
         staging, _ = _staged(learnt, Path(folder))
         concept = staging.get(concept_id)
-        return make_renderer(staging).render(bind_concepts(concept.caption, [concept]), seed=seed)
+        bound = bind_concepts(concept.caption, [concept], beside=learnt.words)
+        return make_renderer(staging).render(bound, seed=seed)
 
 
 def _staged(learnt: LearntDirections, work_dir: Path) -> tuple[ConceptBank, Mapping[str, Path]]:
@@ -144,7 +149,7 @@ def _staged(learnt: LearntDirections, work_dir: Path) -> tuple[ConceptBank, Mapp
 
 
 def _check_free(bank: ConceptBank, learnt: LearntDirections, *, replace: bool) -> None:
-    taken = {concept.id for concept in bank.list()} & {concept.id for concept in learnt.concepts}
+    taken = {concept.id for concept in learnt.concepts} & set(bank.ids())
     if taken and not replace:
         raise ConceptExists(
             f"The bank {str(bank.folder)!r} already has {sorted(taken)!r}, and ids are unique. "
@@ -162,6 +167,7 @@ def _stage(
         **learnt.recipe.model_dump(mode="json"),
         "losses": [asdict(loss) for loss in learnt.source(request.id).losses],
         "learnt_with": [concept.id for concept in learnt.concepts],
+        "words": list(learnt.words),
         "captions": [source.caption for source in learnt.sources],
     }
     concept = Concept(

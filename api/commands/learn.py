@@ -191,7 +191,7 @@ def _report(advance: Advance, progress: LearningProgress) -> None:
 
 def _check_ids(bank: ConceptBank, concepts: Sequence[ConceptRequest], *, replace: bool) -> None:
     """Refuse taken ids before any time is spent on learning."""
-    taken = sorted({concept.id for concept in bank.list()} & {concept.id for concept in concepts})
+    taken = sorted({concept.id for concept in concepts} & set(bank.ids()))
     if taken and not replace:
         raise ConceptExists(
             f"The bank {str(bank.folder)!r} already has {', '.join(map(repr, taken))}, and ids are unique. "

@@ -221,3 +221,11 @@ def test_a_handle_that_stands_there_twice_is_refused(bank: ConceptBank) -> None:
 def test_handles_of_two_concepts_with_one_word_collide(bank: ConceptBank) -> None:
     with pytest.raises(CollidingConcepts, match="'rusty' and 'vixen'"):
         expand_handles("@rusty and @vixen", bank)
+
+
+def test_words_beside_hide_what_stands_inside_them() -> None:
+    fox = a_concept("rusty", "fox")
+    bound = bind_concepts("a second fox and a fox", [fox], beside=["second fox", "fox"])
+    assert [(mention.start, mention.stop) for mention in bound.mentions] == [(19, 22)]
+    with pytest.raises(CollidingConcepts, match="only inside"):
+        bind_concepts("a second fox", [fox], beside=["second fox"])

@@ -58,3 +58,20 @@ def test_there_is_an_end_to_names() -> None:
         give_distinct_words(["a fox"], {"rusty": "fox"}, taken=taken)
     with pytest.raises(InvalidConcept):
         give_distinct_words(["a " + "x" * 38], {"long": "x" * 38}, taken=["x" * 38])
+
+
+@pytest.mark.parametrize(
+    ("caption", "words", "expected"),
+    [
+        ("a fox with a hat and a straw hat", {"a": "hat", "b": "straw hat"}, "a fox with a second hat and a straw hat"),
+        ("a bear and a teddy bear", {"a": "bear", "b": "teddy bear"}, "a second bear and a teddy bear"),
+    ],
+)
+def test_a_word_inside_anothers_words_stays(caption: str, words: dict[str, str], expected: str) -> None:
+    found = give_distinct_words([caption], words, taken=["hat", "bear"])
+    assert found.captions == (expected,)
+
+
+def test_words_inside_anothers_are_not_counted_among_occurrences() -> None:
+    found = give_distinct_words(["a hat, a straw hat and a hat"], {"a": "hat", "b": "straw hat", "c": "hat"})
+    assert found.captions == ("a hat, a straw hat and a second hat",)

@@ -75,7 +75,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "source": (lambda folder: (folder / "source.png").write_bytes(b"no picture"), "source.png"),
     "preview": (lambda folder: (folder / "preview.png").write_bytes(b""), "preview.png"),
     "model": (lambda folder: change_record(folder, base_model="pocket"), "64 digits"),
-    "word": (lambda folder: change_record(folder, word="cat"), "'cat' 0 times"),
+    "word": (lambda folder: change_record(folder, word="cat"), "does not contain 'cat'"),
     "no seed": (lambda folder: change_record(folder, without=["seed"]), "lacks seed and steps"),
     "bad recipe": (lambda folder: change_record(folder, recipe={"batch_size": 0}), "batch_size"),
     "no losses": (lambda folder: change_record(folder, without=["losses"]), "which losses"),

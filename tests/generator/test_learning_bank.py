@@ -11,9 +11,10 @@ from PIL import Image, ImageChops
 from concepts.bank import ConceptBank
 from concepts.errors import ConceptExists, ConceptNotMentioned
 from concepts.schema import BoundPrompt
+from generator.concept_check import check_concept, check_drawing
 from generator.directions import load_direction
 from generator.flux_renderer import FluxRenderer
-from generator.learnt import LearntDirections, save_concepts
+from generator.learnt import LearntDirections, draw_preview, save_concepts
 from generator.renderer import OnStep
 from generator.settings import RenderSettings
 from tests.generator.learning_builders import CAPTION, FOX, HAT, learn, picture
@@ -110,3 +111,27 @@ def test_a_preview_prompt_without_the_word_leaves_the_bank_untouched(bank: Conce
         prompts = {"top-hat": "a fox"}
         save_concepts(bank, learnt, make_renderer=lambda _: Recorder(), preview_prompts=prompts)
     assert not bank.folder.exists()
+
+
+def test_a_word_inside_the_word_of_another_concept_is_shown_kept_and_found_sound(bank: ConceptBank):
+    straw_hat = HAT.model_copy(update={"id": "straw-hat", "word": "straw hat"})
+    model = tiny_model()
+    both = learn(model, caption="a hat under a straw hat", concepts=[HAT, straw_hat])
+    make_renderer = partial(FluxRenderer, model)
+    assert draw_preview(both, "top-hat", make_renderer=make_renderer).size == (
+        model.defaults.width,
+        model.defaults.height,
+    )
+    save_concepts(bank, both, make_renderer=make_renderer, seed=both.recipe.seed)
+    assert [check_concept(bank, concept_id) for concept_id in bank.ids()] == [(), ()]
+    renderer = FluxRenderer(model, bank)
+    assert [check_drawing(renderer, concept_id) for concept_id in bank.ids()] == [(), ()]
+
+
+def test_a_damaged_concept_is_in_nobodys_way(bank: ConceptBank, learnt: LearntDirections):
+    save_concepts(bank, learnt, make_renderer=lambda _: Recorder())
+    (bank.folder / "rusty" / "concept.json").write_text("{}")
+    with pytest.raises(ConceptExists, match="rusty"):
+        save_concepts(bank, learnt, make_renderer=lambda _: Recorder())
+    save_concepts(bank, learnt, make_renderer=lambda _: Recorder(), replace=True)
+    assert bank.get("rusty").id == "rusty"
