@@ -15,10 +15,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from api.book_lock import picture_file
 from api.errors import NoBook
+from concepts.files import write_whole
 from concepts.schema import ConceptCard
 from story.book import STORY_FILENAME, Book, book_of
 from story.design import Design
-from story.editions.formats import check_formats, write_editions, write_whole
+from story.editions.formats import check_formats, write_editions
 from story.narration import Narration, with_narration
 from story.schema import Face, Story
 from story.templates import Templates

@@ -10,18 +10,23 @@ Names that begin with a dot belong to writes under way and are no concepts. Know
 
 import difflib
 import hashlib
+import os
 import secrets
 import shutil
 import stat
 import time
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import lru_cache, partial
+from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image
 from pydantic import ValidationError
 
 from concepts.errors import ConceptError, ConceptExists, DamagedConcept, UnknownConcept
+from concepts.files import write_whole
 from concepts.pictures import open_picture
 from concepts.schema import Concept, ConceptCard, check_concept_id
 
@@ -33,6 +38,10 @@ _FILES = (_CONCEPT, _DIRECTION, _SOURCE, _PREVIEW)
 SETTLED_NS = 3_000_000_000
 """How long a file has been left alone before its hash is remembered: longer than a tick of any file system's clock."""
 HASHES_KEPT = 1024
+READS = 5
+"""How often a concept is read whose folder is replaced while it is read."""
+
+_Read = TypeVar("_Read")
 
 
 class ConceptBank:
@@ -53,14 +62,21 @@ class ConceptBank:
         Raises:
             DamagedConcept: A folder in the bank is no whole concept.
         """
-        return tuple(_read_concept(self._place(concept_id), concept_id) for concept_id in self.ids())
+        found: list[Concept] = []
+        for concept_id in self.ids():
+            with suppress(UnknownConcept):  # removed since
+                found.append(self._undisturbed(concept_id, partial(self._read, concept_id)))
+        return tuple(found)
 
     def ids(self) -> tuple[str, ...]:
         """Ids of all concepts, sorted, damaged ones and names that are no ids too; nothing is read."""
-        if not self.folder.is_dir():
-            return ()
-        names = {entry.name.removeprefix(".old-") for entry in self.folder.iterdir() if entry.is_dir()}
-        return tuple(sorted(name for name in names if not name.startswith(".")))
+        # A listing during a rename may have neither name, so two must agree.
+        names = self._names()
+        for _ in range(READS):
+            before, names = names, self._names()
+            if names == before:
+                break
+        return tuple(sorted(names))
 
     def get(self, concept_id: str) -> Concept:
         """One concept, its direction's bytes, as they were when its file last changed, compared with their hash.
@@ -70,10 +86,14 @@ class ConceptBank:
             UnknownConcept: The bank has no such concept; the message lists similar ids.
             DamagedConcept: A file is missing, is a link, or is not what it was when the concept was added.
         """
-        place = self._known_place(concept_id)
-        concept = _read_concept(place, concept_id)
-        _check_direction(concept, place / _DIRECTION, _remembered_hash(place / _DIRECTION))
-        return concept
+
+        def read() -> Concept:
+            place = self._known_place(concept_id)
+            concept = _read_concept(place, concept_id)
+            _check_direction(concept, place / _DIRECTION, _remembered_hash(place / _DIRECTION))
+            return concept
+
+        return self._undisturbed(check_concept_id(concept_id), read)
 
     def catalog(self) -> tuple[ConceptCard, ...]:
         """What a language model may see of the bank, by id; errors as in `list`."""
@@ -138,10 +158,37 @@ class ConceptBank:
         """A picture drawn with the concept, a PNG; errors as in `direction_path`."""
         return self._file(concept_id, _PREVIEW)
 
+    def _names(self) -> set[str]:
+        if not self.folder.is_dir():
+            return set()
+        names = {entry.name.removeprefix(".old-") for entry in self.folder.iterdir() if entry.is_dir()}
+        return {name for name in names if not name.startswith(".")}
+
+    def _read(self, concept_id: str) -> Concept:
+        return _read_concept(self._present(concept_id), concept_id)
+
     def _file(self, concept_id: str, name: str) -> Path:
-        place = self._known_place(concept_id)
-        _check_files(place)
-        return place / name
+        def find() -> Path:
+            place = self._known_place(concept_id)
+            _check_files(place)
+            return place / name
+
+        return self._undisturbed(check_concept_id(concept_id), find)
+
+    def _undisturbed(self, concept_id: str, read: Callable[[], _Read]) -> _Read:
+        """What is read of a concept's folder, read again where it failed while the folder was replaced."""
+        for _ in range(READS - 1):
+            before = self._version(concept_id)
+            try:
+                return read()
+            except (ConceptError, FileNotFoundError):
+                if self._version(concept_id) == before:
+                    raise
+        return read()
+
+    def _version(self, concept_id: str) -> tuple[tuple[int, int] | None, ...]:
+        """Which folders stand in the concept's place and beside it; others whenever it was replaced."""
+        return tuple(_identity(path) for path in (self.folder / concept_id, self._old(concept_id)))
 
     def _place(self, concept_id: str) -> Path:
         """Where the concept is: its folder, or the one set aside when a crash cut its replacement short."""
@@ -152,7 +199,10 @@ class ConceptBank:
         return self.folder / f".old-{concept_id}"
 
     def _known_place(self, concept_id: str) -> Path:
-        place = self._place(check_concept_id(concept_id))
+        return self._present(check_concept_id(concept_id))
+
+    def _present(self, concept_id: str) -> Path:
+        place = self._place(concept_id)
         if not place.is_dir():
             raise UnknownConcept(f"The bank has no concept {concept_id!r}: {self._advice(concept_id)}")
         return place
@@ -176,10 +226,12 @@ class ConceptBank:
         new = self.folder / f".new-{concept.id}-{secrets.token_hex(4)}"
         new.mkdir(parents=True)
         try:
-            (new / _CONCEPT).write_text(concept.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            (new / _DIRECTION).write_bytes(direction_bytes)
+            write_whole(new / _CONCEPT, f"{concept.model_dump_json(indent=2)}\n".encode())
+            write_whole(new / _DIRECTION, direction_bytes)
             for name, picture in pictures.items():
-                picture.save(new / name, format="PNG")
+                content = BytesIO()
+                picture.save(content, format="PNG")
+                write_whole(new / name, content.getvalue())
             self._swap_in(new, concept.id)
         finally:
             shutil.rmtree(new, ignore_errors=True)
@@ -224,7 +276,12 @@ def seed_bank(bank_dir: Path, sample_dir: Path) -> bool:
     new = bank_dir.parent / f".{bank_dir.name}-{secrets.token_hex(4)}"
     try:
         shutil.copytree(sample_dir, new, symlinks=True)
-        new.rename(bank_dir)
+        try:
+            new.rename(bank_dir)
+        except OSError:
+            if bank_dir.is_dir():  # another process was as quick
+                return False
+            raise
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return True
@@ -233,6 +290,14 @@ def seed_bank(bank_dir: Path, sample_dir: Path) -> bool:
 def hash_direction(path: Path) -> str:
     """SHA-256 of a direction file's bytes in lower-case hex, as `Concept.direction_sha256` wants it."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_ctime_ns
 
 
 def _check_files(place: Path) -> None:

@@ -22,7 +22,8 @@ from generator.key_similarity import KeySimilarity
 def recorded_keys(transformer: FluxTransformer2DModel) -> Iterator[list[Tensor]]:
     """The text's keys of each block, `(S, H, d)`, of the passes that run while the context lasts.
 
-    After their norm and before rotation, which is the same for all text tokens; of a batch's first item.
+    After their norm and before rotation, which is the same for all text tokens; of a batch's first item. Compiled
+    blocks run as they are written meanwhile: what was compiled without a hook does not call it.
     """
     keys: list[Tensor] = []
 
@@ -35,6 +36,9 @@ def recorded_keys(transformer: FluxTransformer2DModel) -> Iterator[list[Tensor]]
         *(block.attn.norm_k for block in transformer.single_transformer_blocks),
     ]
     with ExitStack() as stack:
+        for block in (*transformer.transformer_blocks, *transformer.single_transformer_blocks):
+            stack.callback(setattr, block, "_compiled_call_impl", block._compiled_call_impl)
+            block._compiled_call_impl = None
         for norm in norms:
             stack.callback(norm.register_forward_hook(record).remove)
         yield keys

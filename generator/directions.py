@@ -4,8 +4,6 @@ A direction has one vector for each token of the concept's words and each block 
 prompts or transformers.
 """
 
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from concepts.errors import DamagedConcept
+from concepts.files import write_whole
 from generator.errors import DirectionMismatch, InvalidSettings, TokenSpanError
 
 FORMAT = "fableverse-direction-2"
@@ -66,15 +65,7 @@ def save_direction(direction: Direction, path: Path) -> None:
             "finite and of shape (num_pieces, num_blocks, dim)."
         )
     tensor = direction.vectors.detach().to(device="cpu", dtype=torch.float32).contiguous()
-    new_path = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    try:
-        with new_path.open("wb") as file:
-            file.write(save({TENSOR_NAME: tensor}, metadata={"format": FORMAT, "space": direction.space}))
-            file.flush()
-            os.fsync(file.fileno())
-        new_path.replace(path)
-    finally:
-        new_path.unlink(missing_ok=True)
+    write_whole(path, save({TENSOR_NAME: tensor}, metadata={"format": FORMAT, "space": direction.space}))
 
 
 def load_direction(path: Path) -> Direction:

@@ -15,9 +15,9 @@ import torch
 from diffusers import FirstBlockCacheConfig
 from PIL import Image
 
-from concepts.bank import ConceptBank
+from concepts.bank import ConceptBank, hash_direction
 from concepts.binding import Span
-from concepts.errors import WrongBaseModel
+from concepts.errors import DamagedConcept, WrongBaseModel
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.blending import compare_keys, recorded_keys
 from generator.concept_guidance import guide_by_concepts
@@ -328,8 +328,14 @@ def _step_of(scheduler: Any) -> int:
 @lru_cache(maxsize=DIRECTIONS_KEPT)
 def _direction_of(sha256: str, bank_dir: Path, concept_id: str) -> Direction:
     """The direction of a concept whose file has this hash; pages of a book name the same ones again and again."""
-    del sha256
-    return load_direction(ConceptBank(bank_dir).direction_path(concept_id))
+    path = ConceptBank(bank_dir).direction_path(concept_id)
+    direction = load_direction(path)
+    if hash_direction(path) != sha256:
+        raise DamagedConcept(
+            f"Concept {concept_id!r} was learnt again while a picture with it was begun, so that its direction is "
+            "another now. Begin the picture again."
+        )
+    return direction
 
 
 def _check_strengths(bound: BoundPrompt, strengths: Mapping[str, float]) -> None:

@@ -1,13 +1,13 @@
 """Pictures as PNG files that say how they were drawn. Knows Pillow, and nothing of models."""
 
-import os
-import secrets
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from concepts.errors import UnreadablePicture
+from concepts.files import write_whole
 from generator.errors import InvalidSettings
 from generator.settings import RenderSettings
 from generator.slides import Slide
@@ -49,15 +49,9 @@ def save_picture(image: Image.Image, path: Path, *, metadata: PictureMetadata) -
 
 def save_png(image: Image.Image, path: Path, *, chunks: PngImagePlugin.PngInfo | None = None) -> None:
     """Write a PNG whole or not at all; the folder must exist, a file in that place is replaced."""
-    new_path = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    try:
-        with new_path.open("wb") as file:
-            image.save(file, format="PNG", pnginfo=chunks)
-            file.flush()
-            os.fsync(file.fileno())
-        new_path.replace(path)
-    finally:
-        new_path.unlink(missing_ok=True)
+    content = BytesIO()
+    image.save(content, format="PNG", pnginfo=chunks)
+    write_whole(path, content.getvalue())
 
 
 def read_metadata(path: Path) -> PictureMetadata:

@@ -7,16 +7,16 @@ caption that shares the prompt. Knows nothing of directions or losses.
 import hashlib
 import json
 import logging
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from filelock import FileLock
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from concepts.files import write_whole
 from generator.flow import unpack
 from generator.isolation_prompts import TWO_PARTS
 from generator.loading import FluxModel
@@ -24,9 +24,18 @@ from generator.settings import RenderSettings
 
 logger = logging.getLogger(__name__)
 
+OnPicture = Callable[[], None]
+"""Called after each picture is drawn or read; whatever it raises interrupts, and what was drawn is kept."""
+
 
 def load_isolation_latents(
-    model: FluxModel, prompts: Sequence[str], *, settings: RenderSettings, cache_dir: Path | None, seed: int = 0
+    model: FluxModel,
+    prompts: Sequence[str],
+    *,
+    settings: RenderSettings,
+    cache_dir: Path | None,
+    seed: int = 0,
+    on_picture: OnPicture | None = None,
 ) -> Tensor:
     """Latents `(N, C, h, w)` in float32 of one picture per prompt.
 
@@ -34,22 +43,17 @@ def load_isolation_latents(
         model: Without token offsets attached.
         prompts: Captions, in the order of the result.
         settings: Of a single picture, not of the two-part one.
-        cache_dir: Folder of the files that spare the drawing next time; None draws anew. A process that wants what
-            another is drawing waits for it.
+        cache_dir: Folder of files, one per picture, that spare the drawing next time; None draws anew. A process that
+            wants the picture that another is drawing waits for it.
         seed: The first picture's; the others count on.
+        on_picture: Told of each picture.
     """
-    identity = [model.fingerprint, list(prompts), settings.of_pipeline, seed]
-    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    if cache_dir is None:
-        return _draw_all(model, prompts, settings, seed=seed)
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    path = cache_dir / f"isolation-{digest[:16]}.safetensors"
-    with FileLock(path.with_suffix(".lock")):
-        latents = _read(path, digest)
-        if latents is None:
-            latents = _draw_all(model, prompts, settings, seed=seed)
-            _write(latents, path, digest)
-    return latents
+    latents: list[Tensor] = []
+    for number, prompt in enumerate(prompts):
+        latents.append(_load(model, prompt, settings, seed=seed + number, cache_dir=cache_dir))
+        if on_picture is not None:
+            on_picture()
+    return torch.cat(latents)
 
 
 def join_captions(left: str, right: str) -> tuple[str, int, int]:
@@ -59,8 +63,19 @@ def join_captions(left: str, right: str) -> tuple[str, int, int]:
     return f"{before}{left}{between}{right}{after}", len(before), len(before) + len(left)
 
 
-def _draw_all(model: FluxModel, prompts: Sequence[str], settings: RenderSettings, *, seed: int) -> Tensor:
-    return torch.cat([_draw(model, prompt, settings, seed=seed + i) for i, prompt in enumerate(prompts)])
+def _load(model: FluxModel, prompt: str, settings: RenderSettings, *, seed: int, cache_dir: Path | None) -> Tensor:
+    if cache_dir is None:
+        return _draw(model, prompt, settings, seed=seed)
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    identity = [model.fingerprint, prompt, settings.of_pipeline, seed]
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    path = cache_dir / f"isolation-{digest[:16]}.safetensors"
+    with FileLock(path.with_suffix(".lock")):
+        latents = _read(path, digest)
+        if latents is None:
+            latents = _draw(model, prompt, settings, seed=seed)
+            write_whole(path, save({"latents": latents.contiguous()}, {"digest": digest}))
+    return latents
 
 
 def _draw(model: FluxModel, prompt: str, settings: RenderSettings, *, seed: int) -> Tensor:
@@ -84,11 +99,5 @@ def _read(path: Path, digest: str) -> Tensor | None:
             if (file.metadata() or {}).get("digest") == digest and "latents" in file.keys():
                 return file.get_tensor("latents")
     except SafetensorError as error:
-        logger.warning("isolation pictures unreadable, drawn anew path=%s error=%s", path, error)
+        logger.warning("isolation picture unreadable, drawn anew path=%s error=%s", path, error)
     return None
-
-
-def _write(latents: Tensor, path: Path, digest: str) -> None:
-    temporary = path.with_name(path.name + ".part")
-    save_file({"latents": latents.contiguous()}, temporary, {"digest": digest})
-    os.replace(temporary, path)

@@ -32,7 +32,7 @@ from generator.learning_loss import (
     isolation_loss,
     measure_losses,
 )
-from generator.learning_material import Material, middle_half
+from generator.learning_material import Material, OnPrepare, middle_half
 from generator.learning_state import LearningState, load_checkpoint, save_checkpoint
 from generator.learning_task import LearningTask, plan_learning
 from generator.learnt import LearntDirections, LearntSource
@@ -70,6 +70,7 @@ def learn_concepts(
     more_sources: Sequence[SourcePicture] = (),
     cache_dir: Path | None = None,
     checkpoint_path: Path | None = None,
+    on_prepare: OnPrepare | None = None,
     on_step: OnStep | None = None,
     on_peek: OnPeek | None = None,
 ) -> LearntDirections:
@@ -93,6 +94,8 @@ def learn_concepts(
         cache_dir: Folder that keeps the isolation pictures of this model; None draws them anew.
         checkpoint_path: File to go on from when it exists, and that is written every so many steps, at the end, and
             when the run is interrupted. It stays; delete it once the result is kept.
+        on_prepare: Called before the first step with the number of pictures drawn so far to be shown beside the source,
+            and of all of them. What it raises interrupts the run; pictures that are kept are not drawn again.
         on_step: Called after every step. Whatever it raises interrupts the run.
         on_peek: Called with what is learnt so far, its losses not measured, after `PEEK_AT` of the steps; may draw with
             the model, which changes nothing of what is learnt.
@@ -125,7 +128,9 @@ def learn_concepts(
         state = load_checkpoint(state, checkpoint_path, task=digest)
         logger.info("learning resumed step=%d path=%s", state.step, checkpoint_path)
     with frozen(transformer, gradient_checkpointing=recipe.gradient_checkpointing), attention_for_gradients():
-        material = Material.prepare(model, task, pictures, isolation_prompts, cache_dir=cache_dir)
+        material = Material.prepare(
+            model, task, pictures, isolation_prompts, cache_dir=cache_dir, on_prepare=on_prepare
+        )
         keep = _Keeper(checkpoint_path, digest, every=recipe.checkpoint_every)
 
         def peek(now: LearningState) -> None:
@@ -263,9 +268,11 @@ def learning_step(
             isolation = isolation_loss(learner, example.only(rows), both, parameters, source_weight=source_weight)
             gradients = flow.plus(isolation, recipe.isolation_weight)
     rate = _learning_rate(learner.predictor.learning_rate, recipe, state)
-    if not math.isfinite(flow.loss):
+    losses = [flow.loss] if isolation is None else [flow.loss, isolation.loss]
+    if not all(map(math.isfinite, losses)) or not all(torch.isfinite(each).all() for each in gradients.values()):
         raise LearningError(
-            f"The loss of step {state.step + 1} is {flow.loss!r}, so nothing more can be learnt. Choose a learning "
+            f"The loss of step {state.step + 1} is {losses!r}, or a gradient of it is no number, so nothing more can "
+            f"be learnt; what was learnt before stays. Choose a learning "
             f"rate below {learner.predictor.learning_rate!r}, or a wider dtype for the model than "
             f"{learner.transformer.dtype}."
         )

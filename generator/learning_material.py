@@ -3,7 +3,7 @@
 Knows nothing of losses, steps or what is learnt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,6 +17,9 @@ from generator.isolation import load_isolation_latents
 from generator.learning_loss import Example, TwoPartExample
 from generator.learning_task import LearningTask, PlacedText, SourceTask
 from generator.loading import FluxModel
+
+OnPrepare = Callable[[int, int], None]
+"""Called with the number of pictures that are ready to be shown beside the source, and the number of all of them."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,12 @@ class Material:
         isolation_prompts: Sequence[str],
         *,
         cache_dir: Path | None,
+        on_prepare: OnPrepare | None = None,
     ) -> Self:
         """Encode the pictures, all texts and, where isolation is wanted, load or draw its pictures."""
-        isolation = None
-        if any(source.two_parts for source in task.sources):
-            isolation = load_isolation_latents(model, isolation_prompts, settings=task.settings, cache_dir=cache_dir)
+        beside = _Beside(model, task, isolation_prompts, cache_dir, on_prepare)
         sources = tuple(
-            _prepare_source(model, task, source, picture, isolation, cache_dir)
+            _prepare_source(model, task, source, picture, beside)
             for source, picture in zip(task.sources, pictures, strict=True)
         )
         joint: list[JointMaterial] = []
@@ -78,13 +80,40 @@ class Material:
         return cls(sources, tuple(joint), task.concept_rows)
 
 
+class _Beside:
+    """The pictures that are shown beside the sources: those of isolation, and companions of each source."""
+
+    def __init__(
+        self,
+        model: FluxModel,
+        task: LearningTask,
+        isolation_prompts: Sequence[str],
+        cache_dir: Path | None,
+        on_prepare: OnPrepare | None,
+    ) -> None:
+        self._model, self._task, self._cache_dir, self._on_prepare = model, task, cache_dir, on_prepare
+        prompts = isolation_prompts if any(source.two_parts for source in task.sources) else ()
+        self._num_pictures = len(prompts) + sum(len(self.companion_prompts(source)) for source in task.sources)
+        self._num_ready = 0
+        self.isolation = self.pictures(prompts) if prompts else None
+
+    @staticmethod
+    def companion_prompts(source: SourceTask) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(text.picture_prompt for text in source.companions))
+
+    def pictures(self, prompts: Sequence[str]) -> Tensor:
+        return load_isolation_latents(
+            self._model, prompts, settings=self._task.settings, cache_dir=self._cache_dir, on_picture=self._tell
+        )
+
+    def _tell(self) -> None:
+        self._num_ready += 1
+        if self._on_prepare is not None:
+            self._on_prepare(self._num_ready, self._num_pictures)
+
+
 def _prepare_source(
-    model: FluxModel,
-    task: LearningTask,
-    source: SourceTask,
-    picture: Image.Image,
-    isolation: Tensor | None,
-    cache_dir: Path | None,
+    model: FluxModel, task: LearningTask, source: SourceTask, picture: Image.Image, beside: _Beside
 ) -> SourceMaterial:
     pipeline, settings = model.pipeline, task.settings
     device = pipeline.transformer.device
@@ -93,9 +122,9 @@ def _prepare_source(
         encoding = _encode(model, task, placed)
         captions.append(Example(encoding, placed.placement, _words(encoding, placed, task.num_rows)))
     two_parts: list[TwoPartExample] = []
-    for text in source.two_parts if isolation is not None else ():
+    for text in source.two_parts if beside.isolation is not None else ():
         prompt = Example(_encode(model, task, text.prompt), text.prompt.placement, captions[text.caption].words)
-        two_parts.append(TwoPartExample(prompt, isolation[text.picture : text.picture + 1].to(device)))
+        two_parts.append(TwoPartExample(prompt, beside.isolation[text.picture : text.picture + 1].to(device)))
     sides = [picture, ImageOps.mirror(picture)] if source.mirrors else [picture]
     return SourceMaterial(
         latents=tuple(
@@ -104,7 +133,7 @@ def _prepare_source(
         captions=tuple(captions),
         alone=task.rows_alone(source),
         two_parts=tuple(two_parts),
-        companions=_companions(model, task, source, captions[0].words, cache_dir),
+        companions=_companions(model, task, source, captions[0].words, beside),
     )
 
 
@@ -116,12 +145,12 @@ def middle_half(latents: Tensor) -> Tensor:
 
 
 def _companions(
-    model: FluxModel, task: LearningTask, source: SourceTask, words: Tensor, cache_dir: Path | None
+    model: FluxModel, task: LearningTask, source: SourceTask, words: Tensor, beside: _Beside
 ) -> tuple[TwoPartExample, ...]:
-    prompts = tuple(dict.fromkeys(text.picture_prompt for text in source.companions))
+    prompts = beside.companion_prompts(source)
     if not prompts:
         return ()
-    pictures = load_isolation_latents(model, prompts, settings=task.settings, cache_dir=cache_dir)
+    pictures = beside.pictures(prompts)
     halves = {
         prompt: middle_half(picture[None]).to(words.device) for prompt, picture in zip(prompts, pictures, strict=True)
     }

@@ -4,7 +4,6 @@ A step makes a new state from the old one, so an interruption at any moment leav
 of models, losses or captions, nor of what the numbers mean (`generator/predictors.py` does).
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Literal, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from concepts.files import write_whole
 from generator.recipe import LearningError
 
 CHECKPOINT_FORMAT = "fableverse-learning-3"
@@ -119,11 +119,10 @@ class LearningState:
 
 def save_checkpoint(state: LearningState, path: Path, *, task: str) -> None:
     """Write the state at once or not at all; `task` identifies what is being learnt and how."""
-    temporary = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"format": CHECKPOINT_FORMAT, "task": task, "step": str(state.step)}
-    save_file({name: tensor.cpu().contiguous() for name, tensor in _tensors(state).items()}, temporary, metadata)
-    os.replace(temporary, path)
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in _tensors(state).items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, save(tensors, metadata))
 
 
 def load_checkpoint(start: LearningState, path: Path, *, task: str) -> LearningState:

@@ -40,7 +40,7 @@ from generator.model_sizes import read_shapes
 from generator.modulation import count_blocks
 from generator.placement import place, quantization_of
 from generator.plan import RenderPlan
-from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
+from generator.settings import RenderSettings, settings_by_guidance
 from generator.step_preview import PreviewDecoder, fit_preview_decoder
 
 # diffusers takes the classes that a model folder names only from modules that are imported already, so that naming a
@@ -135,7 +135,7 @@ def load_model(
     dtype = dtype or (torch.float32 if device.type == "cpu" else torch.bfloat16)
     source = _find(model, revision)
     folder = source.base if isinstance(source.base, Path) else None
-    name, defaults, lexicon = (source.named, FLUX_DEV_SETTINGS, None) if folder is None else read_card(folder)
+    name, defaults, lexicon = (source.named, None, None) if folder is None else read_card(folder)
     quantization = quantization_of(plan, dtype) if plan is not None else None
     with _told_of(source), _quiet():
         pipeline, fingerprint = _load(source, dtype, quantization)
@@ -148,7 +148,7 @@ def load_model(
         pipeline=pipeline,
         name=name if source.transformer is None else source.transformer.stem,
         fingerprint=fingerprint,
-        defaults=defaults,
+        defaults=defaults or settings_by_guidance(guidance_embeds=pipeline.transformer.config.guidance_embeds),
         lexicon=lexicon,
         num_rows=0 if plan is None else plan.num_rows,
         cache_threshold=0.0 if plan is None else plan.numbers.cache_threshold,
@@ -258,6 +258,8 @@ def _told_of(source: _Source) -> Iterator[None]:
     unreadable = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError)
     try:
         yield
+    except torch.OutOfMemoryError:  # a RuntimeError, but of the machine, not of the model: a smaller plan may do
+        raise
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         if isinstance(source.base, Path):
             raise _damaged(source, error) from error

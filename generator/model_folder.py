@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from concepts.errors import DamagedLexicon
 from concepts.lexicon import Lexicon
 from generator.errors import DamagedModel, InvalidSettings
-from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
+from generator.settings import RenderSettings, settings_by_guidance
 
 POCKET = "pocket"
 POCKET_FOLDER = Path(__file__).parent.parent / "pocket" / "model"
@@ -69,7 +69,7 @@ def read_card(folder: Path) -> tuple[str, RenderSettings, Lexicon | None]:
     """
     path = folder / CARD_FILE
     if not path.is_file():
-        return folder.resolve().name, FLUX_DEV_SETTINGS, None
+        return folder.resolve().name, _settings_by_config(folder), None
     try:
         card = _ModelCard.model_validate(read_json(path))
         lexicon = None if card.lexicon is None else Lexicon.load(folder / card.lexicon)
@@ -79,6 +79,12 @@ def read_card(folder: Path) -> tuple[str, RenderSettings, Lexicon | None]:
             f"{str(path)!r} does not describe the model: {error} "
             "Correct the file, or delete it to draw with FLUX.1's settings."
         ) from error
+
+
+def _settings_by_config(folder: Path) -> RenderSettings:
+    path = folder / "transformer" / "config.json"
+    config = read_json(path) if path.is_file() else {"guidance_embeds": True}
+    return settings_by_guidance(guidance_embeds=bool(config.get("guidance_embeds")))
 
 
 def read_json(path: Path) -> Mapping[str, object]:

@@ -75,3 +75,12 @@ FLUX_DEV_SETTINGS = RenderSettings(
     num_inference_steps=28, guidance_scale=3.5, height=1024, width=1024, max_sequence_length=512
 )
 """What FLUX.1-dev is drawn with when its folder says nothing else. Source: diffusers 0.42, FluxPipeline.__call__."""
+FLUX_SCHNELL_SETTINGS = RenderSettings(
+    num_inference_steps=4, guidance_scale=0.0, height=1024, width=1024, max_sequence_length=256
+)
+"""What FLUX.1-schnell is drawn with, which was distilled for 1 to 4 steps. Source: its model card."""
+
+
+def settings_by_guidance(*, guidance_embeds: bool) -> RenderSettings:
+    """What suits a model whose folder says nothing: only schnell's kind lacks an embedding of guidance."""
+    return FLUX_DEV_SETTINGS if guidance_embeds else FLUX_SCHNELL_SETTINGS

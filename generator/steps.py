@@ -66,7 +66,10 @@ def one_after_the_other(on_step: OnPictureStep | None, pictures: range) -> OnSte
         return None
 
     def report(step: int, num_steps: int) -> None:
-        picture, done = divmod(step * len(pictures) - 1, num_steps)
-        on_step(pictures[picture], done + 1, num_steps)
+        before, (whole, rest) = (step - 1) * len(pictures) // num_steps, divmod(step * len(pictures), num_steps)
+        for picture in pictures[before:whole]:
+            on_step(picture, num_steps, num_steps)
+        if rest:
+            on_step(pictures[whole], rest, num_steps)
 
     return report

@@ -33,6 +33,6 @@ def text_direction(transformer: nn.Module, towards: Tensor, away: Tensor) -> Ten
             f"pooled embedding of the prompt, so no two texts differ in it. Use a model of {able}, or learn a concept."
         )
     project = transformer.get_submodule(family.embedder).text_embedder
-    weight = project.linear_1.weight
-    first, second = (project(pooled.to(device=weight.device, dtype=weight.dtype)) for pooled in (towards, away))
+    device = project.linear_1.weight.device  # its dtype may be one that weights are only kept in
+    first, second = (project(pooled.to(device)) for pooled in (towards, away))
     return first.float() - second.float()

@@ -4,7 +4,6 @@ Knows nothing of language models. A draft belongs to one request and one writer:
 """
 
 import hashlib
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from concepts.files import write_whole
 from story.lineup import OnStage
 from story.schema import LineupMember, Reply, SpokenLine, StoryRequest
 
@@ -99,12 +99,7 @@ class DraftFolder:
     def save(self, draft: Draft) -> None:
         """Keep the draft in place of the last one, whole or not at all."""
         self.path.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path / f".{DRAFT_FILENAME}.tmp"
-        with unfinished.open("wb") as file:
-            file.write(draft.model_dump_json().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self.path / DRAFT_FILENAME)
+        write_whole(self.path / DRAFT_FILENAME, draft.model_dump_json().encode())
 
     def add_reply(self, reply: Reply) -> None:
         """Keep a reply as it came."""

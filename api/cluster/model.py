@@ -142,6 +142,7 @@ class ClusterModel:
         parcel = self.work(
             "learn",
             {
+                "on_prepare": watch.on_prepare,
                 "on_step": watch.on_step,
                 "on_peek": watch.on_peek,
                 "on_previews": watch.on_previews,

@@ -181,7 +181,10 @@ class NodeModel:
 
             bank = unpack({}, Path(folder) / "bank")
             watch = LearningWatch(
-                on_step=on_step, on_peek=partial(line.tell, "on_peek"), on_previews=partial(line.tell, "on_previews")
+                on_prepare=partial(line.tell, "on_prepare"),
+                on_step=on_step,
+                on_peek=partial(line.tell, "on_peek"),
+                on_previews=partial(line.tell, "on_previews"),
             )
             kept = self._model.learn(order, bank, checkpoint_path=path, replace=True, watch=watch)
             return pack(bank, [concept.id for concept in kept])

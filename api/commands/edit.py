@@ -15,10 +15,10 @@ from api.outcome import Outcome
 from api.rerender import edited_lock
 from api.tokens import estimate_tokens
 from concepts.bank import ConceptBank
+from concepts.files import write_whole
 from concepts.schema import ConceptCard
 from story.book import STORY_FILENAME
 from story.checks import check_page, check_scene, free_mentions
-from story.editions.formats import write_whole
 from story.errors import InvalidRequest
 from story.narration import outdated
 from story.safety import SafetyGate

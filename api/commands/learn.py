@@ -109,7 +109,6 @@ def learn_from_pictures(
     checkpoint_path = _checkpoint_path(work_dir, opened, captions, concepts, recipe, loaded.fingerprint)
     if checkpoint_path.exists():
         reporter.note("Going on where learning was interrupted.")
-    reporter.note("Preparing the pictures and texts to learn from …")
     try:
         with reporter.progress(recipe.num_steps) as advance:
             learnt = learn_concepts(
@@ -122,6 +121,7 @@ def learn_from_pictures(
                 more_sources=others,
                 cache_dir=work_dir,
                 checkpoint_path=checkpoint_path,
+                on_prepare=partial(_report_prepared, advance),
                 on_step=partial(_report, advance),
             )
     except KeyboardInterrupt:
@@ -183,6 +183,10 @@ def _tell_apart(
         if word != words[concept_id]:
             reporter.note(f"Note: {concept_id} is learnt as {word!r}, because {words[concept_id]!r} is taken.")
     return found.captions, tuple(concept.model_copy(update={"word": found.words[concept.id]}) for concept in concepts)
+
+
+def _report_prepared(advance: Advance, num_ready: int, num_pictures: int) -> None:
+    advance(0, "Drawing pictures that are to stay as they are", f", {num_ready} of {num_pictures}")
 
 
 def _report(advance: Advance, progress: LearningProgress) -> None:

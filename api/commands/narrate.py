@@ -15,8 +15,8 @@ from api.outcome import Outcome
 from api.settings import Settings
 from api.storybook import editions_of
 from api.writers import OPENAI
+from concepts.files import write_whole
 from story.book import BookPage
-from story.editions.formats import write_whole
 from story.espeak import DEFAULT_SPEED, EspeakVoice
 from story.narration import AUDIO_SUFFIXES, Voice, speak, take_over
 from story.speech_endpoint import EndpointVoice

@@ -77,6 +77,7 @@ class OwnModel:
             recipe=recipe,
             cache_dir=checkpoint_path.parent,
             checkpoint_path=checkpoint_path,
+            on_prepare=watch.on_prepare,
             on_step=watch.on_step,
             on_peek=on_peek,
         )

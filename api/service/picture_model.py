@@ -28,6 +28,8 @@ class LearningOrder:
 class LearningWatch:
     """What is called while concepts are learnt. Whatever one of them raises interrupts learning and comes through."""
 
+    on_prepare: Callable[[int, int], None]
+    """Called with how many pictures are drawn that are shown beside the one to learn from, and how many there are."""
     on_step: Callable[[LearningProgress], None]
     on_peek: Callable[[Image.Image], None]
     """Called now and then with a picture of the first concept as it is learnt so far."""

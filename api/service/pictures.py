@@ -103,7 +103,8 @@ class PictureWork:
         # Another version's recipe begins anew: what it learnt so far means something else here.
         of_recipe = hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12]
         checkpoint_path = work_dir / f"{task.job_id}-{of_recipe}.safetensors"
-        report("learning", {"stage": "learning", "step": 0, "num_steps": recipe.num_steps})
+        begun = {"stage": "learning", "step": 0, "num_steps": recipe.num_steps}
+        report("learning", begun)
         previews = Previews()
 
         kept = self._model.learn(
@@ -118,6 +119,7 @@ class PictureWork:
             # An earlier start of this task may have died between the last concept put into the bank and its report.
             replace=payload.replace or task.starts > 1,
             watch=LearningWatch(
+                on_prepare=lambda done, wanted: report("learning", begun | {"prepared": done, "to_prepare": wanted}),
                 on_step=lambda progress: report(
                     "learning", _learning(progress) | previews.told, preview=previews.pop()
                 ),

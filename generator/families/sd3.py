@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from concepts.schema import BoundPrompt
+from generator.errors import UnsupportedModel
 from generator.families.family import Family
 from generator.families.hooks import ActiveTokens, AdaptiveNormDoubleStream, ModulationOfBlock
 from generator.families.texts import TextTokens, locate
@@ -52,6 +53,11 @@ def _find_tokens(pipeline: DiffusionPipeline, bound: BoundPrompt, max_sequence_l
     """CLIP's tokens, padded to its length, and then T5's, so each word is there twice: first among CLIP's."""
     clip_len: int = pipeline.tokenizer_max_length
     of_clip = locate(bound, pipeline.tokenizer, max_sequence_length=clip_len)
+    if pipeline.tokenizer_3 is None:
+        raise UnsupportedModel(
+            "Stable Diffusion 3 was loaded without its T5 encoder (tokenizer_3), which half of a word's directions "
+            "belong to. Load it with all text encoders."
+        )
     of_t5 = locate(bound, pipeline.tokenizer_3, max_sequence_length=max_sequence_length)
     return TextTokens(
         clip_len + max_sequence_length,

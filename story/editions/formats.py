@@ -3,11 +3,11 @@
 Each file appears whole or not at all. Knows nothing of how an edition is made.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from concepts.files import write_whole
 from story.book import BOOK_FILENAME, Book
 from story.design import check_design
 from story.editions.epub_fixed import epub_fixed_edition
@@ -73,16 +73,3 @@ def write_editions(book: Book, formats: Sequence[str], out_dir: Path, *, templat
     for path, data in made:
         write_whole(path, data)
     return tuple(path for path, _ in made)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Put a file in place in one step: whoever looks sees the old file or the new one, never a part."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

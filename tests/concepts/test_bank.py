@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -285,3 +287,33 @@ def test_a_missing_sample_bank_is_named_and_nothing_is_made(tmp_path: Path) -> N
     with pytest.raises(DamagedConcept, match="samples"):
         seed_bank(tmp_path / "bank", tmp_path / "samples")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_concept_that_is_replaced_while_it_is_read_is_read_as_it_was_or_as_it_is(
+    bank: ConceptBank, tmp_path: Path
+) -> None:
+    def write() -> None:
+        for number in range(150):
+            direction = bytes([number % 2]) * 100
+            add_concept(bank, a_concept(direction=direction), tmp_path, direction=direction, replace=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while not writing.done():
+            assert bank.get("rusty").id == "rusty"
+            assert [concept.id for concept in bank.list()] == ["rusty"]
+            assert bank.direction_path("rusty").name == "direction.safetensors"
+        writing.result()
+
+
+def test_two_who_seed_a_bank_at_once_both_have_it(bank: ConceptBank, tmp_path: Path) -> None:
+    both = threading.Barrier(2)
+
+    def seed(number: int) -> bool:
+        both.wait()
+        return seed_bank(tmp_path / f"home{number}" / "bank", bank.folder)
+
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(20):
+            assert sorted(pool.map(seed, [number, number])) == [False, True]
+            assert ConceptBank(tmp_path / f"home{number}" / "bank").ids() == ("rusty",)

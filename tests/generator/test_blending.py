@@ -63,6 +63,18 @@ def test_keys_are_those_of_every_block_and_begin_with_the_text() -> None:
     assert [tuple(each.shape) for each in keys] == [(6, 2, 16), (6, 2, 16), (10, 2, 16), (10, 2, 16)]
 
 
+def test_keys_are_recorded_of_compiled_blocks_that_have_run_without() -> None:
+    transformer, inputs = tiny_transformer(), tiny_inputs(text_len=6, image_len=4)
+    transformer.compile_repeated_blocks(fullgraph=True, backend="eager")
+    compiled = transformer.transformer_blocks[0]._compiled_call_impl
+    with torch.no_grad():
+        transformer(**inputs)
+        with recorded_keys(transformer) as keys:
+            transformer(**inputs)
+    assert len(keys) == NUM_BLOCKS
+    assert transformer.transformer_blocks[0]._compiled_call_impl is compiled is not None
+
+
 def test_similarity_is_the_mean_cosine_over_blocks_and_heads() -> None:
     east, north = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0])
     first_block = torch.stack([east, east, north])[:, None].repeat(1, 2, 1)

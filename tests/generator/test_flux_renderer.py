@@ -218,7 +218,7 @@ def test_blocks_are_left_out_while_drawing_alone_and_never_because_of_another_pi
 def test_pictures_drawn_together_are_told_of_as_if_one_came_after_the_other(renderer: FluxRenderer) -> None:
     steps: list[tuple[int, int, int]] = []
     list(renderer.render_all(orders(3), on_step=lambda *step: steps.append(step)))
-    assert steps == [(1, 1, 2), (2, 2, 2)]
+    assert steps == [(0, 2, 2), (1, 1, 2), (1, 2, 2), (2, 2, 2)]
 
 
 def test_what_cannot_be_drawn_is_known_before_anything_is(renderer: FluxRenderer) -> None:

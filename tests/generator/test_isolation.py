@@ -2,6 +2,7 @@
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from shutil import copyfile
 
@@ -19,7 +20,7 @@ def test_who_wants_what_another_process_is_drawing_waits_for_it(
 ) -> None:
     model = tiny_model()
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
-    drawn = load_isolation_latents(model, ISOLATION_PROMPTS, settings=model.defaults, cache_dir=theirs)
+    drawn = load_isolation_latents(model, ISOLATION_PROMPTS[:1], settings=model.defaults, cache_dir=theirs)
     (kept,) = theirs.glob("*.safetensors")
     (lock,) = theirs.glob("*.lock")
     ours.mkdir()
@@ -27,10 +28,28 @@ def test_who_wants_what_another_process_is_drawing_waits_for_it(
     with ThreadPoolExecutor(1) as pool:
         with FileLock(ours / lock.name):
             waiting = pool.submit(
-                load_isolation_latents, model, ISOLATION_PROMPTS, settings=model.defaults, cache_dir=ours
+                load_isolation_latents, model, ISOLATION_PROMPTS[:1], settings=model.defaults, cache_dir=ours
             )
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.5)
             copyfile(kept, ours / kept.name)
         assert torch.equal(waiting.result(), drawn)
     assert not caplog.messages
+
+
+def test_pictures_are_told_of_and_those_drawn_before_an_interruption_are_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model, told = tiny_model(), list[int]()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    draw = partial(load_isolation_latents, model, ISOLATION_PROMPTS, settings=model.defaults, cache_dir=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        draw(on_picture=interrupt)
+    caplog.set_level(logging.INFO, logger="generator.isolation")
+    latents = draw(on_picture=lambda: told.append(len(caplog.messages)))
+    assert told == [0, 1]
+    fresh = load_isolation_latents(model, ISOLATION_PROMPTS, settings=model.defaults, cache_dir=None)
+    assert torch.equal(latents, fresh)

@@ -18,14 +18,20 @@ from concepts.errors import (
 )
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong
+from generator.even_steps import EvenSteps
 from generator.flow import draw_sigmas
 from generator.flux_renderer import FluxRenderer
-from generator.learning import PEEK_AT
+from generator.learning import PEEK_AT, learning_step
+from generator.learning_loss import Learner
+from generator.learning_material import Material
+from generator.learning_state import LearningState
+from generator.learning_task import plan_learning
 from generator.learnt import LearntDirections, draw_preview
 from generator.loading import FluxModel, compute_fingerprint
-from generator.recipe import ConceptRequest, LearningError, LearningProgress
+from generator.predictors import make_predictor
+from generator.recipe import ConceptRequest, LearningError, LearningProgress, SourcePicture
 from generator.tokens import find_token_spans
-from tests.generator.learning_builders import CAPTION, FOX, HAT, ISOLATION_PROMPTS, RECIPE, learn
+from tests.generator.learning_builders import CAPTION, FOX, HAT, ISOLATION_PROMPTS, RECIPE, learn, picture
 from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_model
 
 BROLLY = ConceptRequest(id="brolly", word="umbrella", kind="object")
@@ -313,15 +319,15 @@ def test_bad_input_is_refused_before_any_work(model: FluxModel, tmp_path: Path, 
     assert not list(tmp_path.iterdir())
 
 
-def test_isolation_pictures_and_companions_are_drawn_once(model: FluxModel, tmp_path: Path):
-    first = learn(model, cache_dir=tmp_path)
+def test_isolation_pictures_and_companions_are_drawn_once_and_told_of(model: FluxModel, tmp_path: Path):
+    told: list[tuple[int, int]] = []
+    first = learn(model, cache_dir=tmp_path, on_prepare=lambda *numbers: told.append(numbers))
     written = {kept: kept.stat().st_mtime_ns for kept in tmp_path.glob("*.safetensors")}
-    assert len(written) == 2
+    assert len(written) > len(ISOLATION_PROMPTS)
+    assert told == [(number, len(written)) for number in range(1, len(written) + 1)]
     again = learn(model, cache_dir=tmp_path, caption=CAPTION)
     assert {kept: kept.stat().st_mtime_ns for kept in tmp_path.glob("*.safetensors")} == written
     assert torch.equal(first.direction("fox").vectors, again.direction("fox").vectors)
-    learn(model, cache_dir=tmp_path, isolation_prompts=ISOLATION_PROMPTS[:1])
-    assert len(list(tmp_path.glob("*.safetensors"))) == 4
 
 
 def test_a_damaged_file_of_isolation_pictures_is_drawn_anew(model: FluxModel, tmp_path: Path):
@@ -339,3 +345,20 @@ def test_attention_is_none_of_cudnns_while_learning_and_as_it_was_afterwards(mod
     learn(model, on_step=lambda _: seen.add(torch.backends.cuda.cudnn_sdp_enabled()))
     assert seen == {False}
     assert torch.backends.cuda.cudnn_sdp_enabled() == before
+
+
+def test_a_loss_of_isolation_that_is_no_number_ends_learning_before_its_step(model: FluxModel):
+    recipe = RECIPE.model_copy(update={"isolation_fraction": 1.0, "concepts_alone_fraction": 0.0, "companion_share": 0})
+    source = SourcePicture(picture=picture(), caption=CAPTION, paraphrases=())
+    task = plan_learning(model, (source,), [FOX], recipe=recipe, isolation_prompts=ISOLATION_PROMPTS)
+    transformer = model.pipeline.transformer
+    even_steps, text_dim = EvenSteps.of(transformer), transformer.config.joint_attention_dim
+    predictor = make_predictor(recipe, num_rows=task.num_rows, text_dim=text_dim, even_steps=even_steps)
+    state = LearningState.start(*predictor.start(), stage1_steps=4, device=transformer.device)
+    material = Material.prepare(model, task, [source.picture], ISOLATION_PROMPTS, cache_dir=None)
+    learning_step(Learner(transformer, predictor), material, recipe, state)
+    (whole,) = material.sources
+    broken = [replace(each, other_latents=torch.full_like(each.other_latents, torch.nan)) for each in whole.two_parts]
+    material = replace(material, sources=(replace(whole, two_parts=broken),))
+    with pytest.raises(LearningError, match="step 1"):
+        learning_step(Learner(transformer, predictor), material, recipe, state)

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 from generator.autoencoder import PatchAutoencoder
 from generator.errors import DamagedModel, ModelNotFound, UnsupportedModel
-from generator.loading import compute_fingerprint, load_model
-from generator.settings import FLUX_DEV_SETTINGS
+from generator.loading import _Source, _told_of, compute_fingerprint, load_model
+from generator.settings import FLUX_DEV_SETTINGS, FLUX_SCHNELL_SETTINGS
 from tests.generator.tiny import DIM, NUM_BLOCKS, TINY_SETTINGS, tiny_pipeline, tiny_transformer
 
 CARD = {
@@ -235,3 +235,13 @@ def test_a_single_file_that_is_no_transformer_is_refused(folder: Path, tmp_path:
 def test_a_revision_is_of_the_hub(saved: Path) -> None:
     with pytest.raises(ModelNotFound, match="revision"):
         load_model(saved, revision="main", device="cpu")
+
+
+def test_a_distilled_model_has_the_settings_of_schnell(tmp_path: Path) -> None:
+    tiny_pipeline(guidance_embeds=False).save_pretrained(tmp_path / "tiny-schnell")
+    assert load_model(tmp_path / "tiny-schnell").defaults == FLUX_SCHNELL_SETTINGS
+
+
+def test_memory_that_runs_out_while_loading_is_no_damage(tmp_path: Path) -> None:
+    with pytest.raises(torch.OutOfMemoryError), _told_of(_Source(named="tiny", base=tmp_path)):
+        raise torch.OutOfMemoryError("CUDA out of memory")

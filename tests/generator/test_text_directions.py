@@ -25,6 +25,15 @@ def pooled(seed: int) -> torch.Tensor:
     return torch.randn(1, POOLED_DIM, generator=torch.Generator().manual_seed(seed))
 
 
+def test_a_direction_is_the_same_of_weights_that_are_kept_in_eight_bits() -> None:
+    transformer = CASES["flux1-dev"].make_transformer().to(torch.bfloat16)
+    texts = (pooled(1).bfloat16(), pooled(2).bfloat16())
+    exact = text_direction(transformer, *texts)
+    transformer.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16)
+    rounded = text_direction(transformer, *texts)
+    assert torch.cosine_similarity(exact.flatten(), rounded.flatten(), dim=0) > 0.99
+
+
 @pytest.mark.parametrize("name", ["flux1-dev", "flux1-schnell", "sd3", "sd35"])
 def test_adding_the_direction_is_the_model_with_the_other_pooled_text(name: str) -> None:
     """At every noise level: y(away) + direction = y(towards), for all tokens."""

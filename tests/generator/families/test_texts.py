@@ -107,3 +107,10 @@ def test_a_prompt_that_the_template_has_too_is_refused() -> None:
     hat = BoundPrompt(prompt="a straw hat", mentions=(ConceptMention(concept_id="hat", start=2, stop=11),))
     with pytest.raises(TokenSpanError, match="exactly once"):
         FLUX2.find_tokens(pipeline, hat, 60)
+
+
+def test_sd3_without_t5_is_refused_with_the_cure() -> None:
+    pipeline = sd3_pipeline()
+    pipeline.register_modules(tokenizer_3=None)
+    with pytest.raises(UnsupportedModel, match="all text encoders"):
+        SD3.find_tokens(pipeline, BOUND, 40)
