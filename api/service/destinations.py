@@ -50,7 +50,8 @@ def check_url(url: str, rules: DestinationRules) -> None:
     """Judges all of a URL that can be judged without resolving its host.
 
     Raises:
-        ForbiddenDestination: It is no HTTPS URL, has a user, a password or another port, or is too long.
+        ForbiddenDestination: It is no HTTPS URL, has a user, a password or another port, is too long, or its host can
+            be none.
     """
     _parse(url, rules)
 
@@ -73,6 +74,12 @@ def _parse(url: str, rules: DestinationRules) -> _Target:
     # Two parsers that take different hosts out of one text are how such checks are usually passed by.
     if not parsed.host or parsed.host != (parts.hostname or ""):
         raise ForbiddenDestination("That URL's host is not clear. Write one such as https://example.org/hook.")
+    try:
+        parsed.host.encode("idna")  # as resolving it begins
+    except UnicodeError as error:
+        raise ForbiddenDestination(
+            "Each part of a host, between its dots, has 1 to 63 characters. Write one such as https://example.org/hook."
+        ) from error
     if parsed.userinfo:
         raise ForbiddenDestination("A webhook's URL has neither user nor password. Leave them out.")
     if parsed.scheme != "https" and not (rules.allow_private and parsed.scheme == "http"):

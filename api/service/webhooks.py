@@ -148,14 +148,21 @@ class Courier:
                 await asyncio.sleep(poll_s)
 
     async def deliver_due(self) -> int:
-        """Makes one attempt at each event that is due, some at a time, and gives their number."""
+        """Makes one attempt at each event that is due, some at a time, and gives their number.
+
+        Raises:
+            ExceptionGroup: Some attempts could not be noted; those events are due again after the lease.
+        """
         due = await run_in_threadpool(self._lease)
         if not due:
             return 0
         tls = await run_in_threadpool(lambda: self._tls)
         # Neither proxies nor anything else of the environment: a proxy would resolve names anew.
         async with httpx.AsyncClient(trust_env=False, timeout=self._rules.timeout_s, verify=tls) as client:
-            await asyncio.gather(*(self._attempt(row, client) for row in due))
+            ended = await asyncio.gather(*(self._attempt(row, client) for row in due), return_exceptions=True)
+        # Raised only here, where no attempt needs the client any more.
+        if faults := [fault for fault in ended if isinstance(fault, Exception)]:
+            raise ExceptionGroup("attempts that could not be noted", faults)
         return len(due)
 
     @cached_property
@@ -218,6 +225,9 @@ class Courier:
         except ForbiddenDestination as error:
             return str(error)[:200], False
         except (OSError, TimeoutError, httpx.HTTPError) as error:
+            return type(error).__name__, False
+        except Exception as error:  # whatever it is, it is counted as this event's, or it would be due for ever
+            logger.error("webhook_attempt_failed", error=type(error).__name__, exc_info=error)
             return type(error).__name__, False
         return (None, False) if 200 <= status < 300 else (f"status {status}", status == _GONE)
 

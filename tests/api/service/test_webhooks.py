@@ -14,7 +14,15 @@ from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook
 
 from api.service.database import Database
-from api.service.destinations import DestinationRules, ForbiddenDestination, check_url, is_public, post
+from api.service.destinations import (
+    DestinationRules,
+    ForbiddenDestination,
+    Resolve,
+    check_url,
+    is_public,
+    post,
+    resolve,
+)
 from api.service.edge_tables import webhook_outbox
 from api.service.errors import InvalidInput, NotFound
 from api.service.metrics import Metrics
@@ -90,8 +98,17 @@ def rows_of(database: Database) -> list[tuple[str, int, bool]]:
         return [(row.outcome, row.attempts, row.due_at is not None) for row in rows]
 
 
-def courier_of(database: Database, clock: Clock, *, rules: DestinationRules = PRIVATE) -> Courier:
-    return Courier(database, rules=rules, metrics=Metrics(), clock=clock, backoff_s=(5.0, 300.0))
+def courier_of(
+    database: Database, clock: Clock, *, resolver: Resolve = resolve, metrics: Metrics | None = None
+) -> Courier:
+    return Courier(
+        database,
+        rules=PRIVATE,
+        metrics=metrics or Metrics(),
+        clock=clock,
+        resolver=resolver,
+        backoff_s=(5.0, 300.0),
+    )
 
 
 def test_an_event_is_delivered_once_signed_to_those_who_listen(database: Database) -> None:
@@ -144,6 +161,52 @@ def test_a_courier_that_died_in_between_loses_nothing(database: Database) -> Non
         assert len(receiver.got) == 1
 
 
+def test_an_attempt_that_fails_as_nobody_foresaw_is_counted_and_keeps_no_other_from_its_receiver(
+    database: Database,
+) -> None:
+    clock = Clock()
+
+    async def resolver(host: str, port: int) -> list[str]:
+        if host == "broken.invalid":
+            raise ZeroDivisionError
+        return await resolve(host, port)
+
+    with receiving() as receiver:
+        store = WebhookStore(database, rules=PRIVATE)
+        for url in ("http://broken.invalid/", receiver.url):
+            store.create("mum", url=url, events=["job.succeeded"])
+        happen(database, clock)
+        assert asyncio.run(courier_of(database, clock, resolver=resolver).deliver_due()) == 2
+        assert len(receiver.got) == 1
+    assert sorted(rows_of(database)) == [("delivered", 1, False), ("waiting", 1, True)]
+
+
+def test_an_attempt_that_cannot_be_noted_ends_no_other_one(database: Database) -> None:
+    clock = Clock()
+
+    class FailedUncounted(Metrics):
+        def count_delivery(self, outcome: str) -> None:
+            if outcome == "failed":
+                raise ZeroDivisionError
+
+    async def resolver(host: str, port: int) -> list[str]:
+        if host == "nowhere.invalid":
+            return []
+        await asyncio.sleep(0.3)  # so that the other attempt is over first
+        return await resolve(host, port)
+
+    with receiving() as receiver:
+        store = WebhookStore(database, rules=PRIVATE)
+        for url in ("http://nowhere.invalid/", receiver.url):
+            store.create("mum", url=url, events=["job.succeeded"])
+        happen(database, clock)
+        courier = courier_of(database, clock, resolver=resolver, metrics=FailedUncounted())
+        with pytest.raises(ExceptionGroup, match="could not be noted"):
+            asyncio.run(courier.deliver_due())
+        assert len(receiver.got) == 1
+    assert sorted(rows_of(database)) == [("delivered", 1, False), ("waiting", 0, True)]
+
+
 def test_a_redirect_is_no_delivery_and_is_not_followed(database: Database) -> None:
     clock = Clock()
     with receiving() as receiver:
@@ -188,6 +251,9 @@ def test_there_is_a_most_of_webhooks(database: Database) -> None:
         "https://[::1",
         "gopher://127.0.0.1",
         "https://example.org/" + "x" * 3000,
+        "https://example..org/hook",
+        "https://.example.org/",
+        f"https://{'x' * 64}.org/",
     ],
 )
 def test_a_url_that_is_no_plain_https_address_is_refused_at_once(url: str) -> None:
