@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 # Whoever opens the database first makes all of its tables, so all have to be known here.
@@ -16,6 +17,8 @@ from api.service.errors import UnusableDatabase
 from api.service.tables import SCHEMA_VERSION, meta, metadata
 
 PATIENCE_S: Final = 30.0
+UNANSWERED: Final = (DBAPIError, TimeoutError)
+"""What a transaction raises when the database does not answer, or all connections to it are taken."""
 _BEGIN = "sqlite_begin"
 
 

@@ -5,8 +5,8 @@ from typing import Final, Literal
 
 from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID, error
 from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError
 
+from api.service.database import UNANSWERED
 from api.service.engine import Attempt, Step, Workflow
 
 WORKFLOWS_VERSION: Final = "fableverse-workflows-1"
@@ -18,7 +18,7 @@ _CLOSE_S: Final = 1
 class DbosEngine:
     """The engine of a process; DBOS has one per process and no more."""
 
-    INTERRUPTIONS: Final = (error.DBOSException, DBAPIError)
+    INTERRUPTIONS: Final = (error.DBOSException, *UNANSWERED)
     """What may be raised in a workflow that is to be gone on with."""
 
     def __init__(self, workflow: Workflow, *, database_url: str) -> None:

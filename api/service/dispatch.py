@@ -9,8 +9,6 @@ import threading
 import time
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
-
 from api.service.engine import Attempt, JobEngine
 from api.service.jobs import Jobs
 
@@ -37,6 +35,11 @@ class Dispatcher:
         self._new.put(None)
         self._thread.join()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether jobs are being begun."""
+        return self._thread.is_alive()
+
     def begin(self, job_id: str, attempt: int) -> None:
         """Have a job done soon that was just committed."""
         self._new.put(Attempt(job_id, attempt))
@@ -54,8 +57,8 @@ class Dispatcher:
                 self._engine.start(attempt)
             except queue.Empty:
                 continue
-            except DBAPIError:
-                logger.exception("the database does not answer")
+            except Exception:  # whatever it is, the rows keep the jobs and the next look tries again
+                logger.exception("jobs could not be begun")
                 next_look = time.monotonic() + _LOOK_EVERY_S
 
     def _look(self) -> None:

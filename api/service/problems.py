@@ -13,11 +13,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import JsonValue
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from api.errors import as_output_error
+from api.service.database import UNANSWERED
 from api.service.errors import status_of
 from concepts.errors import FableverseError
 
@@ -106,7 +107,7 @@ def install_problems(app: FastAPI) -> None:
         return respond(Problem(507, "The service's storage cannot be used now. Try later.", kind="storage"))
 
     async def on_database_error(_: Request, error: SQLAlchemyError) -> JSONResponse:
-        if not isinstance(error, DBAPIError):
+        if not isinstance(error, UNANSWERED):
             raise error
         logger.error("database_error", error=type(error).__name__)
         headers = {"Retry-After": str(RETRY_AFTER_S)}

@@ -33,6 +33,8 @@ class Services:
     jobs: Jobs
     tasks: TaskQueue
     hub: EventHub
+    watch: TaskWatch
+    supervisor: Supervisor
     dispatcher: Dispatcher
     webhooks: WebhookStore
 
@@ -68,6 +70,8 @@ async def running_services(settings: ServiceSettings) -> AsyncIterator[Services]
             jobs=jobs,
             tasks=tasks,
             hub=hub,
+            watch=watch,
+            supervisor=supervisor,
             dispatcher=dispatcher,
             webhooks=WebhookStore(database, rules=rules_of(settings)),
         )

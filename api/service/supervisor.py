@@ -11,11 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 import psutil
-from sqlalchemy.exc import DBAPIError
 
 from api.service.ids import new_id
 from api.service.settings import ServiceSettings
@@ -30,6 +30,7 @@ ENLISTING_S: Final = 180.0
 LOADING_S: Final = 1800.0
 """How long a worker may take until it is ready: a model may have to be downloaded."""
 _LOOK_EVERY_S: Final = 0.25
+_LOOK_AFTER_FAULT_S: Final = 1.0
 _FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 30.0
 _SETTLED_S: Final = 30.0
@@ -50,6 +51,12 @@ class _Place:
     started: float = 0.0
     pause_s: float = 0.0
     next_start: float = 0.0
+
+    def put_off(self, now: float) -> None:
+        """Have the next worker started at once after one that lived long, later and later after others."""
+        settled = now - self.started > _SETTLED_S
+        self.pause_s = 0.0 if settled else min(max(_FIRST_PAUSE_S, 2 * self.pause_s), _LONGEST_PAUSE_S)
+        self.next_start = now + self.pause_s
 
 
 @dataclass
@@ -82,8 +89,8 @@ class Supervisor:
             for row in self._tasks.workers():
                 if row.host == socket.gethostname() and _process_of(row) is None:
                     self._tasks.give_up(row.id, died=False)
-        except DBAPIError:
-            logger.exception("the database does not answer; workers that are gone are given up once they are silent")
+        except Exception:
+            logger.exception("workers that are gone could not be given up, and will be once they are silent")
         self._thread.start()
 
     def close(self) -> None:
@@ -96,6 +103,11 @@ class Supervisor:
                 place.process.wait()
                 self._give_up_all(place.worker_id, died=False)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether workers are being looked after."""
+        return self._thread.is_alive()
+
     def pids(self, role: Role) -> Sequence[int]:
         """The processes of a role that are running."""
         return [place.process.pid for place in self._places if place.role == role and place.process is not None]
@@ -106,9 +118,11 @@ class Supervisor:
                 for place in self._places:
                     self._tend(place)
                 self._look()
-            except DBAPIError:
-                logger.exception("the database does not answer")
-            self._stop.wait(_LOOK_EVERY_S)
+                pause_s = _LOOK_EVERY_S
+            except Exception:  # whatever it is, the next look finds the workers as they are
+                logger.exception("workers could not be looked after")
+                pause_s = _LOOK_AFTER_FAULT_S
+            self._stop.wait(pause_s)
 
     def _tend(self, place: _Place) -> None:
         """Start a worker where there is none; clear up after one that has ended."""
@@ -120,12 +134,14 @@ class Supervisor:
             taken = self._give_up_all(place.worker_id, died=True)
             logger.warning("a %s worker ended with %d; taken over: %s", place.role, code, ", ".join(taken) or "nothing")
             place.process = None
-            settled = now - place.started > _SETTLED_S
-            place.pause_s = 0.0 if settled else min(max(_FIRST_PAUSE_S, 2 * place.pause_s), _LONGEST_PAUSE_S)
-            place.next_start = now + place.pause_s
+            place.put_off(now)
         if now >= place.next_start:
             place.worker_id, place.started = new_id("worker"), now
-            place.process = self._start_worker(place.role, place.worker_id)
+            try:
+                place.process = self._start_worker(place.role, place.worker_id)
+            except OSError:  # such as too many processes or open files
+                logger.exception("a %s worker could not be started", place.role)
+                place.put_off(now)
 
     def _give_up_all(self, worker_id: str, *, died: bool) -> Sequence[str]:
         """Give up the worker that was a process, and those that it ran; returns the tasks they held."""
@@ -138,8 +154,9 @@ class Supervisor:
         command = [sys.executable, "-m", module, role, worker_id]
         process = subprocess.Popen(command, stdin=subprocess.PIPE)
         assert process.stdin is not None
-        process.stdin.write(self._settings.to_json().encode() + b"\n")
-        process.stdin.flush()
+        with suppress(BrokenPipeError):  # one that has ended already is found out by the next look
+            process.stdin.write(self._settings.to_json().encode() + b"\n")
+            process.stdin.flush()
         return process
 
     def _look(self) -> None:

@@ -6,8 +6,6 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
-from sqlalchemy.exc import DBAPIError
-
 from api.service.jobs import ENDED, Event, Jobs
 from api.service.tasks import TaskEnd, TaskQueue
 
@@ -40,6 +38,11 @@ class TaskWatch:
         self._stop.set()
         self._thread.join()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether who waits will be woken."""
+        return self._thread.is_alive()
+
     async def wait(self, id_: str) -> TaskEnd:
         """How the task ended, once it has."""
         loop = asyncio.get_running_loop()
@@ -50,22 +53,24 @@ class TaskWatch:
 
     def _look(self) -> None:
         while not self._stop.wait(_LOOK_EVERY_S):
-            with self._lock:
-                ids = list(self._waiting)
-            if not ids:
-                continue
             try:
-                ends = self._tasks.ends(ids)
-            except DBAPIError:
-                logger.exception("the database does not answer; who waits for tasks waits on")
+                self._wake()
+            except Exception:  # whatever it is, the next look finds what has ended
+                logger.exception("the ends of tasks cannot be read; who waits for them waits on")
                 self._stop.wait(_LOOK_AFTER_FAULT_S)
-                continue
-            for id_, end in ends.items():
-                with self._lock:
-                    waiting = self._waiting.pop(id_, [])
-                for loop, future in waiting:
-                    if not loop.is_closed():
-                        loop.call_soon_threadsafe(_set, future, end)
+
+    def _wake(self) -> None:
+        """Tell those who wait of the tasks that have ended."""
+        with self._lock:
+            ids = list(self._waiting)
+        if not ids:
+            return
+        for id_, end in self._tasks.ends(ids).items():
+            with self._lock:
+                waiting = self._waiting.pop(id_, [])
+            for loop, future in waiting:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(_set, future, end)
 
 
 def _set(future: asyncio.Future[TaskEnd], end: TaskEnd) -> None:
@@ -165,8 +170,8 @@ class EventHub:
                     if channel is not None and number > channel.number:
                         after = channel.number
                         channel.add(await asyncio.to_thread(self._jobs.events, channel.owner, job_id, after=after))
-            except DBAPIError:
-                logger.exception("the database does not answer; who follows events waits on")
+            except Exception:  # whatever it is, the next look finds the events
+                logger.exception("events cannot be read; who follows them waits on")
                 await asyncio.sleep(_LOOK_AFTER_FAULT_S)
             followers = sum(channel.followers for channel in self._channels.values())
             await asyncio.sleep(_LOOK_EVERY_S + followers * _PAUSE_A_FOLLOWER_S)

@@ -1,8 +1,8 @@
 """Whether the service lives, and whether it can take work."""
 
 from fastapi import APIRouter
-from sqlalchemy.exc import DBAPIError
 
+from api.service.database import UNANSWERED
 from api.service.errors import NotReady
 from api.service.services import ServicesDep
 
@@ -18,9 +18,11 @@ async def livez() -> dict[str, str]:
 @router.get("/readyz")
 def readyz(services: ServicesDep) -> dict[str, str]:
     """Answered with 503 until work can be taken, and whenever it cannot; what is finished can be read all the same."""
+    if not (services.watch.is_running and services.supervisor.is_running and services.dispatcher.is_running):
+        raise NotReady("A part of the service that sees to its jobs has ended. Start the service again.")
     try:
         roles = {worker.role for worker in services.tasks.workers() if worker.is_ready}
-    except DBAPIError as error:
+    except UNANSWERED as error:
         raise NotReady("The database does not answer. Try again later.") from error
     if missing := sorted({"draw", "text"} - roles):
         raise NotReady(f"No worker is ready to {' or '.join(missing)} yet. Try again in a moment.")

@@ -13,7 +13,7 @@ import structlog
 from fastapi import FastAPI, Header
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, TimeoutError
 
 from api.errors import OutputError
 from api.service.bodies import StrictBodies
@@ -34,6 +34,7 @@ ERRORS: dict[str, tuple[Exception, int]] = {
     "output": (OutputError("the disk is full."), 507),
     "disk": (OSError(28, "No space left", "/secret/folder"), 507),
     "database": (OperationalError("SELECT secret", None, sqlite3.OperationalError("locked")), 503),
+    "no connection": (TimeoutError("secret"), 503),
     "fault": (ZeroDivisionError("secret"), 500),
 }
 
