@@ -1,10 +1,12 @@
 """`Idempotency-Key`: a POST that is sent again, because its answer got lost, changes nothing and has the same answer.
 
-After draft-ietf-httpapi-idempotency-key-header. An answer is kept with owner, route, key and SHA-256 of the body.
+After draft-ietf-httpapi-idempotency-key-header. An answer is kept with owner, route, key and SHA-256 of the body: of
+a form without the boundary between its parts, which clients make up anew each time.
 Should the process die between doing and remembering, the repeated request is answered anew, with the same seed for
 the ids it makes (`api/service/ids.py`), so that it finds what the first one made.
 """
 
+import email.message
 import hashlib
 import re
 import time
@@ -159,11 +161,10 @@ class Idempotency:
         body = await read_body(receive)
         if body is None:
             return
-        digest = hashlib.sha256(body).hexdigest()
         # What a route is beside its path, such as a query, makes another request of it.
         route = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
         route_sha256 = hashlib.sha256(route.encode()).hexdigest()
-        asked = _Asked(owner=principal.owner, route=route_sha256, key=key, body_sha256=digest)
+        asked = _Asked(owner=principal.owner, route=route_sha256, key=key, body_sha256=_digest(body, scope))
         try:
             claimed = await run_in_threadpool(self._memory().claim, asked)
         except Problem as problem:
@@ -200,6 +201,16 @@ class Idempotency:
         memory = self._memory()
         is_final = answer.status < 500 and answer.status not in _PASSING
         await (run_in_threadpool(memory.keep, asked, answer) if is_final else run_in_threadpool(memory.release, asked))
+
+
+def _digest(body: bytes, scope: Scope) -> str:
+    """The SHA-256 of a body, the same for forms that differ in nothing but their boundary."""
+    head = email.message.Message()
+    head["Content-Type"] = Headers(scope=scope).get("content-type", "")
+    boundary = head.get_boundary() if head.get_content_maintype() == "multipart" else None
+    if boundary is not None:
+        body = (b"\r\n" + body).replace(b"\r\n--" + boundary.encode("latin-1", "replace"), b"\r\n--")
+    return hashlib.sha256(body).hexdigest()
 
 
 async def _replay(answer: _Answer, send: Send) -> None:

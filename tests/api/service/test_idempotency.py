@@ -105,6 +105,25 @@ def test_another_body_under_the_same_key_is_refused(client: httpx.Client) -> Non
     assert post(client, body='{"other": 1}').status_code == 422
 
 
+def form(boundary: str, content: str) -> str:
+    part = f'Content-Disposition: form-data; name="picture"; filename="fox.png"\r\n\r\n{content}'
+    return f"--{boundary}\r\n{part}\r\n--{boundary}--\r\n"
+
+
+@pytest.mark.parametrize("quoted", ["{}", '"{}"; charset=utf-8'])
+def test_a_form_that_is_sent_again_is_the_same_whatever_its_boundary(
+    client: httpx.Client, making: Making, quoted: str
+) -> None:
+    def send(boundary: str, content: str) -> httpx.Response:
+        named = {"Content-Type": f"multipart/form-data; boundary={quoted.format(boundary)}"}
+        return post(client, body=form(boundary, content), **named)
+
+    assert send("first", "a fox").status_code == 202
+    assert send("second", "a fox").headers["idempotency-replayed"] == "true"
+    assert send("third", "a bear").status_code == 422
+    assert len(making.ids) == 1
+
+
 def test_while_the_first_is_being_answered_the_second_is_told_to_wait(client: httpx.Client, making: Making) -> None:
     making.may_end.clear()
     first = threading.Thread(target=post, args=(client,))
