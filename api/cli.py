@@ -82,12 +82,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_book(commands: Commands) -> None:
     book = commands.add_parser("book", help="turn an idea into an illustrated storybook")
     book.add_argument("idea", nargs="?", metavar="IDEA", help="what the story is about, in your own words")
-    book.add_argument("--cast", default="", metavar="ID,ID", help="concepts of the bank, the hero first")
-    book.add_argument("--pages", type=int, default=8, metavar="N", help="pages beside the cover (default: 8)")
-    book.add_argument("--age", type=int, default=5, metavar="YEARS", help="the child's age (default: 5)")
-    book.add_argument(
-        "--seed", type=seed_number, default=0, metavar="N", help="another seed, another book (default: 0)"
-    )
+    book.add_argument("--cast", metavar="ID,ID", help="concepts of the bank, the hero first")
+    book.add_argument("--pages", type=int, metavar="N", help="pages beside the cover (default: 8)")
+    book.add_argument("--age", type=int, metavar="YEARS", help="the child's age (default: 5)")
+    book.add_argument("--seed", type=seed_number, metavar="N", help="another seed, another book (default: 0)")
     _add_strength(book)
     _add_languages(book)
     _add_language_model(book)
@@ -100,7 +98,7 @@ def _add_book(commands: Commands) -> None:
 
 
 def _add_languages(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--language", default="en", metavar="TAG", help="of the story, such as de (default: en)")
+    parser.add_argument("--language", metavar="TAG", help="of the story, such as de (default: en)")
     parser.add_argument("--second-language", metavar="TAG", help="tell it in this one too, side by side")
 
 

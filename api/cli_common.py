@@ -5,6 +5,8 @@ from pathlib import Path
 
 from generator.plan import MEMORIES, PROFILES
 
+_MOST_DAYS = 36_500
+
 
 def add_common(parser: argparse.ArgumentParser, *, with_model: bool, draws: bool = False) -> None:
     """The bank and `--json`; of commands with a model of their own that too, and of those that draw, how."""
@@ -55,6 +57,17 @@ def seconds_number(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return seconds
+
+
+def days_number(text: str) -> float:
+    """A time in days that is not nothing and no more than a hundred years."""
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days <= _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days above 0 and up to {_MOST_DAYS}")
+    return days
 
 
 def guidance_number(text: str) -> float:

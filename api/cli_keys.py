@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from api.cli_common import days_number
+
 
 def add_keys(commands: "argparse._SubParsersAction[Any]") -> None:
     """`fableverse keys`."""
@@ -18,7 +20,9 @@ def add_keys(commands: "argparse._SubParsersAction[Any]") -> None:
         metavar="SCOPE",
         help="read, write or metrics; repeatable (default: read and write)",
     )
-    create.add_argument("--days", type=float, metavar="N", help="for how long it is good (default: until revoked)")
+    create.add_argument(
+        "--days", type=days_number, metavar="N", help="for how long it is good (default: until revoked)"
+    )
     listing = actions.add_parser("list", help="list all keys, without their secrets")
     revoke = actions.add_parser("revoke", help="make a key useless at once")
     revoke.add_argument("id", metavar="ID")

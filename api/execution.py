@@ -17,6 +17,12 @@ from api.outcome import Outcome
 from api.settings import Settings
 from concepts.errors import FableverseError
 
+_OF_AN_IDEA = (
+    *("cast", "pages", "age", "seed", "strength", "language", "second_language"),
+    *("llm", "base_url", "budget_usd", "moderation", "concept_guidance"),
+)
+"""What the command line may say of a book that is made from an idea, and not of one that is drawn by its lock."""
+
 
 def execute(arguments: argparse.Namespace) -> int:
     """Does what the command line asks for and returns the exit code.
@@ -69,12 +75,14 @@ def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
 
     if (arguments.idea is None) == (arguments.lock is None):
         raise UsageError("A book needs either an idea or --lock. See fableverse book --help.")
-    strengths = parse_strengths(arguments.strength)
-    if arguments.lock is not None and (strengths or arguments.concept_guidance is not None):
+    given = [name for name in _OF_AN_IDEA if getattr(arguments, name) not in (None, [])]
+    if arguments.lock is not None and given:
+        options = ", ".join("--" + name.removesuffix("_usd").replace("_", "-") for name in given)
         raise UsageError(
-            "A lock keeps the strengths and the guidance it was drawn with: give --strength and --concept-guidance "
-            "with an idea, not with --lock."
+            f"A lock keeps the story, and the strengths and the guidance it was drawn with: give {options} with an "
+            "idea, not with --lock."
         )
+    strengths = parse_strengths(arguments.strength)
     bank = open_bank(settings.bank_dir, tell=reporter.note)
     if arguments.lock is not None:
         return redraw_book(
@@ -90,11 +98,11 @@ def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
         arguments.idea,
         settings=settings,
         bank=bank,
-        cast=_names(arguments.cast),
-        pages=arguments.pages,
-        age=arguments.age,
-        seed=arguments.seed,
-        language=arguments.language,
+        cast=_names(arguments.cast or ""),
+        pages=8 if arguments.pages is None else arguments.pages,
+        age=5 if arguments.age is None else arguments.age,
+        seed=arguments.seed or 0,
+        language="en" if arguments.language is None else arguments.language,
         second_language=arguments.second_language,
         strengths=strengths,
         out_dir=arguments.out,

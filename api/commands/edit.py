@@ -141,16 +141,20 @@ def _scene(scene: Scene, changes: PageChanges, catalog: Sequence[ConceptCard]) -
 
 def _in_editor(folder: Path, environment: Mapping[str, str]) -> Story:
     """What a person makes of `story.json` in the editor; the file itself is not touched."""
-    editor = environment.get("VISUAL") or environment.get("EDITOR")
+    editor = environment.get("VISUAL") or environment.get("EDITOR") or ""
     path = folder / STORY_FILENAME
-    if not editor:
+    try:
+        command = shlex.split(editor)
+    except ValueError as error:
+        raise UsageError(f"The editor {editor!r} is no command: {error}. Correct VISUAL or EDITOR.") from error
+    if not command:
         raise UsageError(
             f"No editor is set. Set EDITOR, or say what to change (--page 3 --prompt …), or edit {str(path)!r} by hand."
         )
     copy = folder.with_name(f".{folder.resolve().name}-{STORY_FILENAME}")
     copy.write_bytes(path.read_bytes())
     try:
-        if subprocess.run([*shlex.split(editor), str(copy)], check=False).returncode != 0:
+        if subprocess.run([*command, str(copy)], check=False).returncode != 0:
             raise UsageError(f"The editor {editor!r} ended with an error, so nothing is changed.")
         return Story.model_validate_json(copy.read_bytes())
     except ValidationError as error:

@@ -204,6 +204,14 @@ def test_an_editor_edits_a_copy_that_is_checked(book: Path, bank: ConceptBank, t
     assert contents(book) == before
 
 
+@pytest.mark.parametrize(("editor", "message"), [('"x', "is no command"), (" ", "No editor is set")])
+def test_an_editor_that_is_no_command_is_refused(book: Path, bank: ConceptBank, editor: str, message: str) -> None:
+    before = contents(book)
+    with pytest.raises(UsageError, match=message):
+        edit_book(book, PageChanges(), bank=bank, environment={"EDITOR": editor})
+    assert contents(book) == before
+
+
 def test_the_command_line_edits(book: Path, bank: ConceptBank, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--page", "3", "--prompt", "a fox in the forest 3", "--bank", str(bank.folder), "--json"]
     assert main(["book", "edit", str(book), *arguments]) == 0
