@@ -3,7 +3,9 @@
 import re
 
 from pydantic_core import from_json
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.service.problems import Problem, respond
@@ -11,6 +13,7 @@ from api.service.problems import Problem, respond
 # PostgreSQL keeps no NUL; in a file's name or a program's argument it would end the text.
 _NUL_IN_JSON = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _NUL_IN_ADDRESS = re.compile(rb"%00")
+_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
 class StrictBodies:
@@ -30,13 +33,14 @@ class StrictBodies:
         if _NUL_IN_ADDRESS.search(scope["raw_path"]) or _NUL_IN_ADDRESS.search(scope["query_string"]):
             await respond(Problem(400, "The address has a NUL character. Leave it out."))(scope, receive, send)
             return
-        if not _is_json(Headers(scope=scope).get("content-type", "")):
+        content_type = _essence(Headers(scope=scope).get("content-type", ""))
+        if not _is_json(content_type) and content_type not in _FORMS:
             await self._app(scope, receive, send)
             return
         body = await read_body(receive)
         if body is None:
             return
-        problem = _fault(body)
+        problem = _fault(body) if _is_json(content_type) else await _fault_of_form(scope, body, receive)
         if problem is not None:
             await respond(problem)(scope, receive, send)
         else:
@@ -70,8 +74,11 @@ async def read_body(receive: Receive) -> bytes | None:
             return b"".join(parts)
 
 
-def _is_json(content_type: str) -> bool:
-    essence = content_type.partition(";")[0].strip().lower()
+def _essence(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _is_json(essence: str) -> bool:
     return essence == "application/json" or (essence.startswith("application/") and essence.endswith("+json"))
 
 
@@ -83,5 +90,22 @@ def _fault(body: bytes) -> Problem | None:
     except ValueError:
         return Problem(400, "The body is no valid JSON. Correct it.", kind="invalid-json")
     if _NUL_IN_JSON.search(body):
-        return Problem(422, "The body has a NUL character. Leave it out.", kind="nul-character")
+        return _nul_in_body()
     return None
+
+
+async def _fault_of_form(scope: Scope, body: bytes, receive: Receive) -> Problem | None:
+    """Judges all of a form but what files have in them, read as the route will read it."""
+    try:
+        async with Request(scope, ReadBody(body, receive).receive).form() as form:
+            for name, value in form.multi_items():
+                text = value.filename or "" if isinstance(value, UploadFile) else value
+                if "\0" in name or "\0" in text:
+                    return _nul_in_body()
+    except HTTPException:
+        return None  # it is no form, which the route says
+    return None
+
+
+def _nul_in_body() -> Problem:
+    return Problem(422, "The body has a NUL character. Leave it out.", kind="nul-character")

@@ -6,11 +6,11 @@ import logging
 import re
 import sqlite3
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 import structlog
-from fastapi import FastAPI, Header
+from fastapi import FastAPI, Form, Header, UploadFile
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError, TimeoutError
@@ -76,6 +76,10 @@ def client(log: io.StringIO) -> TestClient:
     def other_wish(if_match: Annotated[str | None, Header()] = None) -> str | None:
         return if_match
 
+    @app.post("/form")
+    def form(word: Annotated[str, Form()], picture: UploadFile | None = None) -> int:
+        return len(word) if picture is None else len(picture.file.read())
+
     install_problems(app)
     describe(app, with_keys=False)
     app.add_middleware(StrictBodies)
@@ -137,6 +141,27 @@ def test_a_bad_body_is_a_problem_that_does_not_repeat_it(client: TestClient, bod
     assert response.status_code in (400, 422)
     assert response.headers["content-type"] == MEDIA_TYPE
     assert "PRIVATE" not in response.text
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"data": {"word": "a\0b"}},
+        {"data": {"word": "a", "other\0": "b"}},
+        {"data": {"word": "a\0b"}, "files": {"picture": b"x"}},
+        {"content": b"word=a\0b", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+    ],
+)
+def test_a_form_with_nul_in_its_text_is_refused(client: TestClient, parts: dict[str, Any]) -> None:
+    response = client.post("/form", **parts)
+    assert (response.status_code, response.json()["type"]) == (422, "urn:fableverse:problem:nul-character")
+
+
+def test_forms_without_it_come_through_and_files_have_what_they_have(client: TestClient) -> None:
+    assert client.post("/form", data={"word": "a%00"}).json() == 4
+    assert client.post("/form", data={"word": "a"}, files={"picture": b"\0\0\0"}).json() == 3
+    broken = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert client.post("/form", content=b"nonsense", headers=broken).status_code == 400
 
 
 def test_an_invalid_request_says_where(client: TestClient) -> None:
