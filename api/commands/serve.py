@@ -8,9 +8,11 @@ from api.console import Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.service.app import create_app
+from api.service.database import Database
 from api.service.limits import MAX_HEAD_BYTES, HttpConnection
 from api.service.logs import configure_logs
 from api.service.settings import ServiceSettings
+from api.service.store import ContentStore
 
 _DRAIN_S = 5
 """How long open answers, such as event streams, may last once the service is told to stop."""
@@ -20,8 +22,12 @@ def serve(settings: ServiceSettings, *, reporter: Reporter) -> Outcome:
     """Answers requests until the process gets SIGINT or SIGTERM.
 
     Raises:
-        UsageError: The address cannot be listened to.
+        UsageError: The address cannot be listened to, or the store cannot be used.
+        UnusableDatabase: The database cannot.
     """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    Database.open(settings.database).close()
+    ContentStore.open(settings.store)
     configure_logs()
     listener = listen(settings.host, settings.port)
     host, port = listener.getsockname()[:2]

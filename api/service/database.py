@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 # Whoever opens the database first makes all of its tables, so all have to be known here.
@@ -38,24 +38,35 @@ class Database:
                 before its locks are taken away: a process that hangs in the middle of one must not hold up the rest.
 
         Raises:
-            UnusableDatabase: Its tables are those of another version of Fableverse.
+            UnusableDatabase: It cannot be opened, or its tables are those of another version of Fableverse.
         """
-        database = cls(_engine_of(make_url(url), patience_s))
-        # Whoever hangs in a transaction may be ended only by who has opened the database, so nothing is written here
-        # that is there already.
-        if metadata.tables.keys() - set(inspect(database.engine).get_table_names()):
-            with database.write() as connection:
-                metadata.create_all(connection)
-                if _version(connection) is None:
-                    connection.execute(insert(meta).values(key="schema", value=SCHEMA_VERSION))
-        with database.read() as connection:
-            found = _version(connection)
+        try:
+            database = cls(_engine_of(make_url(url), patience_s))
+            found = database._prepare()
+        except (SQLAlchemyError, ValueError, ImportError) as error:
+            told = error.orig if isinstance(error, DBAPIError) else error
+            raise UnusableDatabase(
+                f"The database cannot be opened: {str(told).partition(chr(10))[0].rstrip('.')}. Name another with "
+                "--database, such as postgresql://user@host/name, or start it."
+            ) from error
         if found != SCHEMA_VERSION:
             raise UnusableDatabase(
                 f"The database has tables of version {found!r}, and this Fableverse reads version "
                 f"{SCHEMA_VERSION}. Use the Fableverse that made it, or another data folder."
             )
         return database
+
+    def _prepare(self) -> Any:
+        """Make the tables where there are none; the version of those that are there then."""
+        # Whoever hangs in a transaction may be ended only by who has opened the database, so nothing is written here
+        # that is there already.
+        if metadata.tables.keys() - set(inspect(self.engine).get_table_names()):
+            with self.write() as connection:
+                metadata.create_all(connection)
+                if _version(connection) is None:
+                    connection.execute(insert(meta).values(key="schema", value=SCHEMA_VERSION))
+        with self.read() as connection:
+            return _version(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -79,6 +90,8 @@ def _version(connection: Connection) -> Any:
 
 
 def _engine_of(url: URL, patience_s: float) -> Engine:
+    if url.get_backend_name() not in ("sqlite", "postgresql", "postgres"):
+        raise ValueError(f"{url.get_backend_name()!r} is neither PostgreSQL nor SQLite")
     if url.get_backend_name() != "sqlite":
         patience_ms = int(1000 * patience_s)
         # Who waits for a lock outlasts who stands idle with it.

@@ -11,7 +11,7 @@ FableverseError
 ├── TaskCanceled         a part of a job was called off
 ├── WorkerLost           what a part of a job was being done by is gone
 ├── DamagedArtifact      what the store holds is not what was put there
-└── UnusableDatabase     the database is another version's
+└── UnusableDatabase     the database is another version's, or cannot be opened
 """
 
 from collections.abc import Mapping
@@ -70,7 +70,7 @@ class DamagedArtifact(ServiceError):
 
 
 class UnusableDatabase(ServiceError):
-    """Raised when the service starts; the person uses the version that made the database."""
+    """Raised when the service starts; the person uses the version that made the database, or names another one."""
 
 
 def task_failed(error: Mapping[str, Any] | None) -> TaskFailed:

@@ -16,6 +16,7 @@ from typing import Self
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from api.errors import UsageError
 from api.service.errors import DamagedArtifact, NotFound
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -31,8 +32,18 @@ class ContentStore:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """The store at a URL; a folder is made where there is none."""
-        filesystem, root = fsspec.core.url_to_fs(url)
+        """The store at a URL; a folder is made where there is none.
+
+        Raises:
+            UsageError: It is no URL of fsspec's, or of a kind that needs what is not installed.
+        """
+        try:
+            filesystem, root = fsspec.core.url_to_fs(url)
+        except (ValueError, TypeError, ImportError, OSError) as error:  # each kind of file system has its own
+            raise UsageError(
+                f"The store cannot be used: {error}. Name another with --store, such as file:///srv/store, or install "
+                "what it needs."
+            ) from error
         if isinstance(filesystem, LocalFileSystem):
             Path(root, _NEW_DIRNAME).mkdir(parents=True, exist_ok=True)
         return cls(filesystem, root)

@@ -60,8 +60,22 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         (["tell"], "invalid choice: 'tell'"),
         (["book"], "either an idea or --lock"),
         (["book", "fox", "--lock", "book.lock"], "either an idea or --lock"),
-        (["book", "--lock", "book.lock", "--strength", "rusty=2"], "A lock keeps the strengths"),
+        (["book", "--lock", "book.lock", "--strength", "rusty=2"], "A lock keeps .* give --strength with an idea"),
         (["book", "--lock", "book.lock", "--concept-guidance", "2"], "the guidance it was drawn with"),
+        (["book", "--lock", "book.lock", "--seed", "0", "--cast", "rusty"], "give --cast, --seed with an idea"),
+        (["book", "--lock", "book.lock", "--pages", "4", "--age", "5"], "give --pages, --age with"),
+        (["book", "--lock", "book.lock", "--language", "en", "--second-language", "de"], "--language, --second-lang"),
+        (["book", "--lock", "book.lock", "--llm", "openai:x", "--budget", "1"], "give --llm, --budget with"),
+        (["keys", "create", "mum", "--days", "1e300"], "--days.*up to 36500"),
+        (["keys", "create", "mum", "--days", "-1"], "--days"),
+        (["keys", "create", "mum", "--days", "nan"], "--days"),
+        (["keys", "list", "--database", "nonsense"], "The database cannot be opened.*--database"),
+        (["keys", "list", "--database", "mysql://here/x"], "'mysql' is neither PostgreSQL nor SQLite"),
+        (["keys", "list", "--database", "postgresql://here:port/x"], "The database cannot be opened"),
+        (["keys", "list", "--database", "sqlite:////no/such/folder/x"], "unable to open"),
+        (["serve", "--database", "nonsense://"], "'nonsense' is neither"),
+        (["serve", "--store", "nope://x"], "The store cannot be used: Protocol not known: nope.*--store"),
+        (["serve", "--store", "github://x"], "The store cannot be used"),
         (["book", "render", "a-book", "--concept-guidance", "2"], "--concept-guidance"),
         (["book", "fox", "--strength", "rusty"], "rusty=0.8"),
         (["draw", "a @rusty", "--strength", "luna=2"], "names @rusty"),
@@ -73,12 +87,13 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     ],
 )
 def test_a_wrong_command_line_ends_with_2(
-    words: list[str], message: str, bank_dir: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, bank_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bank = ["--bank", str(bank_dir)] if words[:1] in (["book"], ["learn"], ["draw"]) else []
-    assert main([*words, *bank]) == exit_codes.USAGE
+    data = ["--data", str(tmp_path)] if words[:1] in (["keys"], ["serve"]) else []
+    assert main([*words, *bank, *data]) == exit_codes.USAGE
     captured = capsys.readouterr()
-    assert re.search(message, captured.err)
+    assert re.search(message, captured.err) and "Serving" not in captured.err
     assert captured.out == ""
 
 
