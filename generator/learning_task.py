@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from concepts.binding import bind_concepts, find_words
-from concepts.errors import ConceptNotMentioned, InvalidConcept
-from concepts.schema import BoundPrompt, Concept, ConceptMention
+from concepts.schema import BoundPrompt, ConceptMention
 from generator.augmentation import keeps_words, may_mirror, names_several, paraphrase, split_scene
+from generator.caption_binding import bind_captions
 from generator.caption_tokens import CaptionTokens, NumberedTokens, Placement
 from generator.errors import DirectionMismatch, InvalidSettings
 from generator.isolation import join_captions
@@ -23,7 +22,6 @@ from generator.recipe import ConceptRequest, LearningError, LearningRecipe, Sour
 from generator.settings import RenderSettings
 from generator.text_reader import TextReader
 
-_UNKNOWN_SHA256 = "0" * 64
 _OF_MODEL = ("height", "width", "max_sequence_length", "direction_sigma_min")
 """What the recipe leaves to the model's own settings where it says nothing."""
 
@@ -144,7 +142,7 @@ def plan_learning(
     """Check a request and find its words; errors as in `learn_concepts`."""
     settings = _settings(recipe, model)
     reader = TextReader(model, settings.max_sequence_length)
-    bound = bind_captions(model, [source.caption for source in sources], concepts)
+    bound = bind_captions([source.caption for source in sources], concepts)
     rows: dict[str, tuple[int, ...]] = {}
     num_rows = 0
     numbered: list[NumberedTokens] = []
@@ -164,56 +162,6 @@ def plan_learning(
         sources=tasks,
         joint=_joint_texts(tasks, numbered, reader) if recipe.joint_fraction else (),
     )
-
-
-def bind_captions(
-    model: FluxModel, captions: Sequence[str], concepts: Sequence[ConceptRequest]
-) -> tuple[BoundPrompt, ...]:
-    """Each caption bound to the concepts that it names, once each; every concept is named by one at least.
-
-    A single caption names them all. Errors as in `bind_concepts`.
-    """
-    ids = [concept.id for concept in concepts]
-    if not ids or len(set(ids)) < len(ids):
-        raise InvalidConcept(
-            f"Cannot learn the concepts {ids!r}: learning needs at least one, and each its own id. Correct the ids."
-        )
-    if len(captions) == 1:
-        return (_bind(model, captions[0], concepts),)
-    bound: list[BoundPrompt] = []
-    for caption in captions:
-        found = find_words(caption, {concept.id: concept.word for concept in concepts})
-        named = [concept for concept in concepts if found[concept.id]]
-        if not named:
-            raise ConceptNotMentioned(
-                f"The caption {caption!r} names none of {[concept.word for concept in concepts]!r}: every picture "
-                "shows a concept that is learnt, by its word. Write the word into the caption, or leave the picture "
-                "out."
-            )
-        bound.append(_bind(model, caption, named))
-    shown = {mention.concept_id for own in bound for mention in own.mentions}
-    for concept in concepts:
-        if concept.id not in shown:
-            raise ConceptNotMentioned(
-                f"No caption contains {concept.word!r}, the word of concept {concept.id!r}: every concept is shown by "
-                "one picture at least. Write the word into a caption, or leave the concept out."
-            )
-    return tuple(bound)
-
-
-def _bind(model: FluxModel, caption: str, concepts: Sequence[ConceptRequest]) -> BoundPrompt:
-    provisional = [
-        Concept(
-            **concept.model_dump(),
-            caption=caption or " ",
-            base_model=model.fingerprint,
-            base_model_name=model.name,
-            direction_sha256=_UNKNOWN_SHA256,
-            recipe={},
-        )
-        for concept in concepts
-    ]
-    return bind_concepts(caption, provisional)
 
 
 def _number(bound: BoundPrompt, rows: dict[str, tuple[int, ...]], num_rows: int, reader: TextReader) -> NumberedTokens:

@@ -4,10 +4,11 @@ Once a job is returned it is promised: whatever crashes, it comes to an end.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, insert
 
 from api.service.banks import bank_of
@@ -37,9 +38,13 @@ from api.service.tables import books, scenes, stories
 from concepts.bank import ConceptBank
 from concepts.binding import expand_handles
 from concepts.errors import ConceptExists, UnknownConcept
-from concepts.schema import BoundPrompt
+from concepts.schema import BoundPrompt, Concept
+from generator.caption_binding import bind_captions
 from generator.settings import RenderSettings
 from generator.slides import find_target, parse_slide
+from story.design import Design, check_design
+from story.schema import StoryRequest
+from story.templates import Templates
 
 AddRows = Callable[[Connection, str], None]
 """Adds the rows of what a job makes, or checks that they are there, given the job's id."""
@@ -99,9 +104,9 @@ def submit_story(services: Services, owner: str, wish: StoryWish) -> Job:
     """Take on a story.
 
     Raises:
-        InvalidInput: The cast names a concept that is not in the bank.
+        InvalidInput: The cast names a concept that is not in the bank, or the wish contradicts itself.
     """
-    _check_cast(services, owner, wish)
+    _check_wish(services, owner, wish)
     story_id = new_id("story")
     write = WritePayload(wish=wish).model_dump(mode="json")
 
@@ -115,15 +120,18 @@ def submit_book(services: Services, owner: str, request: BookRequest) -> Job:
     """Take on a book.
 
     Raises:
-        InvalidInput: The cast names a concept that is not in the bank.
+        InvalidInput: Cast or strengths name a concept that is not in the bank, or the wish contradicts itself.
+        BookError: The design names a layout or theme that is not there.
         NotFound: There is no such story.
         WrongState: The story is not written yet.
     """
     look = BookLook(formats=request.formats, design=request.design, strengths=request.strengths)
+    _check_design(services, look.design)
+    _known(services, owner, look.strengths)
     book_id = new_id("book")
     if request.story is None:
         wish = StoryWish(**{name: getattr(request, name) for name in StoryWish.model_fields})
-        _check_cast(services, owner, wish)
+        _check_wish(services, owner, wish)
         story_id, payload = new_id("story"), WritePayload(wish=wish, strengths=look.strengths)
     else:
         row = read_story(services.database, owner, request.story)
@@ -184,17 +192,20 @@ def submit_binding(
         NotFound: There is no such book.
         WrongState: The book is not written yet.
         EditConflict: The book has another version than the one given.
+        BookError: The look names a layout or theme that is not there.
     """
     book = read_edited_book(services.database, owner, book_id)
     state = book.written()
     check_version(book, version)
+    wanted = look or book.look
+    _check_design(services, wanted.design)
     draw = [
         PageDrawing(page=state.marks[index].id, index=index, picture=state.lock.pictures[index])
         for index in book.missing
     ]
     binding = Binding(
         state=state.model_dump(mode="json"),
-        look=look or book.look,
+        look=wanted,
         pictures=tuple(book.picture(index) for index in range(len(state.marks))),
     )
     return _accept_pages(services, book, PagesPayload(lock=state.lock, draw=tuple(draw), binding=binding))
@@ -214,8 +225,11 @@ def submit_concepts(services: Services, owner: str, payload: LearnPayload) -> Jo
     """Take on concepts to learn.
 
     Raises:
+        InvalidConcept: Two of them have the same id.
+        ConceptNotMentioned, AmbiguousMention, CollidingConcepts: The caption does not name each of them once.
         ConceptExists: The bank has one of the ids, or it is being learnt.
     """
+    bind_captions([payload.caption], payload.concepts)
     wanted = [concept.id for concept in payload.concepts]
     taken = set(bank_of(services.settings, owner).ids())
     if not payload.replace and (there := sorted(taken & set(wanted))):
@@ -273,15 +287,26 @@ def _bound(prompt: str, bank: ConceptBank) -> BoundPrompt:
         raise InvalidInput(str(error)) from error
 
 
-def _check_cast(services: Services, owner: str, wish: StoryWish) -> None:
+def _check_wish(services: Services, owner: str, wish: StoryWish) -> None:
+    """Refuse what no writer could be asked for."""
+    cast = tuple(concept.card() for concept in _known(services, owner, wish.cast))
+    try:
+        StoryRequest.model_validate({**wish.model_dump(exclude={"cast"}), "cast": cast, "catalog": cast})
+    except ValidationError as error:
+        faults = "; ".join(fault["msg"] for fault in error.errors())
+        raise InvalidInput(f"No story can be written: {faults}. Change that and try again.") from error
+
+
+def _known(services: Services, owner: str, concept_ids: Iterable[str]) -> tuple[Concept, ...]:
     bank = bank_of(services.settings, owner)
     try:
-        for concept_id in wish.cast:
-            bank.get(concept_id)
+        return tuple(bank.get(concept_id) for concept_id in concept_ids)
     except UnknownConcept as error:
         raise InvalidInput(str(error)) from error
-    if len(set(wish.cast)) < len(wish.cast):
-        raise InvalidInput(f"The cast names a concept twice: {', '.join(wish.cast)}. Name each once.")
+
+
+def _check_design(services: Services, design: Design) -> None:
+    check_design(design, Templates(services.settings.base.templates_dir))
 
 
 def _settings(services: Services, request: SceneRequest) -> RenderSettings | None:

@@ -16,11 +16,15 @@ from api.service.ids import new_id
 from api.service.jobs import Jobs
 from api.service.payloads import Artifact, BookLook, Drawn, PageDrawing, StoryWish, Written
 from api.service.settings import ServiceSettings
+from api.service.submit import submit_binding
 from api.service.tables import books
 from api.service.tasks import NewTask, TaskQueue
 from api.settings import SAMPLE_BANK_DIR, Settings
 from concepts.bank import seed_bank
+from story.design import Design
+from story.errors import BookError
 from story.schema import Story
+from tests.api.service.idle import idle_services
 from tests.conftest import ROOT
 
 OWNER = "somebody"
@@ -160,6 +164,12 @@ def test_pages_keep_their_pictures_wherever_they_are_moved(desk: Desk) -> None:
         desk.edit(order=("p1",))
     with pytest.raises(NotFound, match="p99"):
         desk.edit(PageEdit(id="p99", text="x"))
+
+
+def test_a_book_is_not_bound_in_a_layout_that_is_not_there(desk: Desk) -> None:
+    look = BookLook(design=Design(layout="nope"))
+    with pytest.raises(BookError, match="no layout 'nope'"):
+        submit_binding(idle_services(desk.settings, desk.database), OWNER, desk.book_id, look)
 
 
 def test_nobody_else_sees_the_book(desk: Desk) -> None:

@@ -1,0 +1,95 @@
+"""What is taken on: what cannot be made is refused before it is a job, on a real database and without any worker."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from api.service.database import Database
+from api.service.errors import InvalidInput
+from api.service.payloads import LearnPayload
+from api.service.schema import BookRequest, StoryRequestBody
+from api.service.services import Services
+from api.service.settings import ServiceSettings
+from api.service.submit import submit_book, submit_concepts, submit_story
+from api.service.tables import jobs
+from api.settings import Settings
+from concepts.errors import AmbiguousMention, ConceptNotMentioned, FableverseError, InvalidConcept
+from generator.recipe import ConceptRequest
+from story.errors import BookError
+from tests.api.builders import plain_bank
+from tests.api.service.idle import idle_services
+
+OWNER = "local"
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    """Services that take work on and never do it; the bank has the fox "rusty"."""
+    settings = ServiceSettings(data_dir=tmp_path, base=Settings(bank_dir=plain_bank(tmp_path).folder))
+    with closing(Database.open(settings.database)) as database:
+        yield idle_services(settings, database)
+
+
+def num_jobs(services: Services) -> int:
+    with services.database.read() as connection:
+        return connection.execute(select(func.count()).select_from(jobs)).scalar_one()
+
+
+def learning(*concepts: str, caption: str = "a cat and a dog", **more: Any) -> LearnPayload:
+    """Asks for concepts, written id=word."""
+    wanted = [ConceptRequest.model_validate(dict(zip(("id", "word"), text.split("="), strict=True), kind="character"))
+              for text in concepts]  # fmt: skip
+    return LearnPayload(picture="0" * 64, caption=caption, concepts=tuple(wanted), **more)
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "message"),
+    [
+        ({"design": {"layout": "nope"}}, BookError, "no layout 'nope'"),
+        ({"design": {"theme": "nope"}}, BookError, "no theme 'nope'"),
+        ({"strengths": {"nobody": 2.0}}, InvalidInput, "nobody"),
+        ({"cast": ["nobody"]}, InvalidInput, "nobody"),
+        ({"cast": ["rusty", "rusty"]}, InvalidInput, "twice"),
+        ({"language": "en", "second_language": "en"}, InvalidInput, "both 'en'"),
+    ],
+)
+def test_a_book_that_cannot_be_made_is_refused(
+    services: Services, request_: dict[str, Any], error: type[FableverseError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        submit_book(services, OWNER, BookRequest.model_validate({"idea": "a SECRET", **request_}))
+    assert num_jobs(services) == 0
+
+
+def test_a_story_in_one_language_twice_is_refused_without_its_idea_being_repeated(services: Services) -> None:
+    wish = StoryRequestBody(idea="a SECRET", language="de", second_language="de")
+    with pytest.raises(InvalidInput, match="both 'de'") as refusal:
+        submit_story(services, OWNER, wish)
+    assert "SECRET" not in str(refusal.value) and num_jobs(services) == 0
+
+
+@pytest.mark.parametrize(
+    ("payload", "error"),
+    [
+        (learning("luna=bird"), ConceptNotMentioned),
+        (learning("luna=cat", caption="a cat and a cat"), AmbiguousMention),
+        (learning("luna=cat", "luna=dog"), InvalidConcept),
+    ],
+    ids=["not in the caption", "there twice", "equal ids"],
+)
+def test_concepts_that_cannot_be_learnt_are_refused(
+    services: Services, payload: LearnPayload, error: type[FableverseError]
+) -> None:
+    with pytest.raises(error):
+        submit_concepts(services, OWNER, payload)
+    assert num_jobs(services) == 0
+
+
+def test_what_can_be_made_is_promised(services: Services) -> None:
+    submit_book(services, OWNER, BookRequest(idea="a fox", cast=("rusty",), strengths={"rusty": 0.5}))
+    submit_concepts(services, OWNER, learning("luna=cat", "max=dog"))
+    assert num_jobs(services) == 2
