@@ -129,7 +129,6 @@ class ClusterModel:
         bank: ConceptBank,
         *,
         checkpoint_path: Path,
-        replace: bool,
         watch: LearningWatch,
     ) -> tuple[Concept, ...]:
         """Learn there, with every checkpoint kept here too; then put the concepts into the bank."""
@@ -153,7 +152,7 @@ class ClusterModel:
         )
         with TemporaryDirectory(prefix="fableverse-learnt-") as folder:
             unpack(parcel, Path(folder))
-            return tuple(bank.add_folder(Path(folder) / concept_id, replace=replace) for concept_id in parcel)
+            return tuple(bank.add_folder(Path(folder) / concept_id, replace=True) for concept_id in parcel)
 
     def describe(self, picture: Image.Image) -> str | None:
         """A caption."""

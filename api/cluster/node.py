@@ -186,7 +186,7 @@ class NodeModel:
                 on_peek=partial(line.tell, "on_peek"),
                 on_previews=partial(line.tell, "on_previews"),
             )
-            kept = self._model.learn(order, bank, checkpoint_path=path, replace=True, watch=watch)
+            kept = self._model.learn(order, bank, checkpoint_path=path, watch=watch)
             return pack(bank, [concept.id for concept in kept])
 
     def _describe(self, line: _Line, *, picture: Image.Image) -> str | None:

@@ -50,6 +50,10 @@ class Job:
     finished_at: float | None
 
 
+Check = Callable[[Connection, Job], None]
+"""Looks, in the same transaction, whether a job may be begun again."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Event:
     """One thing that happened to a job; equal to nothing but itself."""
@@ -149,8 +153,12 @@ class Jobs:
             )
             return _get(connection, owner, job_id)
 
-    def retry(self, owner: str, job_id: str, *, damaged: Collection[str] = ()) -> Job:
+    def retry(
+        self, owner: str, job_id: str, *, damaged: Collection[str] = (), check: Check = lambda _, __: None
+    ) -> Job:
         """The job, queued again; what it has finished is kept, but for pictures whose hashes are among the damaged.
+
+        What `check` raises comes through, and the job stays as it was.
 
         Raises:
             NotFound: The owner has no job of that id.
@@ -162,6 +170,7 @@ class Jobs:
                 raise WrongState(
                     f"The job is {job.state}, and only one that has failed or was canceled can be tried again."
                 )
+            check(connection, job)
             connection.execute(delete(tasks).where(tasks.c.job_id == job_id, tasks.c.state != "done"))
             connection.execute(delete(tasks).where(tasks.c.job_id == job_id, tasks.c.picture.in_(damaged)))
             connection.execute(update(tasks).where(tasks.c.picture.in_(damaged)).values(inputs=None))

@@ -54,7 +54,6 @@ class OwnModel:
         bank: ConceptBank,
         *,
         checkpoint_path: Path,
-        replace: bool,
         watch: LearningWatch,
     ) -> tuple[Concept, ...]:
         """Learn, draw the previews, and put the concepts into the bank."""
@@ -82,7 +81,7 @@ class OwnModel:
             on_peek=on_peek,
         )
         watch.on_previews()
-        return save_concepts(bank, learnt, make_renderer=make_renderer, seed=recipe.seed, replace=replace)
+        return save_concepts(bank, learnt, make_renderer=make_renderer, seed=recipe.seed, replace=True)
 
     def describe(self, picture: Image.Image) -> str | None:
         """A caption by Pocket's probe, which knows Pocket's world; with another model there is none."""

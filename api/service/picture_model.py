@@ -66,16 +66,14 @@ class PictureModel(Protocol):
         bank: ConceptBank,
         *,
         checkpoint_path: Path,
-        replace: bool,
         watch: LearningWatch,
     ) -> tuple[Concept, ...]:
         """The concepts, learnt, with previews, and put into the bank.
 
         Args:
             order: What to learn of what.
-            bank: Gets the concepts.
+            bank: Gets the concepts, in place of those of the same ids.
             checkpoint_path: A file to go on from when it is there; it is written on the way and left at the end.
-            replace: Whether concepts of the same ids are replaced.
             watch: Told on the way.
         """
         ...

@@ -20,12 +20,13 @@ from api.service.payloads import Described, DescribePayload, Drawn, DrawPayload,
 from api.service.picture_model import LearningOrder, LearningWatch, PictureModel
 from api.service.previews import Previews
 from api.service.settings import ServiceSettings
+from api.service.staging import Staging
 from api.service.store import ContentStore
 from api.service.tasks import Task, TaskKind
 from api.service.work import Done, Handler, Report, keep_file
 from concepts.bank import ConceptBank
 from generator.images import PictureMetadata, save_picture
-from generator.recipe import LearningProgress
+from generator.recipe import LearningProgress, LearningRecipe
 
 _LEARNING_DIRNAME = "learning"
 
@@ -102,22 +103,35 @@ class PictureWork:
         work_dir.mkdir(parents=True, exist_ok=True)
         # Another version's recipe begins anew: what it learnt so far means something else here.
         of_recipe = hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12]
-        checkpoint_path = work_dir / f"{task.job_id}-{of_recipe}.safetensors"
-        begun = {"stage": "learning", "step": 0, "num_steps": recipe.num_steps}
-        report("learning", begun)
-        previews = Previews()
+        name = f"{task.job_id}-{of_recipe}"
+        staging = Staging(
+            own=ConceptBank(work_dir / name),
+            bank=bank_of(self._settings, task.owner),
+            wanted=tuple(concept.id for concept in payload.concepts),
+            replace=payload.replace,
+        )
+        staging.check_free()
+        report("learning", _begun(recipe))
+        if not staging.is_whole(self._model.load().model.fingerprint):
+            self._learn_into(staging.own, payload, recipe, work_dir / f"{name}.safetensors", report)
+        staging.keep()
+        for checkpoint in work_dir.glob(f"{task.job_id}-*.safetensors"):
+            checkpoint.unlink(missing_ok=True)
+        return Done(result=Learnt(concepts=staging.wanted).model_dump(mode="json"))
 
-        kept = self._model.learn(
+    def _learn_into(
+        self, bank: ConceptBank, payload: LearnPayload, recipe: LearningRecipe, checkpoint_path: Path, report: Report
+    ) -> None:
+        previews, begun = Previews(), _begun(recipe)
+        self._model.learn(
             LearningOrder(
                 picture=Image.open(BytesIO(self._store.get(payload.picture))).convert("RGB"),
                 caption=payload.caption,
                 concepts=payload.concepts,
                 recipe=recipe,
             ),
-            bank_of(self._settings, task.owner),
+            bank,
             checkpoint_path=checkpoint_path,
-            # An earlier start of this task may have died between the last concept put into the bank and its report.
-            replace=payload.replace or task.starts > 1,
             watch=LearningWatch(
                 on_prepare=lambda done, wanted: report("learning", begun | {"prepared": done, "to_prepare": wanted}),
                 on_step=lambda progress: report(
@@ -127,9 +141,6 @@ class PictureWork:
                 on_previews=lambda: report("previews", {"stage": "previews"} | previews.told, preview=previews.pop()),
             ),
         )
-        for checkpoint in work_dir.glob(f"{task.job_id}-*"):
-            checkpoint.unlink(missing_ok=True)
-        return Done(result=Learnt(concepts=tuple(concept.id for concept in kept)).model_dump(mode="json"))
 
     def _describe(self, task: Task, report: Report) -> Done:
         payload = DescribePayload.model_validate(task.payload)
@@ -163,6 +174,10 @@ def _progress(payload: DrawPayload, step: int, num_steps: int) -> dict[str, Any]
         "step": step,
         "num_steps": num_steps,
     }
+
+
+def _begun(recipe: LearningRecipe) -> dict[str, Any]:
+    return {"stage": "learning", "step": 0, "num_steps": recipe.num_steps}
 
 
 def _learning(progress: LearningProgress) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from api.service.banks import bank_of
 from api.service.book_edits import EditedBook, check_version, read_edited_book
 from api.service.book_state import new_seeds
 from api.service.errors import InvalidInput, NotReady, WrongState
 from api.service.ids import new_id
-from api.service.jobs import Job, JobKind
+from api.service.jobs import OPEN, Job, JobKind
 from api.service.model_info import ask_model
 from api.service.owned import owned_row
 from api.service.payloads import (
@@ -33,8 +33,9 @@ from api.service.payloads import (
 from api.service.quotas import check_quota
 from api.service.schema import BookRequest, SceneRequest
 from api.service.services import Services
+from api.service.store import find_damaged
 from api.service.story_rows import read_story
-from api.service.tables import books, scenes, stories
+from api.service.tables import books, jobs, meta, scenes, stories
 from concepts.bank import ConceptBank
 from concepts.binding import expand_handles
 from concepts.errors import ConceptExists, UnknownConcept
@@ -231,19 +232,24 @@ def submit_concepts(services: Services, owner: str, payload: LearnPayload) -> Jo
     """
     bind_captions([payload.caption], payload.concepts)
     wanted = [concept.id for concept in payload.concepts]
-    taken = set(bank_of(services.settings, owner).ids())
-    if not payload.replace and (there := sorted(taken & set(wanted))):
-        raise ConceptExists(
-            f"The bank already has {', '.join(map(repr, there))}, and ids are unique. Choose other ids, or ask for "
-            "them to be replaced."
-        )
+    bank = bank_of(services.settings, owner)
+
+    def check_rows(connection: Connection, job_id: str) -> None:
+        _check_not_learning(connection, owner, payload, but=job_id)
+        taken = set(bank.ids())  # after that check, as a job may just have ended
+        if not payload.replace and (there := sorted(taken & set(wanted))):
+            raise ConceptExists(
+                f"The bank already has {', '.join(map(repr, there))}, and ids are unique. Choose other ids, or ask for "
+                "them to be replaced."
+            )
+
     return accept(
         services,
         owner=owner,
         kind="concept",
         subject=wanted[0],
         request={"learn": payload.model_dump(mode="json")},
-        add_rows=lambda *_: None,
+        add_rows=check_rows,
     )
 
 
@@ -262,6 +268,41 @@ def submit_caption(services: Services, owner: str, picture: str) -> Job:
         request={"describe": describe},
         add_rows=lambda *_: None,
     )
+
+
+def retry(services: Services, owner: str, job_id: str) -> Job:
+    """The job, begun again where it stopped; pictures that are damaged are drawn again.
+
+    Raises:
+        NotFound: The owner has no job of that id.
+        WrongState: It has not failed and was not canceled.
+        ConceptExists: Another job learns one of its concepts.
+    """
+
+    def check(connection: Connection, job: Job) -> None:
+        if job.kind == "concept":
+            payload = LearnPayload.model_validate(job.request["learn"])
+            _check_not_learning(connection, owner, payload, but=job_id)
+
+    made = services.tasks.pictures_of(owner, job_id)
+    job = services.jobs.retry(owner, job_id, damaged=find_damaged(services.store, made), check=check)
+    services.dispatcher.begin(job.id, job.attempt)
+    return job
+
+
+def _check_not_learning(connection: Connection, owner: str, payload: LearnPayload, *, but: str) -> None:
+    """Refuse concepts of which another open job learns one."""
+    # Of two requests at once the second waits here for the first one's end, and then sees its job.
+    connection.execute(select(meta.c.key).where(meta.c.key == "schema").with_for_update())
+    wanted = {concept.id for concept in payload.concepts}
+    learning = select(jobs.c.id, jobs.c.request).where(
+        jobs.c.owner == owner, jobs.c.kind == "concept", jobs.c.state.in_(OPEN), jobs.c.id != but
+    )
+    for row in connection.execute(learning):
+        if both := sorted(wanted & {concept["id"] for concept in row.request["learn"]["concepts"]}):
+            raise ConceptExists(
+                f"The job {row.id!r} is learning {', '.join(map(repr, both))}. Wait for its end, or cancel it."
+            )
 
 
 def _add_story(connection: Connection, story_id: str, *, owner: str, job_id: str, wish: StoryWish) -> None:

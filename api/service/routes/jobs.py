@@ -9,11 +9,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from api.service.jobs import ENDED, Event, Job, JobKind, JobState
+from api.service.jobs import ENDED, Event, JobKind, JobState
 from api.service.listing import AfterQuery, LimitQuery, decode_cursor, listing_of
 from api.service.schema import JobAnswer, Listing, at
-from api.service.services import PrincipalDep, Services, ServicesDep
-from api.service.store import find_damaged
+from api.service.services import PrincipalDep, ServicesDep
+from api.service.submit import retry
 from api.service.waiting import PreferHeader, answer_job
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -56,19 +56,6 @@ async def retry_job(
     """Begins a failed or canceled job again where it stopped; scenes that are drawn are kept if they are whole."""
     job = await asyncio.to_thread(retry, services, principal.owner, job_id)
     return await answer_job(services, job, response, prefer=prefer)
-
-
-def retry(services: Services, owner: str, job_id: str) -> Job:
-    """The job, begun again where it stopped; pictures that are damaged are drawn again.
-
-    Raises:
-        NotFound: The owner has no job of that id.
-        WrongState: It has not failed and was not canceled.
-    """
-    made = services.tasks.pictures_of(owner, job_id)
-    job = services.jobs.retry(owner, job_id, damaged=find_damaged(services.store, made))
-    services.dispatcher.begin(job.id, job.attempt)
-    return job
 
 
 @router.get("/{job_id}/previews/{picture}", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})

@@ -16,13 +16,12 @@ from api.service.deletion import delete_book
 from api.service.errors import EditConflict, InvalidInput
 from api.service.jobs import ENDED, Event, Job
 from api.service.payloads import BookLook, Format
-from api.service.routes.jobs import retry
 from api.service.schema import BookRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.studio.book_view import EDITIONS, BookView, page_of, part, view_book
 from api.service.studio.live import stream_parts
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render_page, templates_in
-from api.service.submit import submit_binding, submit_book, submit_pages
+from api.service.submit import retry, submit_binding, submit_book, submit_pages
 from story.design import Design
 from story.schema import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
 

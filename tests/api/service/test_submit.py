@@ -1,6 +1,7 @@
 """What is taken on: what cannot be made is refused before it is a job, on a real database and without any worker."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,34 @@ from api.service.payloads import LearnPayload
 from api.service.schema import BookRequest, StoryRequestBody
 from api.service.services import Services
 from api.service.settings import ServiceSettings
-from api.service.submit import submit_book, submit_concepts, submit_story
-from api.service.tables import jobs
+from api.service.submit import retry, submit_book, submit_concepts, submit_story
+from api.service.tables import jobs, metadata
 from api.settings import Settings
-from concepts.errors import AmbiguousMention, ConceptNotMentioned, FableverseError, InvalidConcept
+from concepts.errors import AmbiguousMention, ConceptExists, ConceptNotMentioned, FableverseError, InvalidConcept
 from generator.recipe import ConceptRequest
 from story.errors import BookError
 from tests.api.builders import plain_bank
 from tests.api.service.idle import idle_services
 
+pytest_plugins = ["tests.postgres"]
+
 OWNER = "local"
 
 
-@pytest.fixture
-def services(tmp_path: Path) -> Iterator[Services]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
     """Services that take work on and never do it; the bank has the fox "rusty"."""
-    settings = ServiceSettings(data_dir=tmp_path, base=Settings(bank_dir=plain_bank(tmp_path).folder))
+    is_sqlite = request.param == "sqlite"
+    settings = ServiceSettings(
+        data_dir=tmp_path,
+        base=Settings(bank_dir=plain_bank(tmp_path).folder),
+        database_url=None if is_sqlite else request.getfixturevalue("postgres_url"),
+    )
     with closing(Database.open(settings.database)) as database:
         yield idle_services(settings, database)
+        if not is_sqlite:
+            with database.write() as connection:
+                metadata.drop_all(connection)
 
 
 def num_jobs(services: Services) -> int:
@@ -75,9 +86,9 @@ def test_a_story_in_one_language_twice_is_refused_without_its_idea_being_repeate
 @pytest.mark.parametrize(
     ("payload", "error"),
     [
-        (learning("luna=bird"), ConceptNotMentioned),
-        (learning("luna=cat", caption="a cat and a cat"), AmbiguousMention),
-        (learning("luna=cat", "luna=dog"), InvalidConcept),
+        (learning("tom=bird"), ConceptNotMentioned),
+        (learning("tom=cat", caption="a cat and a cat"), AmbiguousMention),
+        (learning("tom=cat", "tom=dog"), InvalidConcept),
     ],
     ids=["not in the caption", "there twice", "equal ids"],
 )
@@ -89,7 +100,34 @@ def test_concepts_that_cannot_be_learnt_are_refused(
     assert num_jobs(services) == 0
 
 
+def test_a_concept_is_learnt_by_one_job_at_a_time(services: Services) -> None:
+    first = submit_concepts(services, OWNER, learning("tom=cat", "max=dog"))
+    for again in (learning("max=cat"), learning("tom=cat", replace=True)):
+        with pytest.raises(ConceptExists, match=first.id):
+            submit_concepts(services, OWNER, again)
+    submit_concepts(services, "dad", learning("tom=cat"))
+    services.jobs.cancel(OWNER, first.id)
+    second = submit_concepts(services, OWNER, learning("tom=cat"))
+    with pytest.raises(ConceptExists, match=second.id):
+        retry(services, OWNER, first.id)
+    assert services.jobs.get(OWNER, first.id).state == "canceled"
+    services.jobs.cancel(OWNER, second.id)
+    assert retry(services, OWNER, first.id).attempt == 2
+
+
+def test_of_requests_at_once_for_one_concept_one_is_taken_on(services: Services) -> None:
+    def submit(_: int) -> bool:
+        try:
+            submit_concepts(services, OWNER, learning("tom=cat"))
+        except ConceptExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(submit, range(8))) == 1
+
+
 def test_what_can_be_made_is_promised(services: Services) -> None:
     submit_book(services, OWNER, BookRequest(idea="a fox", cast=("rusty",), strengths={"rusty": 0.5}))
-    submit_concepts(services, OWNER, learning("luna=cat", "max=dog"))
+    submit_concepts(services, OWNER, learning("tom=cat", "max=dog"))
     assert num_jobs(services) == 2

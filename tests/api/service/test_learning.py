@@ -1,0 +1,136 @@
+"""Learning jobs put their concepts into the owner's bank once, whenever they are cut short, and nobody else's away."""
+
+import io
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from api.service.database import Database
+from api.service.payloads import LearnPayload, ModelInfo
+from api.service.picture_model import LearningOrder, LearningWatch
+from api.service.pictures import PictureWork
+from api.service.settings import ServiceSettings
+from api.service.store import ContentStore
+from api.service.tasks import Task
+from api.settings import Settings
+from concepts.bank import ConceptBank
+from concepts.errors import ConceptExists
+from concepts.schema import Concept
+from generator.recipe import ConceptRequest
+from generator.renderer import Renderer
+from tests.api.builders import MODEL, SETTINGS, PlainRenderer
+from tests.concepts.builders import a_concept, add_concept
+
+
+class PlainModel:
+    """Learns a direction of its own every time."""
+
+    def __init__(self) -> None:
+        self.fingerprint = "f1"
+        self.times = 0
+
+    def load(self) -> ModelInfo:
+        return ModelInfo(model=MODEL.model_copy(update={"fingerprint": self.fingerprint}), settings=SETTINGS)
+
+    def unload(self) -> None:
+        pass
+
+    def renderer(self, bank: ConceptBank) -> Renderer:
+        del bank
+        return PlainRenderer()
+
+    def learn(
+        self, order: LearningOrder, bank: ConceptBank, *, checkpoint_path: Path, watch: LearningWatch
+    ) -> tuple[Concept, ...]:
+        del watch
+        self.times += 1
+        checkpoint_path.write_bytes(b"a checkpoint")
+        for wanted in order.concepts:
+            put(bank, wanted.id, f"learnt {self.times}", fingerprint=self.fingerprint)
+        return bank.list()
+
+    def describe(self, picture: Image.Image) -> str | None:
+        del picture
+        return None
+
+
+def put(bank: ConceptBank, concept_id: str, direction: str, *, fingerprint: str = "f1") -> None:
+    concept = a_concept(concept_id, direction=direction.encode()).model_copy(update={"base_model": fingerprint})
+    add_concept(bank, concept, bank.folder.with_name("workshop"), direction=direction.encode(), replace=True)
+
+
+class Desk:
+    """A drawing worker's work on an owner's bank."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.settings = ServiceSettings(data_dir=folder, base=Settings(bank_dir=folder / "bank"))
+        self.database = database
+        self.bank = ConceptBank(folder / "bank")
+        self.bank.folder.mkdir()
+        self.store = ContentStore.open(self.settings.store)
+        self.model = PlainModel()
+
+    def learn(self, *concept_ids: str, starts: int = 1, replace: bool = False) -> Any:
+        """What a worker does when it is given the task of the one job there is."""
+        picture = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(picture, "PNG")
+        concepts = tuple(ConceptRequest(id=each, word="fox", kind="character") for each in concept_ids)
+        payload = LearnPayload(
+            picture=self.store.put(picture.getvalue()), caption="a fox", concepts=concepts, replace=replace
+        )
+        task = Task(
+            id="job_1.learn", job_id="job_1", owner="local", kind="learn", payload=payload.model_dump(mode="json"),
+            starts=starts, worker="worker", lease="lease",
+        )  # fmt: skip
+        work = PictureWork(self.settings, self.database, self.store, self.model)
+        return work.handlers["learn"](task, lambda *_, **__: None).result["concepts"]
+
+    def directions(self) -> dict[str, str]:
+        return {each: self.bank.direction_path(each).read_text() for each in self.bank.ids()}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with closing(Database.open(f"sqlite:///{tmp_path / 'test.sqlite'}")) as database:
+        yield Desk(tmp_path, database)
+
+
+def test_a_job_that_died_before_it_could_say_so_learns_nothing_again(desk: Desk) -> None:
+    assert desk.learn("luna", "max") == ["luna", "max"]
+    desk.bank.remove("max")  # as if it had died between the two
+    assert desk.learn("luna", "max", starts=2) == ["luna", "max"]
+    assert desk.directions() == {"luna": "learnt 1", "max": "learnt 1"} and desk.model.times == 1
+    assert not list(desk.settings.data_dir.glob("learning/*.safetensors")), "no checkpoint is left"
+
+
+def test_a_second_start_leaves_a_concept_that_is_not_its_own(desk: Desk) -> None:
+    put(desk.bank, "luna", "somebody else's")
+    with pytest.raises(ConceptExists, match="'luna'"):
+        desk.learn("luna", "max", starts=2)
+    assert desk.directions() == {"luna": "somebody else's"} and desk.model.times == 0
+
+
+def test_what_was_put_there_after_a_death_stays_too(desk: Desk) -> None:
+    desk.learn("luna")
+    put(desk.bank, "luna", "somebody else's")
+    with pytest.raises(ConceptExists, match="'luna'"):
+        desk.learn("luna", starts=2)
+    assert desk.directions() == {"luna": "somebody else's"}
+
+
+def test_a_concept_gives_way_where_that_is_asked_for(desk: Desk) -> None:
+    put(desk.bank, "luna", "an older one")
+    desk.learn("luna", replace=True)
+    assert desk.directions() == {"luna": "learnt 1"}
+
+
+def test_what_was_learnt_on_another_model_is_learnt_again(desk: Desk) -> None:
+    desk.learn("luna")
+    desk.bank.remove("luna")
+    desk.model.fingerprint = "f2"
+    desk.learn("luna", starts=2)
+    assert desk.directions() == {"luna": "learnt 2"}
