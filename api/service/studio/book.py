@@ -22,7 +22,6 @@ from api.service.studio.book_view import EDITIONS, BookView, page_of, part, view
 from api.service.studio.live import stream_parts
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render_page, templates_in
 from api.service.submit import retry, submit_binding, submit_book, submit_pages
-from story.design import Design
 from story.schema import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
 
 router = APIRouter(prefix="/books", include_in_schema=False, route_class=StudioRoute)
@@ -72,7 +71,7 @@ def make_book(
     large_print: Annotated[bool, Form()] = False,
 ) -> Response:
     """Begin a book."""
-    look = _look(formats, layout=layout, theme=theme, dyslexia=dyslexia, large_print=large_print)
+    look = _look(BookLook(), formats, layout=layout, theme=theme, dyslexia=dyslexia, large_print=large_print)
     names: list[str] = [*([hero] if hero else []), *(cast or [])]
     try:
         wish = BookRequest(
@@ -262,9 +261,9 @@ def bind(
     large_print: Annotated[bool, Form()] = False,
 ) -> Response:
     """Begin the editions of the book as it is now."""
-    look = _look(formats, layout=layout, theme=theme, dyslexia=dyslexia, large_print=large_print)
-    strengths = read_edited_book(services.database, principal.owner, book_id).look.strengths
-    job = submit_binding(services, principal.owner, book_id, look.model_copy(update={"strengths": strengths}))
+    look = read_edited_book(services.database, principal.owner, book_id).look
+    look = _look(look, formats, layout=layout, theme=theme, dyslexia=dyslexia, large_print=large_print)
+    job = submit_binding(services, principal.owner, book_id, look)
     return _answer(request, services, principal.owner, book_id, ("status", "editions"), job=job)
 
 
@@ -321,9 +320,12 @@ def _figures(services: Services, view: BookView, *, only: str | None = None) -> 
     return [part(services, "figure", view, page=page) for page in pages]
 
 
-def _look(formats: list[str] | None, *, layout: str, theme: str, dyslexia: bool, large_print: bool) -> BookLook:
-    design = Design(layout=layout, theme=theme, dyslexia=dyslexia, large_print=large_print)
-    wanted = [name for name in _FORMATS if name in (formats or ())]
+def _look(
+    look: BookLook, formats: list[str] | None, *, layout: str, theme: str, dyslexia: bool, large_print: bool
+) -> BookLook:
+    """The look with what a form says; what the form does not show stays."""
+    wanted = tuple(name for name in _FORMATS if name in (formats or ()))
     if not wanted:
         raise InvalidInput("No edition is chosen. Choose at least one.")
-    return BookLook.model_validate({"formats": wanted, "design": design})
+    changes = {"layout": layout, "theme": theme, "dyslexia": dyslexia, "large_print": large_print}
+    return look.model_copy(update={"formats": wanted, "design": look.design.model_copy(update=changes)})

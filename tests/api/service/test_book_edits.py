@@ -6,16 +6,27 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
+from starlette.requests import Request
 
 from api.book_lock import BookLock
-from api.service.book_edits import EditedBook, check_version, edit_book, keep_drawings, read_edited_book, undo_edit
+from api.service.book_edits import (
+    EditedBook,
+    check_version,
+    edit_book,
+    keep_binding,
+    keep_drawings,
+    read_edited_book,
+    undo_edit,
+)
 from api.service.book_state import BookEdit, PageEdit, new_seeds
 from api.service.database import Database
 from api.service.errors import EditConflict, InvalidInput, NotFound, WrongState
 from api.service.ids import new_id
 from api.service.jobs import Jobs
+from api.service.keys import Principal
 from api.service.payloads import Artifact, BookLook, Drawn, PageDrawing, StoryWish, Written
 from api.service.settings import ServiceSettings
+from api.service.studio.book import bind
 from api.service.submit import submit_binding
 from api.service.tables import books
 from api.service.tasks import NewTask, TaskQueue
@@ -170,6 +181,19 @@ def test_a_book_is_not_bound_in_a_layout_that_is_not_there(desk: Desk) -> None:
     look = BookLook(design=Design(layout="nope"))
     with pytest.raises(BookError, match="no layout 'nope'"):
         submit_binding(idle_services(desk.settings, desk.database), OWNER, desk.book_id, look)
+
+
+def test_binding_in_the_studio_keeps_of_the_look_what_its_form_does_not_show(desk: Desk) -> None:
+    look = BookLook(design=Design(print_size="a4", panels=6), strengths={"rusty": 0.5})
+    with desk.database.write() as connection:
+        keep_binding(connection, OWNER, desk.book_id, {}, state=desk.book().written(), look=look)
+    services, mum = idle_services(desk.settings, desk.database), Principal(owner=OWNER, scopes=frozenset({"write"}))
+    shown = {"formats": ["print-pdf"], "layout": "comic", "theme": "paper", "dyslexia": True, "large_print": False}
+    bind(Request({"type": "http", "headers": []}), desk.book_id, services, mum, **shown)
+    (job,) = services.jobs.list(OWNER, limit=1, kind="pages")
+    design = Design(layout="comic", dyslexia=True, print_size="a4", panels=6)
+    bound = BookLook.model_validate(job.request["pages"]["binding"]["look"])
+    assert bound == BookLook(formats=("print-pdf",), design=design, strengths={"rusty": 0.5})
 
 
 def test_nobody_else_sees_the_book(desk: Desk) -> None:
