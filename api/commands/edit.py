@@ -118,6 +118,8 @@ def check_edited(story: Story, bank: ConceptBank, *, max_tokens: int) -> None:
     Raises:
         InvalidRequest: The first thing that is wrong, with its place.
     """
+    if not story.title.strip():
+        raise InvalidRequest("The edited story has no title, and every book needs one. Write one.")
     catalog = bank.catalog()
     for number, item in enumerate((story.cover, *story.pages)):
         check = check_page if isinstance(item, Page) else check_scene

@@ -161,6 +161,7 @@ def test_what_is_not_there_cannot_be_chosen(book: Path, bank: ConceptBank) -> No
         ({"page": 3, "prompt": "a fox and a fox"}, InvalidRequest, "page 3.*exactly once"),
         ({"page": 3, "text": "<script>"}, InvalidRequest, "page 3.*markup"),
         ({"page": 3, "alt": ""}, InvalidRequest, "empty"),
+        ({"title": " "}, InvalidRequest, "no title"),
         ({"page": 3, "text": "The fox was murdered."}, UnsafeRequest, "violence"),
         ({"page": 9, "text": "x"}, UsageError, "1 to 4"),
         ({"text": "x"}, UsageError, "--page"),

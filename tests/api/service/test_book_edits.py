@@ -33,7 +33,7 @@ from api.service.tasks import NewTask, TaskQueue
 from api.settings import SAMPLE_BANK_DIR, Settings
 from concepts.bank import seed_bank
 from story.design import Design
-from story.errors import BookError
+from story.errors import BookError, InvalidRequest
 from story.schema import Story
 from tests.api.service.idle import idle_services
 from tests.conftest import ROOT
@@ -140,6 +140,12 @@ def test_words_are_edited_undone_and_brought_back(desk: Desk) -> None:
 def test_an_edit_that_changes_nothing_is_no_edit(desk: Desk) -> None:
     text = desk.book().written().story.pages[0].text
     assert desk.edit(PageEdit(id="p1", text=text)).version == 0
+
+
+def test_a_book_keeps_a_title(desk: Desk) -> None:
+    with pytest.raises(InvalidRequest, match="no title"):
+        desk.edit(title="   ")
+    assert desk.book().version == 0
 
 
 def test_an_edit_of_an_old_version_is_refused(desk: Desk) -> None:
