@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from api.service.database import Database
 from api.service.errors import NotFound, WrongState
 from api.service.ids import new_id
+from api.service.ledger import end_tasks
 from api.service.outbox import put_into_outbox
 from api.service.owned import owned_row
 from api.service.tables import events, jobs, previews, tasks
@@ -146,11 +147,7 @@ class Jobs:
             add_event(
                 connection, job_id, "canceled", {**job.progress}, state="canceled", finished_at=time.time(), error=None
             )
-            connection.execute(
-                update(tasks)
-                .where(tasks.c.job_id == job_id, tasks.c.state.in_(OPEN))
-                .values(state="canceled", lease=None, finished_at=time.time())
-            )
+            end_tasks(connection, _open_tasks(job_id), "canceled")
             return _get(connection, owner, job_id)
 
     def retry(
@@ -272,9 +269,7 @@ class Jobs:
             if job.state not in OPEN or attempt not in (None, job.attempt):
                 return
             also(connection)
-            connection.execute(
-                update(tasks).where(tasks.c.job_id == job_id, tasks.c.state.in_(OPEN)).values(state="canceled")
-            )
+            end_tasks(connection, _open_tasks(job_id), "canceled")
             add_event(connection, job_id, state, data, state=state, finished_at=time.time(), **changes)
 
 
@@ -298,6 +293,10 @@ def add_event(connection: Connection, job_id: str, type_: str, data: Mapping[str
     if type_ in ENDED:
         told = {"job": job_id, "kind": row.kind, "status": type_, row.kind: row.subject}
         put_into_outbox(connection, owner=row.owner, event=f"job.{type_}", data=told, now=now)
+
+
+def _open_tasks(job_id: str) -> ColumnElement[bool]:
+    return (tasks.c.job_id == job_id) & tasks.c.state.in_(OPEN)
 
 
 def _get(connection: Connection, owner: str, job_id: str, *, lock: bool = False) -> Job:

@@ -5,16 +5,17 @@ import time
 from sqlalchemy import Connection, func, select
 
 from api.service.jobs import OPEN
+from api.service.ledger import drawn_since
 from api.service.rates import too_many
 from api.service.settings import LOCAL_OWNER, ServiceSettings
-from api.service.tables import jobs, tasks
+from api.service.tables import jobs
 
 _WINDOW_S = 3600.0
 _OPEN_RETRY_S = 30.0
 
 
 def check_quota(connection: Connection, owner: str, settings: ServiceSettings) -> None:
-    """Refuses another job of an owner who has enough.
+    """Refuses another job, or another attempt at one, of an owner who has enough.
 
     Raises:
         Problem: 429, with the seconds after which there is room again.
@@ -27,14 +28,6 @@ def check_quota(connection: Connection, owner: str, settings: ServiceSettings) -
     if num_open >= settings.most_open_jobs:
         raise too_many(_OPEN_RETRY_S, f"You have {num_open} jobs waiting, the most one may have.")
     now = time.time()
-    drawn = connection.execute(
-        select(func.sum(tasks.c.finished_at - tasks.c.started_at), func.min(tasks.c.finished_at)).where(
-            tasks.c.owner == owner,
-            tasks.c.role == "draw",
-            tasks.c.started_at.is_not(None),
-            tasks.c.finished_at > now - _WINDOW_S,
-        )
-    ).one()
-    seconds, oldest = drawn
-    if seconds is not None and seconds >= settings.render_seconds_per_hour:
+    seconds, oldest = drawn_since(connection, owner, now - _WINDOW_S)
+    if oldest is not None and seconds >= settings.render_seconds_per_hour:
         raise too_many(oldest + _WINDOW_S - now, "What you had drawn in the last hour took all the time one may have.")

@@ -277,9 +277,11 @@ def retry(services: Services, owner: str, job_id: str) -> Job:
         NotFound: The owner has no job of that id.
         WrongState: It has not failed and was not canceled.
         ConceptExists: Another job learns one of its concepts.
+        Problem: 429, the owner has enough.
     """
 
     def check(connection: Connection, job: Job) -> None:
+        check_quota(connection, owner, services.settings)
         if job.kind == "concept":
             payload = LearnPayload.model_validate(job.request["learn"])
             _check_not_learning(connection, owner, payload, but=job_id)

@@ -6,6 +6,7 @@ A store therefore belongs to one database: another one's files would be cleared 
 import asyncio
 import logging
 import re
+import time
 from typing import Final
 
 from sqlalchemy import JSON, String, Text, cast, delete, select
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.service.database import Database
 from api.service.jobs import ENDED
+from api.service.ledger import forget_drawn
 from api.service.store import ContentStore
 from api.service.tables import jobs, metadata, previews
 
@@ -23,13 +25,17 @@ _HASH: Final = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def sweep(database: Database, store: ContentStore, *, older_than_s: float = DAY_S) -> int:
-    """Delete what is older and named nowhere, and previews of jobs that have ended; how many files that were.
+    """Delete what is older and named nowhere, previews of jobs that have ended, and drawing times that no quota needs.
+
+    Returns how many files that were.
+
 
     What is put into the store has its row within moments, so a day is long enough for the row to be there.
     """
     ended = select(jobs.c.id).where(jobs.c.state.in_(ENDED))
     with database.write() as connection:
         connection.execute(delete(previews).where(previews.c.job_id.in_(ended)))
+        forget_drawn(connection, before=time.time() - DAY_S)
     return store.forget_all_but(named_hashes(database), older_than_s=older_than_s)
 
 

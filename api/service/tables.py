@@ -89,6 +89,17 @@ tasks = Table(
 Of a drawing, `inputs` is a hash of all that decides how the picture looks and `picture` the hash of what came of it.
 """
 
+drawing_times = Table(
+    "drawing_times",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("finished_at", Double, nullable=False),
+    Index("drawing_times_by_owner", "owner", "finished_at"),
+)
+"""How long drawing workers worked for whom, a row for each task that ended; no job is named, so none has to be left."""
+
 previews = Table(
     "previews",
     metadata,

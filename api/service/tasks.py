@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, case, delete, func, insert, select, u
 from api.service.database import Database
 from api.service.errors import TaskCanceled
 from api.service.jobs import ENDED, OPEN, Json, add_event
+from api.service.ledger import end_tasks
 from api.service.tables import jobs, previews, tasks, workers
 
 TaskKind = Literal["write", "draw", "learn", "bind", "describe"]
@@ -164,7 +165,7 @@ class TaskQueue:
                 return None
             lease, starts = secrets.token_hex(16), row["starts"] + 1
             if starts > MAX_STARTS:
-                _end(connection, row["id"], "failed", error=_given_up(starts - 1))
+                end_tasks(connection, tasks.c.id == row["id"], "failed", error=_given_up(starts - 1))
                 return None
             connection.execute(
                 update(tasks)
@@ -214,7 +215,7 @@ class TaskQueue:
         """
         with self._database.write() as connection:
             self._check_held(connection, task)
-            _end(connection, task.id, "done", result=dict(result), picture=picture)
+            end_tasks(connection, tasks.c.id == task.id, "done", result=dict(result), picture=picture)
             if told is not None:
                 add_event(connection, task.job_id, "picture", told, progress=dict(told))
             _moved(connection, task.worker, task_id=None)
@@ -227,7 +228,7 @@ class TaskQueue:
         """
         with self._database.write() as connection:
             self._check_held(connection, task)
-            _end(connection, task.id, "failed", error=dict(error))
+            end_tasks(connection, tasks.c.id == task.id, "failed", error=dict(error))
             _moved(connection, task.worker, task_id=None)
 
     def let_go(self, worker_id: str) -> None:
@@ -324,12 +325,6 @@ def _done_before(connection: Connection, owner: str, inputs: str | None) -> dict
     )
     row = connection.execute(query).mappings().first()
     return {} if row is None else {**row, "finished_at": time.time()}
-
-
-def _end(connection: Connection, id_: str, state: str, **values: JsonValue) -> None:
-    connection.execute(
-        update(tasks).where(tasks.c.id == id_).values(state=state, lease=None, finished_at=time.time(), **values)
-    )
 
 
 def _show(connection: Connection, task: Task, picture: int, content: bytes) -> None:

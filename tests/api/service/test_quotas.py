@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from api.service.authentication import Authentication
 from api.service.database import Database
+from api.service.deletion import delete_scene
 from api.service.ids import new_id
 from api.service.jobs import Jobs
 from api.service.keys import KeyStore
@@ -20,8 +21,10 @@ from api.service.problems import Problem
 from api.service.quotas import check_quota
 from api.service.rates import Rate, RequestRates
 from api.service.settings import LOCAL_OWNER, ServiceSettings
-from api.service.tables import tasks
-from api.service.tasks import NewTask, TaskQueue, task_id
+from api.service.tables import drawing_times, scenes, tasks
+from api.service.tasks import NewTask, Task, TaskQueue
+
+pytest_plugins = ["tests.api.service.databases"]
 
 
 @pytest.fixture
@@ -56,23 +59,60 @@ def test_an_owner_has_a_most_of_jobs_that_wait(database: Database) -> None:
 
 
 def test_an_owner_has_so_many_seconds_of_drawing_an_hour(database: Database) -> None:
-    job_id, now = add_job(database, "mum"), time.time()
-    keys = ("old", "first", "second")
-    TaskQueue(database).add(job_id, "mum", [NewTask(key=key, kind="draw", payload={}) for key in keys])
-    for key, ended_ago, seconds in (("old", 3700, 500), ("first", 3000, 40), ("second", 10, 30)):
-        with database.write() as connection:
-            ended = now - ended_ago
-            connection.execute(
-                update(tasks)
-                .where(tasks.c.id == task_id(job_id, key))
-                .values(state="done", started_at=ended - seconds, finished_at=ended)
-            )
+    now = time.time()
+    with database.write() as connection:
+        for ended_ago, seconds in ((3700, 500), (3000, 40), (10, 30)):
+            values = {"owner": "mum", "seconds": seconds, "finished_at": now - ended_ago}
+            connection.execute(insert(drawing_times).values(**values))
     check(database, "mum", render_seconds_per_hour=71)
     with pytest.raises(Problem, match="last hour") as refusal:
         check(database, "mum", render_seconds_per_hour=70)
     assert refusal.value.status == 429
     assert 590 <= int(refusal.value.headers["Retry-After"]) <= 601, "until the first of them is an hour old"
     check(database, "dad", render_seconds_per_hour=70)
+
+
+def draw(database: Database, owner: str, *, seconds: float) -> tuple[str, str, Task]:
+    """A scene, its job and its task, which a worker has had in hand for so long."""
+    scene_id = new_id("scene")
+    with database.write() as connection:
+        job_id = Jobs(database).add(connection, owner=owner, kind="scene", subject=scene_id, request={})
+        row = {"id": scene_id, "owner": owner, "job_id": job_id, "prompt": "a fox", "created_at": 0.0}
+        connection.execute(insert(scenes).values(**row))
+    queue, worker = TaskQueue(database), new_id("worker")
+    queue.add(job_id, owner, [NewTask(key=key, kind="draw", payload={}) for key in ("draw", "waits")])
+    queue.enlist(worker, "draw", host="here", pid=1)
+    task = queue.claim(worker, "draw")
+    assert task is not None
+    with database.write() as connection:
+        connection.execute(update(tasks).where(tasks.c.id == task.id).values(started_at=time.time() - seconds))
+    return scene_id, job_id, task
+
+
+@pytest.mark.parametrize("end", ["finish", "fail", "cancel", "job fails"])
+def test_nothing_that_is_done_with_a_job_gives_its_drawing_time_back(either_database: Database, end: str) -> None:
+    database, jobs = either_database, Jobs(either_database)
+    scene_id, job_id, task = draw(database, "mum", seconds=50)
+    if end == "finish":
+        TaskQueue(database).finish(task, {})
+    elif end == "fail":
+        TaskQueue(database).fail(task, {})
+    elif end == "job fails":
+        jobs.fail(job_id, {})
+    jobs.cancel("mum", job_id)
+    jobs.retry("mum", job_id)
+    jobs.cancel("mum", job_id)
+    delete_scene(database, "mum", scene_id)
+    check(database, "mum", render_seconds_per_hour=60)
+    with pytest.raises(Problem, match="last hour"):
+        check(database, "mum", render_seconds_per_hour=50)
+
+
+def test_a_task_that_waits_again_when_it_is_canceled_has_no_drawing_time(either_database: Database) -> None:
+    _, job_id, task = draw(either_database, "mum", seconds=50)
+    TaskQueue(either_database).give_up(task.worker, died=True)
+    Jobs(either_database).cancel("mum", job_id)
+    check(either_database, "mum", render_seconds_per_hour=1)
 
 
 def test_on_loopback_nothing_is_limited(database: Database) -> None:

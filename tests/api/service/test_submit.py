@@ -1,8 +1,6 @@
 """What is taken on: what cannot be made is refused before it is a job, on a real database and without any worker."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,12 @@ from sqlalchemy import func, select
 from api.service.database import Database
 from api.service.errors import InvalidInput
 from api.service.payloads import LearnPayload
+from api.service.problems import Problem
 from api.service.schema import BookRequest, StoryRequestBody
 from api.service.services import Services
 from api.service.settings import ServiceSettings
 from api.service.submit import retry, submit_book, submit_concepts, submit_story
-from api.service.tables import jobs, metadata
+from api.service.tables import jobs
 from api.settings import Settings
 from concepts.errors import AmbiguousMention, ConceptExists, ConceptNotMentioned, FableverseError, InvalidConcept
 from generator.recipe import ConceptRequest
@@ -24,25 +23,16 @@ from story.errors import BookError
 from tests.api.builders import plain_bank
 from tests.api.service.idle import idle_services
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.api.service.databases"]
 
 OWNER = "local"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
+@pytest.fixture
+def services(either_database: Database, tmp_path: Path) -> Services:
     """Services that take work on and never do it; the bank has the fox "rusty"."""
-    is_sqlite = request.param == "sqlite"
-    settings = ServiceSettings(
-        data_dir=tmp_path,
-        base=Settings(bank_dir=plain_bank(tmp_path).folder),
-        database_url=None if is_sqlite else request.getfixturevalue("postgres_url"),
-    )
-    with closing(Database.open(settings.database)) as database:
-        yield idle_services(settings, database)
-        if not is_sqlite:
-            with database.write() as connection:
-                metadata.drop_all(connection)
+    settings = ServiceSettings(data_dir=tmp_path, base=Settings(bank_dir=plain_bank(tmp_path).folder), most_open_jobs=2)
+    return idle_services(settings, either_database)
 
 
 def num_jobs(services: Services) -> int:
@@ -125,6 +115,17 @@ def test_of_requests_at_once_for_one_concept_one_is_taken_on(services: Services)
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(submit, range(8))) == 1
+
+
+def test_who_has_enough_begins_nothing_again(services: Services) -> None:
+    wish = StoryRequestBody(idea="a fox")
+    first = submit_story(services, "dad", wish)
+    services.jobs.cancel("dad", first.id)
+    for _ in range(2):
+        submit_story(services, "dad", wish)
+    with pytest.raises(Problem, match="2 jobs waiting"):
+        retry(services, "dad", first.id)
+    assert services.jobs.get("dad", first.id).state == "canceled"
 
 
 def test_what_can_be_made_is_promised(services: Services) -> None:
