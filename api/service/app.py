@@ -29,7 +29,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
             courier = Courier(services.database, rules=rules_of(settings), metrics=app.state.metrics)
             beside = [
                 asyncio.create_task(courier.run()),
-                asyncio.create_task(keep_swept(services.database, services.store)),
+                asyncio.create_task(keep_swept(services.database, services.store, settings)),
             ]
             try:
                 yield

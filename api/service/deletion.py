@@ -1,15 +1,18 @@
 """Deletes what people made: its rows, and those of the jobs that made it. Its bytes go with the next sweep."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Row, delete, select
 
 from api.service.book_tables import book_edits, book_pictures, book_revisions
 from api.service.database import Database
 from api.service.errors import WrongState
 from api.service.jobs import OPEN
 from api.service.owned import owned_row
+from api.service.payloads import concepts_of
 from api.service.tables import books, events, jobs, previews, scenes, stories, tasks
+from concepts.bank import ConceptBank
 
 
 def delete_book(database: Database, owner: str, book_id: str) -> None:
@@ -57,6 +60,33 @@ def delete_scene(database: Database, owner: str, scene_id: str) -> None:
         connection.execute(delete(scenes).where(scenes.c.id == scene_id))
 
 
+def delete_concept(database: Database, bank: ConceptBank, owner: str, concept_id: str) -> None:
+    """Delete a concept of an owner's bank, and the jobs that learnt it, with the pictures that were sent for it.
+
+    A job that learnt others too stays until the last of them is deleted.
+
+    Raises:
+        InvalidConcept, UnknownConcept: There is no such concept.
+        WrongState: It is being learnt anew.
+    """
+    of_owner = select(jobs).where(jobs.c.owner == owner, jobs.c.kind == "concept").with_for_update()
+    with database.write() as connection:
+        found = [job for job in connection.execute(of_owner) if concept_id in concepts_of(job.request)]
+        _check_ended(found)
+        bank.remove(concept_id)
+        there = bank.ids()
+        for job in found:
+            if concepts_of(job.request).isdisjoint(there):
+                delete_job(connection, job.id)
+
+
+def delete_job(connection: Connection, job_id: str) -> None:
+    """Delete a job that has ended, with what happened to it."""
+    for table in (events, previews, tasks):
+        connection.execute(delete(table).where(table.c.job_id == job_id))
+    connection.execute(delete(jobs).where(jobs.c.id == job_id))
+
+
 def _books_of(connection: Connection, story_id: str) -> Sequence[str]:
     return connection.execute(select(books.c.id).where(books.c.story_id == story_id)).scalars().all()
 
@@ -65,9 +95,11 @@ def _delete_jobs(connection: Connection, owner: str, subject: str) -> None:
     """Delete all jobs that made a thing, with what happened to them."""
     of_subject = select(jobs).where(jobs.c.owner == owner, jobs.c.subject == subject).with_for_update()
     found = connection.execute(of_subject).all()
+    _check_ended(found)
+    for job in found:
+        delete_job(connection, job.id)
+
+
+def _check_ended(found: Sequence[Row[Any]]) -> None:
     if working := [job.id for job in found if job.state in OPEN]:
         raise WrongState(f"The job {working[0]!r} is working on it. Wait for its end, or cancel it, then delete.")
-    ids = [job.id for job in found]
-    for table in (events, previews, tasks):
-        connection.execute(delete(table).where(table.c.job_id.in_(ids)))
-    connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))

@@ -1,7 +1,8 @@
 """What is asked of workers and what they hand over, as both sides read it. Kept in the database as JSON."""
 
 import hashlib
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
@@ -195,6 +196,11 @@ class LearnPayload(_Frozen):
     """Learning steps altogether; None is the recipe's."""
     seed: Seed = 0
     replace: bool = False
+
+
+def concepts_of(request: Mapping[str, Any]) -> frozenset[str]:
+    """Ids of the concepts that a learning job was asked for, by whichever version."""
+    return frozenset(concept["id"] for concept in request["learn"]["concepts"])
 
 
 class Learnt(_Frozen):

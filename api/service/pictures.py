@@ -28,8 +28,6 @@ from concepts.bank import ConceptBank
 from generator.images import PictureMetadata, save_picture
 from generator.recipe import LearningProgress, LearningRecipe
 
-_LEARNING_DIRNAME = "learning"
-
 
 class PictureWork:
     """Draws and learns with one model, by default one of its own."""
@@ -99,7 +97,7 @@ class PictureWork:
     def _learn(self, task: Task, report: Report) -> Done:
         payload = LearnPayload.model_validate(task.payload)
         recipe = recipe_of(steps=payload.steps, seed=payload.seed)
-        work_dir = self._settings.data_dir / _LEARNING_DIRNAME
+        work_dir = self._settings.learning_dir
         work_dir.mkdir(parents=True, exist_ok=True)
         # Another version's recipe begins anew: what it learnt so far means something else here.
         of_recipe = hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12]

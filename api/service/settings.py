@@ -76,6 +76,16 @@ class ServiceSettings:
         """Where the engine of durable jobs keeps its own tables: a file beside ours, or a schema of the same server."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'workflows.sqlite'}"
 
+    @property
+    def learning_dir(self) -> Path:
+        """The folder of what learning jobs have learnt so far; names begin with the job's id."""
+        return self.data_dir / "learning"
+
+    @property
+    def drafts_dir(self) -> Path:
+        """The folder of stories under way, each under its job's id."""
+        return self.data_dir / "drafts"
+
     def bank_dir_of(self, owner: str) -> Path:
         """The folder of an owner's concepts; nobody reads that of another."""
         if owner == LOCAL_OWNER:

@@ -4,7 +4,7 @@ Once a job is returned it is promised: whatever crashes, it comes to an end.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,7 @@ from api.service.payloads import (
     PagesPayload,
     StoryWish,
     WritePayload,
+    concepts_of,
 )
 from api.service.quotas import check_quota
 from api.service.schema import BookRequest, SceneRequest
@@ -235,7 +236,7 @@ def submit_concepts(services: Services, owner: str, payload: LearnPayload) -> Jo
     bank = bank_of(services.settings, owner)
 
     def check_rows(connection: Connection, job_id: str) -> None:
-        _check_not_learning(connection, owner, payload, but=job_id)
+        _check_not_learning(connection, owner, wanted, but=job_id)
         taken = set(bank.ids())  # after that check, as a job may just have ended
         if not payload.replace and (there := sorted(taken & set(wanted))):
             raise ConceptExists(
@@ -283,8 +284,7 @@ def retry(services: Services, owner: str, job_id: str) -> Job:
     def check(connection: Connection, job: Job) -> None:
         check_quota(connection, owner, services.settings)
         if job.kind == "concept":
-            payload = LearnPayload.model_validate(job.request["learn"])
-            _check_not_learning(connection, owner, payload, but=job_id)
+            _check_not_learning(connection, owner, concepts_of(job.request), but=job_id)
 
     made = services.tasks.pictures_of(owner, job_id)
     job = services.jobs.retry(owner, job_id, damaged=find_damaged(services.store, made), check=check)
@@ -292,16 +292,15 @@ def retry(services: Services, owner: str, job_id: str) -> Job:
     return job
 
 
-def _check_not_learning(connection: Connection, owner: str, payload: LearnPayload, *, but: str) -> None:
+def _check_not_learning(connection: Connection, owner: str, wanted: Collection[str], *, but: str) -> None:
     """Refuse concepts of which another open job learns one."""
     # Of two requests at once the second waits here for the first one's end, and then sees its job.
     connection.execute(select(meta.c.key).where(meta.c.key == "schema").with_for_update())
-    wanted = {concept.id for concept in payload.concepts}
     learning = select(jobs.c.id, jobs.c.request).where(
         jobs.c.owner == owner, jobs.c.kind == "concept", jobs.c.state.in_(OPEN), jobs.c.id != but
     )
     for row in connection.execute(learning):
-        if both := sorted(wanted & {concept["id"] for concept in row.request["learn"]["concepts"]}):
+        if both := sorted(concepts_of(row.request).intersection(wanted)):
             raise ConceptExists(
                 f"The job {row.id!r} is learning {', '.join(map(repr, both))}. Wait for its end, or cancel it."
             )

@@ -24,8 +24,6 @@ from story.draft import DraftFolder
 from story.editions.formats import EDITIONS
 from story.schema import StoryRequest, WrittenStory
 
-_DRAFTS_DIRNAME = "drafts"
-
 
 class TextWork:
     """Writes and binds; all that is made goes into the store or back as a result."""
@@ -87,7 +85,7 @@ class TextWork:
             progress = {"stage": "writing", "part": stage, "written": written, "wanted": wanted, "words": dict(words)}
             report("writing", progress)
 
-        drafts = DraftFolder(self._settings.data_dir / _DRAFTS_DIRNAME / task.job_id)
+        drafts = DraftFolder(self._settings.drafts_dir / task.job_id)
         writer, name = make_writer(
             self._settings.base,
             max_tokens=info.settings.max_sequence_length,

@@ -12,6 +12,7 @@ from pydantic import ValidationError, WithJsonSchema
 
 from api.commands.learn import parse_concept
 from api.service.banks import bank_of
+from api.service.deletion import delete_concept
 from api.service.errors import InvalidInput
 from api.service.jobs import Job
 from api.service.payloads import LearnPayload
@@ -92,9 +93,9 @@ def download_concept(concept_id: ConceptId, services: ServicesDep, principal: Pr
 
 
 @router.delete("/{concept_id}", status_code=204)
-def delete_concept(concept_id: ConceptId, services: ServicesDep, principal: PrincipalDep) -> None:
-    """Deletes a concept and its files; pictures drawn with it stay."""
-    bank_of(services.settings, principal.owner).remove(concept_id)
+def remove_concept(concept_id: ConceptId, services: ServicesDep, principal: PrincipalDep) -> None:
+    """Deletes a concept with the picture that was sent for it; pictures drawn with it stay."""
+    delete_concept(services.database, bank_of(services.settings, principal.owner), principal.owner, concept_id)
 
 
 def learn_payload(

@@ -7,6 +7,7 @@ from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse
 
 from api.service.banks import bank_of
+from api.service.deletion import delete_concept
 from api.service.errors import InvalidInput
 from api.service.jobs import OPEN, Job
 from api.service.routes.concepts import keep_picture, learn_payload
@@ -131,7 +132,7 @@ def try_out(
 @router.post("/bank/{concept_id}/delete")
 def delete(request: Request, concept_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
     """Delete a concept and its files."""
-    bank_of(services.settings, principal.owner).remove(concept_id)
+    delete_concept(services.database, bank_of(services.settings, principal.owner), principal.owner, concept_id)
     return go_to(request, "/bank")
 
 
