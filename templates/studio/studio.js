@@ -1,5 +1,6 @@
 // What a page cannot do by itself: show a chosen picture, tell a slider's value, keep what is typed through a reload,
-// fetch what changed while it was not looked at, let one preview follow another without a gap, tell what went wrong.
+// follow its jobs, fetch what changed while it was not looked at, let one preview follow another without a gap, tell
+// what went wrong.
 "use strict";
 
 const tell = (message) => {
@@ -86,7 +87,25 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   }
   elt.querySelectorAll("[data-preview]").forEach(showChosen);
   for (const place of elt.querySelectorAll("#words, #suggestion")) place.replaceChildren();
+  follow();
 });
+
+// All jobs that the page shows are followed by one stream, and by none while nobody looks: a browser keeps six
+// connections to a server for all of its tabs, and a stream takes one for as long as its jobs go on.
+const MOST_FOLLOWED = 50;
+let followed = "";
+const follow = () => {
+  const shown = document.hidden ? [] : [...document.querySelectorAll("[data-follow]")];
+  // The latest are shown first; they have to wait until an address has room for them.
+  const jobs = shown.slice(-MOST_FOLLOWED).map(({ dataset }) => dataset.follow).join("&amp;");
+  if (jobs === followed) return;
+  followed = jobs;
+  const stream = `<div sse-connect="/live?${jobs}" sse-swap="update" sse-close="end" hx-swap="none"></div>`;
+  htmx.swap(document.getElementById("live"), jobs && stream, { swapStyle: "innerHTML" });
+};
+document.addEventListener("DOMContentLoaded", follow);
+document.addEventListener("htmx:afterSettle", follow);
+document.addEventListener("visibilitychange", follow);
 
 // Another tab may have changed what this one shows: it is fetched once this one is looked at again, or turns out stale.
 const lookAgain = () => {

@@ -1,32 +1,27 @@
 """The pages of books: asking for one, watching it come into being, editing it, reading it, taking it away."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, get_args
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
-from sse_starlette import EventSourceResponse
 
 from api.service.banks import bank_of
 from api.service.book_edits import edit_book, read_edited_book, undo_edit
 from api.service.book_state import COVER, BookEdit, PageEdit
 from api.service.deletion import delete_book
 from api.service.errors import EditConflict, InvalidInput
-from api.service.jobs import ENDED, Event, Job
 from api.service.payloads import BookLook, Format
 from api.service.schema import BookRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
-from api.service.studio.book_view import EDITIONS, BookView, page_of, part, view_book
-from api.service.studio.live import stream_parts
+from api.service.studio.book_view import EDITIONS, part, view_book
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render_page, templates_in
 from api.service.submit import retry, submit_binding, submit_book, submit_pages
 from story.schema import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
 
 router = APIRouter(prefix="/books", include_in_schema=False, route_class=StudioRoute)
 
-_PING_S = 15
 Version = Annotated[int, Form(ge=0)]
 _FORMATS: Sequence[str] = get_args(Format)
 
@@ -125,34 +120,7 @@ def look_again(
     view = view_book(services, principal.owner, book_id)
     if view.token == seen:
         return Response(status_code=204)
-    return html(*(part(services, name, view) for name in ("head", "status", "live", "editions", "pages")))
-
-
-@router.get("/{book_id}/live/{job_id}")
-async def follow_book(
-    book_id: str, job_id: str, services: ServicesDep, principal: PrincipalDep, has_story: bool = False
-) -> Response:
-    """What changes on the book's page, which may show the story already, while a job is done for it."""
-    job = await asyncio.to_thread(services.jobs.get, principal.owner, job_id)
-
-    def parts(now: Job, event: Event | None) -> Sequence[str]:
-        nonlocal has_story
-        view = view_book(services, principal.owner, book_id)
-        status = part(services, "status", view)
-        if view.book.state is not None and not has_story:
-            has_story = True
-            return [status, *(part(services, name, view) for name in ("head", "editions", "pages"))]
-        if view.book.state is None:
-            return [status, part(services, "pages", view)]
-        if event is not None and event.type in ("step", "picture"):
-            page = page_of(now, event.data)
-            return [status, *_figures(services, view, only=page)]
-        if now.state in ENDED or event is None:
-            rest = [part(services, name, view) for name in ("edits", "editions")]
-            return [status, *rest, *_figures(services, view)]
-        return [status]
-
-    return EventSourceResponse(stream_parts(services, job, parts), ping=_PING_S)
+    return html(*(part(services, name, view) for name in ("head", "status", "editions", "pages")))
 
 
 @router.post("/{book_id}/pages/{page_id}")
@@ -244,8 +212,8 @@ def draw(
     candidates: Annotated[int, Form(ge=1, le=6)] = 1,
 ) -> Response:
     """Begin other pictures of a page."""
-    job = submit_pages(services, principal.owner, book_id, [page], candidates=candidates)
-    return _answer(request, services, principal.owner, book_id, ("status", "figure"), page_id=page, job=job)
+    submit_pages(services, principal.owner, book_id, [page], candidates=candidates)
+    return _answer(request, services, principal.owner, book_id, ("status", "figure"), page_id=page)
 
 
 @router.post("/{book_id}/bind")
@@ -263,15 +231,15 @@ def bind(
     """Begin the editions of the book as it is now."""
     look = read_edited_book(services.database, principal.owner, book_id).look
     look = _look(look, formats, layout=layout, theme=theme, dyslexia=dyslexia, large_print=large_print)
-    job = submit_binding(services, principal.owner, book_id, look)
-    return _answer(request, services, principal.owner, book_id, ("status", "editions"), job=job)
+    submit_binding(services, principal.owner, book_id, look)
+    return _answer(request, services, principal.owner, book_id, ("status", "editions"))
 
 
 @router.post("/{book_id}/jobs/{job_id}/retry")
 def try_again(request: Request, book_id: str, job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
     """Go on with a job that stopped; what it has drawn is kept."""
-    job = retry(services, principal.owner, job_id)
-    return _answer(request, services, principal.owner, book_id, ("status",), job=job)
+    retry(services, principal.owner, job_id)
+    return _answer(request, services, principal.owner, book_id, ("status",))
 
 
 def _edit(services: Services, owner: str, book_id: str, edit: BookEdit, *, what: str) -> None:
@@ -296,10 +264,9 @@ def _answer(
     names: Sequence[str],
     *,
     page_id: str | None = None,
-    job: Job | None = None,
     is_open: bool = False,
 ) -> Response:
-    """The parts of the page that are new, and the word to follow a job that was begun."""
+    """The parts of the page that are new."""
     if not is_partial(request):
         return go_to(request, f"/books/{book_id}")
     view = view_book(services, owner, book_id)
@@ -310,14 +277,7 @@ def _answer(
             parts.append(part(services, name, view))
         elif page is not None:
             parts.append(part(services, name, view, page=page, is_open=is_open))
-    if job is not None:
-        parts.append(part(services, "follow", view, job=job))
     return html(*parts)
-
-
-def _figures(services: Services, view: BookView, *, only: str | None = None) -> list[str]:
-    pages = [page for page in view.pages if only is None or page.id == only]
-    return [part(services, "figure", view, page=page) for page in pages]
 
 
 def _look(

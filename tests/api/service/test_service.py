@@ -243,7 +243,7 @@ def test_an_edit_of_an_old_version_is_refused(client: httpx.Client, book: str) -
 
 def test_a_picture_is_seen_while_it_is_drawn(client: httpx.Client) -> None:
     job = client.post("/v1/scenes", json={"prompt": "a @rusty by the sea", "num_inference_steps": 60}).json()
-    with client.stream("GET", f"/live/scene/{job['id']}") as answer:
+    with client.stream("GET", f"/live?job={job['id']}") as answer:
         shown = next(line for line in answer.iter_lines() if "/previews/0?" in line)
     place = shown.partition('<img src="')[2].partition('"')[0]
     preview = Image.open(io.BytesIO(client.get(place).content))

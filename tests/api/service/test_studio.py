@@ -374,8 +374,8 @@ def test_nobody_sees_or_changes_what_is_anothers(clients: dict[str, httpx.Client
     book = mum.post("/books", data={"idea": "mum's idea", "pages": 4, "formats": "html"}).headers["location"]
     job = mum.get("/v1/jobs").json()["data"][0]["id"]
     tried = mum.post("/bank/rusty/try", data={"prompt": "a @rusty"}, headers=PARTIAL).text
-    scene_job = tried.partition("/live/scene/")[2].partition('"')[0]
-    for place in (book, f"{book}/live/{job}", f"/live/scene/{scene_job}", f"/live/learning/{job}"):
+    scene_job = tried.partition("job=")[2].partition('"')[0]
+    for place in (book, f"/live?draft={job}", f"/live?job={scene_job}"):
         assert dad.get(place).status_code == 404, place
     for place, form in {
         f"{book}/title": {"version": "0", "title": "x"},

@@ -1,0 +1,110 @@
+"""One stream follows all jobs that a page of the studio shows, in a real browser, with nobody to do them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect
+
+from api.service.app import create_app
+from api.service.settings import ServiceSettings
+from api.settings import Settings
+from tests.api.service.serving import serving
+
+pytest_plugins = ["tests.browser"]
+
+TRIED = 8
+"""More than a browser opens connections to one server."""
+SET_HIDDEN = """is => {
+    Object.defineProperty(document, "hidden", { value: is, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+ASK_SERVER = "() => fetch('/livez', { signal: AbortSignal.timeout(10000) }).then(answer => answer.status)"
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    base = Settings(bank_dir=tmp_path / "bank")
+    settings = ServiceSettings(data_dir=tmp_path / "data", drawing_workers=0, text_workers=0, base=base)
+    with serving(create_app(settings)) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def page(chromium: Browser, url: str) -> Iterator[Page]:
+    with chromium.new_context(base_url=url) as context:
+        context.set_default_timeout(30_000)
+        page = context.new_page()
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        yield page
+        assert not faults
+
+
+@pytest.fixture
+def open_streams(page: Page) -> list[Request]:
+    """The streams that the page has open at present."""
+    streams: list[Request] = []
+
+    def note(request: Request) -> None:
+        if request.resource_type == "eventsource":
+            streams.append(request)
+
+    def forget(request: Request) -> None:
+        if request in streams:
+            streams.remove(request)
+
+    page.on("request", note)
+    page.on("requestfailed", forget)
+    page.on("requestfinished", forget)
+    return streams
+
+
+def followed(stream: Request) -> int:
+    return stream.url.count("job=job_")
+
+
+def test_many_jobs_leave_connections_free_and_a_hidden_page_has_none(page: Page, open_streams: list[Request]) -> None:
+    page.goto("/bank/rusty")
+    for number in range(TRIED):
+        page.locator("#seed").fill(str(number))
+        page.get_by_role("button", name="Draw").click()
+        expect(page.locator("#tried figure")).to_have_count(number + 1)
+    assert page.evaluate(ASK_SERVER) == 200
+    expect(page.locator("#tried progress[aria-label=Waiting]")).to_have_count(TRIED)
+    assert [followed(stream) for stream in open_streams] == [TRIED]
+
+    called_off = page.locator("#tried .frame").nth(2)
+    job = str(called_off.get_attribute("id")).removeprefix("scene-")
+    assert page.request.post(f"/v1/jobs/{job}/cancel").ok
+    expect(called_off).to_have_text("It was called off.")
+    page.wait_for_function("document.querySelector('[sse-connect]').getAttribute('sse-connect').split('&').length == 7")
+    page.evaluate(ASK_SERVER)
+    assert [followed(stream) for stream in open_streams] == [TRIED - 1]
+
+    page.evaluate(SET_HIDDEN, True)
+    page.evaluate(ASK_SERVER)
+    assert open_streams == []
+    other = page.locator("#tried .frame").nth(0)
+    job = str(other.get_attribute("id")).removeprefix("scene-")
+    assert page.request.post(f"/v1/jobs/{job}/cancel").ok
+    page.evaluate(SET_HIDDEN, False)
+    expect(other).to_have_text("It was called off.")
+    page.evaluate(ASK_SERVER)
+    assert [followed(stream) for stream in open_streams] == [TRIED - 2]
+
+
+def test_a_page_that_shows_no_job_has_no_stream(page: Page, open_streams: list[Request]) -> None:
+    page.goto("/bank/rusty")
+    assert page.evaluate(ASK_SERVER) == 200
+    assert open_streams == []
+
+
+def test_jobs_that_are_gone_leave_the_others_followed(page: Page) -> None:
+    answer = page.request.get("/live?job=job_none")
+    assert answer.status == 404 and "Reload the page." in answer.text()
+    job = page.request.post("/v1/scenes", data={"prompt": "a @rusty"}).json()["id"]
+    assert page.request.post(f"/v1/jobs/{job}/cancel").ok
+    told = page.request.get(f"/live?job=job_none&job={job}").text()
+    assert "It was called off." in told and "event: end" in told
