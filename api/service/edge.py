@@ -7,6 +7,7 @@ from api.service.bodies import StrictBodies
 from api.service.database import Database
 from api.service.description import describe
 from api.service.headers import SecurityHeaders
+from api.service.heads import HeadAsGet
 from api.service.hosts import HostGuard
 from api.service.idempotency import AnswerMemory, Idempotency
 from api.service.job_metrics import count_jobs
@@ -31,6 +32,7 @@ def install_edge(app: FastAPI, settings: ServiceSettings) -> None:
     install_problems(app)
     describe(app, with_keys=settings.needs_keys)
     # Starlette puts the one added last outside.
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Idempotency, memory=lambda: AnswerMemory(database()))
     app.add_middleware(StrictBodies)
     app.add_middleware(RequestRates, metrics=metrics)

@@ -130,12 +130,13 @@ def unexpected_problem() -> Problem:
 
 
 def _allowed(request: Request) -> str:
-    """The methods that the address of a request has, as the Allow header writes them."""
-    return ", ".join(
-        method
-        for method in _METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
-    )
+    """The methods that the address of a request has, HEAD with GET, as the Allow header writes them."""
+
+    def has(method: str) -> bool:
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return ", ".join(filter(has, _METHODS))
 
 
 def _detail_of(error: HTTPException) -> str:
