@@ -26,20 +26,22 @@ def encode_cursor(id_: str) -> str:
     return base64.urlsafe_b64encode(id_.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str | None) -> str | None:
-    """The id of the item that a cursor goes on after.
+def decode_cursor(cursor: str | None, *, kind: str) -> str | None:
+    """The id of the item, of that kind, that a cursor goes on after.
 
     Raises:
-        InvalidInput: It is no cursor.
+        InvalidInput: It is no cursor of such a list.
     """
     if cursor is None:
         return None
     try:
         id_ = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
-        if not is_id(id_, id_.partition("_")[0]):
-            raise ValueError("no id")
+        if not is_id(id_, kind):
+            raise ValueError("no id of the kind")
     except ValueError as error:
-        raise InvalidInput(f"{cursor!r} is no cursor. Use `next` of the part before, or leave `after` out.") from error
+        raise InvalidInput(
+            f"{cursor!r} is no cursor of this list. Use `next` of the part before, or leave `after` out."
+        ) from error
     return id_
 
 
@@ -55,10 +57,14 @@ def listing_of(
     )
 
 
-def rows_of(database: Database, table: Table, owner: str, *, limit: int, after: str | None) -> Sequence[Any]:
-    """An owner's rows of a table, the latest first, one more than the limit."""
+def rows_of(database: Database, table: Table, owner: str, *, kind: str, limit: int, after: str | None) -> Sequence[Any]:
+    """An owner's rows of a table, whose ids are of a kind, the latest first, one more than the limit.
+
+    Raises:
+        InvalidInput: `after` is no cursor of such a list.
+    """
     query = select(table).where(table.c.owner == owner).order_by(table.c.id.desc()).limit(limit + 1)
-    before = decode_cursor(after)
+    before = decode_cursor(after, kind=kind)
     if before is not None:
         query = query.where(table.c.id < before)
     with database.read() as connection:

@@ -39,7 +39,7 @@ def list_books(
     services: ServicesDep, principal: PrincipalDep, limit: LimitQuery = 20, after: AfterQuery = None
 ) -> Listing:
     """Your books, the latest first."""
-    rows = rows_of(services.database, books, principal.owner, limit=limit, after=after)
+    rows = rows_of(services.database, books, principal.owner, kind="book", limit=limit, after=after)
     return listing_of(rows, limit=limit, id_of=lambda row: row.id, answer_of=_answer)
 
 

@@ -33,7 +33,8 @@ def list_jobs(
     status: JobState | None = None,
 ) -> Listing:
     """Your jobs, the latest first."""
-    found = services.jobs.list(principal.owner, limit=limit + 1, before=decode_cursor(after), kind=kind, state=status)
+    before = decode_cursor(after, kind="job")
+    found = services.jobs.list(principal.owner, limit=limit + 1, before=before, kind=kind, state=status)
     return listing_of(found, limit=limit, id_of=lambda job: job.id, answer_of=JobAnswer.of)
 
 

@@ -38,7 +38,7 @@ def list_scenes(
     services: ServicesDep, principal: PrincipalDep, limit: LimitQuery = 20, after: AfterQuery = None
 ) -> Listing:
     """Your pictures, the latest first."""
-    rows = rows_of(services.database, scenes, principal.owner, limit=limit, after=after)
+    rows = rows_of(services.database, scenes, principal.owner, kind="scene", limit=limit, after=after)
     return listing_of(rows, limit=limit, id_of=lambda row: row.id, answer_of=_answer)
 
 

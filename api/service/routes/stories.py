@@ -39,8 +39,8 @@ def list_stories(
     services: ServicesDep, principal: PrincipalDep, limit: LimitQuery = 20, after: AfterQuery = None
 ) -> Listing:
     """Your stories, the latest first."""
-    rows = [story_row(row) for row in rows_of(services.database, stories, principal.owner, limit=limit, after=after)]
-    return listing_of(rows, limit=limit, id_of=lambda row: row.id, answer_of=_answer)
+    rows = rows_of(services.database, stories, principal.owner, kind="story", limit=limit, after=after)
+    return listing_of([story_row(row) for row in rows], limit=limit, id_of=lambda row: row.id, answer_of=_answer)
 
 
 @router.get("/{story_id}")

@@ -23,7 +23,7 @@ def shelf(
     services: ServicesDep, principal: PrincipalDep, after: Annotated[str | None, Query(max_length=200)] = None
 ) -> HTMLResponse:
     """The books."""
-    rows = rows_of(services.database, books, principal.owner, limit=_SHOWN, after=after)
+    rows = rows_of(services.database, books, principal.owner, kind="book", limit=_SHOWN, after=after)
     shown, has_more = rows[:_SHOWN], len(rows) > _SHOWN
     found = _jobs(services, principal.owner, [row.job_id for row in shown])
     cards = [_card(row, found[row.job_id]) for row in shown]

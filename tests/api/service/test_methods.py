@@ -1,4 +1,4 @@
-"""What every address does with HEAD: the whole service, with nobody to do its jobs."""
+"""What every address does with HEAD, and every list with a cursor: the whole service, with nobody to do its jobs."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from api.service.app import create_app
+from api.service.ids import new_id
+from api.service.listing import encode_cursor
 from api.service.settings import ServiceSettings
 from api.settings import Settings
 from tests.api.service.serving import serving
@@ -45,3 +47,14 @@ def test_head_is_refused_where_get_is(client: httpx.Client) -> None:
     refused = client.head("/v1/images/generations")
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
     assert client.patch("/v1/jobs").headers["allow"] == "GET, HEAD"
+
+
+def test_a_cursor_of_another_list_is_refused(client: httpx.Client) -> None:
+    lists = {kind: f"/v1/{name}" for kind, name in
+             {"job": "jobs", "book": "books", "scene": "scenes", "story": "stories"}.items()}  # fmt: skip
+    for kind in lists:
+        cursor = encode_cursor(new_id(kind))
+        for other, place in lists.items():
+            answer = client.get(place, params={"after": cursor})
+            assert answer.status_code == (200 if other == kind else 422), (kind, place)
+    assert "is no cursor of this list" in client.get("/", params={"after": encode_cursor(new_id("job"))}).text
