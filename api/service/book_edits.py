@@ -93,9 +93,19 @@ def read_edited_book(database: Database, owner: str, book_id: str) -> EditedBook
 
 
 def edit_book(
-    database: Database, settings: ServiceSettings, owner: str, book_id: str, edit: BookEdit, *, version: int, what: str
+    database: Database,
+    settings: ServiceSettings,
+    owner: str,
+    book_id: str,
+    edit: BookEdit,
+    *,
+    version: int | None,
+    what: str,
 ) -> EditedBook:
     """The book with an edit, if it still has the version that was edited; `what` names it for whoever undoes it.
+
+    Args:
+        version: None is whichever it has now.
 
     Raises:
         NotFound: The owner has no such book, or it no such page.
@@ -104,16 +114,17 @@ def edit_book(
         InvalidInput, UsageError, InvalidRequest, ConceptError: The words could not be drawn, read or shown to children.
     """
     book = read_edited_book(database, owner, book_id)
+    check_version(book, version)
     new = edited(book.written(), edit, bank_of(settings, owner), drawn=book.drawn)
     if new == book.state:
         return book
     with database.write() as connection:
-        check_version(_read(connection, owner, book_id, lock=True), version)
+        check_version(_read(connection, owner, book_id, lock=True), book.version)
         _add_revision(connection, book, new, what)
     return read_edited_book(database, owner, book_id)
 
 
-def undo_edit(database: Database, owner: str, book_id: str, *, version: int, steps: int = -1) -> EditedBook:
+def undo_edit(database: Database, owner: str, book_id: str, *, version: int | None, steps: int = -1) -> EditedBook:
     """The book as it was before its last edit, or with `steps=1` as it was before that was undone.
 
     Raises:

@@ -29,7 +29,7 @@ _PROBLEM: Final[dict[str, Any]] = {
         },
     },
 }
-_ETAG: Final[dict[str, Any]] = {"type": "string", "pattern": '^"[0-9]{1,9}"$', "examples": ['"1"']}
+_ETAG: Final[dict[str, Any]] = {"type": "string", "pattern": r'^("[0-9]{1,9}"|\*)$', "examples": ['"1"']}
 
 
 def describe(app: FastAPI, *, with_keys: bool) -> None:

@@ -53,9 +53,9 @@ def read_story(database: Database, owner: str, story_id: str) -> StoryRow:
 
 
 def edit_story(
-    database: Database, settings: ServiceSettings, owner: str, story_id: str, edit: StoryEdit, *, version: int
+    database: Database, settings: ServiceSettings, owner: str, story_id: str, edit: StoryEdit, *, version: int | None
 ) -> StoryRow:
-    """The story with other words, if it still has the version that was edited.
+    """The story with other words, if it still has the version that was edited; None is whichever it has now.
 
     Raises:
         NotFound: The owner has no story of that id.
@@ -66,7 +66,7 @@ def edit_story(
     row = read_story(database, owner, story_id)
     if row.story is None:
         raise WrongState(f"The story {story_id!r} is not written yet. Wait for its job {row.job_id!r}.")
-    if row.version != version:
+    if version is not None and row.version != version:
         raise _conflict(row.version)
     info = ask_model(database, wanted=settings.base.wanted_model)
     if info is None:
@@ -77,8 +77,8 @@ def edit_story(
     with database.write() as connection:
         done = connection.execute(
             update(stories)
-            .where(stories.c.id == story_id, stories.c.owner == owner, stories.c.version == version)
-            .values(story=edited.model_dump(mode="json"), version=version + 1, updated_at=time.time())
+            .where(stories.c.id == story_id, stories.c.owner == owner, stories.c.version == row.version)
+            .values(story=edited.model_dump(mode="json"), version=row.version + 1, updated_at=time.time())
         )
         if done.rowcount != 1:
             raise _conflict(None)

@@ -12,6 +12,7 @@ from api.service.files import answer_artifact
 from api.service.listing import AfterQuery, LimitQuery, listing_of, rows_of
 from api.service.owned import owned_row
 from api.service.payloads import Artifact
+from api.service.preconditions import IfNoneMatch, bytes_of
 from api.service.schema import BookAnswer, BookRequest, FileAnswer, JobAnswer, Listing, at
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_book
@@ -55,26 +56,31 @@ def remove_book(book_id: str, services: ServicesDep, principal: PrincipalDep) ->
     delete_book(services.database, principal.owner, book_id)
 
 
-@router.get("/{book_id}/files/{name}", response_class=Response, responses={200: {"content": {"*/*": {}}}})
-def get_file(book_id: str, name: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+@router.get("/{book_id}/files/{name}", response_class=Response, responses=bytes_of("*/*"))
+def get_file(
+    book_id: str, name: str, services: ServicesDep, principal: PrincipalDep, if_none_match: IfNoneMatch = None
+) -> Response:
     """A file of a book by its name: an edition such as "html" or "epub", "cover", "page-1", "story", "lock"."""
     row = _row(services, principal.owner, book_id)
     artifact = row.artifacts.get(name)
     if artifact is None:
         there = ", ".join(row.artifacts) or f"none yet; wait for its job {row.job_id!r}"
         raise NotFound(f"The book has no file {name!r}. Its files are: {there}.")
-    return answer_artifact(services.store, Artifact.model_validate(artifact), is_fixed=False)
+    found = Artifact.model_validate(artifact)
+    return answer_artifact(services.store, found, if_none_match=if_none_match, is_fixed=False)
 
 
-@router.get("/{book_id}/pictures/{sha256}", response_class=Response, responses={200: {"content": {"image/png": {}}}})
-def get_drawn_picture(book_id: str, sha256: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+@router.get("/{book_id}/pictures/{sha256}", response_class=Response, responses=bytes_of("image/png"))
+def get_drawn_picture(
+    book_id: str, sha256: str, services: ServicesDep, principal: PrincipalDep, if_none_match: IfNoneMatch = None
+) -> Response:
     """A picture that was drawn for the book, taken or not, while it is being made too."""
     book = read_edited_book(services.database, principal.owner, book_id)
     if sha256 not in book.drawn.values():
         raise NotFound(f"The book has no picture {sha256!r}. Its pages name those that it has.")
     content = services.store.get(sha256)
     artifact = Artifact(sha256=sha256, bytes=len(content), media_type="image/png", filename=f"{sha256[:12]}.png")
-    return answer_artifact(services.store, artifact)
+    return answer_artifact(services.store, artifact, if_none_match=if_none_match)
 
 
 def _row(services: Services, owner: str, book_id: str) -> Any:

@@ -1,23 +1,18 @@
 """The pages of a book that was made: other words, other pictures, another order, undone and bound again."""
 
 import asyncio
-import re
-from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 
 from api.service.book_edits import EditedBook, edit_book, read_edited_book, undo_edit
 from api.service.book_state import BookEdit
-from api.service.errors import EditConflict, MissingPrecondition
+from api.service.preconditions import IfMatch, version_of
 from api.service.schema import BindRequest, CandidateAnswer, DrawRequest, JobAnswer, PageAnswer, PagesAnswer
 from api.service.services import PrincipalDep, ServicesDep
 from api.service.submit import submit_binding, submit_pages
 from api.service.waiting import PreferHeader, answer_job
 
 router = APIRouter(prefix="/v1/books/{book_id}", tags=["books"])
-
-_ETAG: Final = re.compile(r'"(\d{1,9})"')
-IfMatch = Annotated[str | None, Header(description="The ETag of the pages that were edited.")]
 
 
 @router.get("/pages")
@@ -42,7 +37,7 @@ def change_pages(
         principal.owner,
         book_id,
         edit,
-        version=_version(if_match),
+        version=version_of(if_match),
         what="Edit",
     )
     return _tagged(book, response)
@@ -53,7 +48,7 @@ def undo(
     book_id: str, response: Response, services: ServicesDep, principal: PrincipalDep, if_match: IfMatch = None
 ) -> PagesAnswer:
     """Takes the last edit back."""
-    return _tagged(undo_edit(services.database, principal.owner, book_id, version=_version(if_match)), response)
+    return _tagged(undo_edit(services.database, principal.owner, book_id, version=version_of(if_match)), response)
 
 
 @router.post("/pages/redo")
@@ -61,7 +56,7 @@ def redo(
     book_id: str, response: Response, services: ServicesDep, principal: PrincipalDep, if_match: IfMatch = None
 ) -> PagesAnswer:
     """Brings back what was undone last."""
-    book = undo_edit(services.database, principal.owner, book_id, version=_version(if_match), steps=1)
+    book = undo_edit(services.database, principal.owner, book_id, version=version_of(if_match), steps=1)
     return _tagged(book, response)
 
 
@@ -93,15 +88,6 @@ async def bind(
     """Makes the editions of the book as it is now; pictures that it lacks are drawn first."""
     job = await asyncio.to_thread(submit_binding, services, principal.owner, book_id, request.look)
     return await answer_job(services, job, response, prefer=prefer)
-
-
-def _version(if_match: str | None) -> int:
-    if if_match is None:
-        raise MissingPrecondition("Send If-Match with the ETag of the pages that you edited.")
-    match = _ETAG.fullmatch(if_match.strip())
-    if match is None:
-        raise EditConflict(f"{if_match!r} is no ETag of a book's pages. Read them, and send the ETag they come with.")
-    return int(match[1])
 
 
 def _tagged(book: EditedBook, response: Response) -> PagesAnswer:

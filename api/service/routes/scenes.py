@@ -11,6 +11,7 @@ from api.service.files import answer_artifact
 from api.service.listing import AfterQuery, LimitQuery, listing_of, rows_of
 from api.service.owned import owned_row
 from api.service.payloads import Drawn
+from api.service.preconditions import IfNoneMatch, bytes_of
 from api.service.schema import JobAnswer, Listing, SceneAnswer, SceneRequest, at
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_scene
@@ -54,13 +55,16 @@ def remove_scene(scene_id: str, services: ServicesDep, principal: PrincipalDep) 
     delete_scene(services.database, principal.owner, scene_id)
 
 
-@router.get("/{scene_id}/picture", response_class=Response, responses={200: {"content": {"image/png": {}}}})
-def get_picture(scene_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+@router.get("/{scene_id}/picture", response_class=Response, responses=bytes_of("image/png"))
+def get_picture(
+    scene_id: str, services: ServicesDep, principal: PrincipalDep, if_none_match: IfNoneMatch = None
+) -> Response:
     """The picture, a PNG that says how it was drawn."""
     row = _row(services, principal.owner, scene_id)
     if row.picture is None:
         raise NotFound(f"The scene {scene_id!r} is not drawn yet. Wait for its job {row.job_id!r}.")
-    return answer_artifact(services.store, Drawn.model_validate(row.picture).artifact)
+    artifact = Drawn.model_validate(row.picture).artifact
+    return answer_artifact(services.store, artifact, if_none_match=if_none_match)
 
 
 def _row(services: Services, owner: str, scene_id: str) -> Any:

@@ -1,14 +1,12 @@
 """Stories: written, read, edited."""
 
 import asyncio
-import re
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 
 from api.service.deletion import delete_story
-from api.service.errors import EditConflict, MissingPrecondition
 from api.service.listing import AfterQuery, LimitQuery, listing_of, rows_of
+from api.service.preconditions import IfMatch, version_of
 from api.service.schema import JobAnswer, Listing, StoryAnswer, StoryEdit, StoryRequestBody, at
 from api.service.services import PrincipalDep, ServicesDep
 from api.service.story_rows import StoryRow, edit_story, read_story, story_row
@@ -17,8 +15,6 @@ from api.service.tables import stories
 from api.service.waiting import PreferHeader, answer_job
 
 router = APIRouter(prefix="/v1/stories", tags=["stories"])
-
-_ETAG = re.compile(r'"(\d{1,9})"')
 
 
 @router.post("", status_code=202)
@@ -56,10 +52,10 @@ def change_story(
     response: Response,
     services: ServicesDep,
     principal: PrincipalDep,
-    if_match: Annotated[str | None, Header(description="The ETag of the story that was edited.")] = None,
+    if_match: IfMatch = None,
 ) -> StoryAnswer:
     """Other words, other prompts or another order of pages; answered with 412 when somebody else was quicker."""
-    version = _version(if_match)
+    version = version_of(if_match)
     row = edit_story(services.database, services.settings, principal.owner, story_id, edit, version=version)
     return _tagged(row, response)
 
@@ -68,15 +64,6 @@ def change_story(
 def remove_story(story_id: str, services: ServicesDep, principal: PrincipalDep) -> None:
     """Deletes a story that no book is of; refused while it is worked on."""
     delete_story(services.database, principal.owner, story_id)
-
-
-def _version(if_match: str | None) -> int:
-    if if_match is None:
-        raise MissingPrecondition("Send If-Match with the ETag of the story that you edited.")
-    match = _ETAG.fullmatch(if_match.strip())
-    if match is None:
-        raise EditConflict(f"{if_match!r} is no ETag of a story. Read the story, and send the ETag it comes with.")
-    return int(match[1])
 
 
 def _tagged(row: StoryRow, response: Response) -> StoryAnswer:

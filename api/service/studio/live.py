@@ -16,6 +16,7 @@ from api.service.errors import NotFound
 from api.service.files import answer_artifact
 from api.service.jobs import ENDED, Event, Job
 from api.service.payloads import Artifact
+from api.service.preconditions import IfNoneMatch
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.studio.book_view import BookView, page_of, part, view_book
 from api.service.studio.rendering import StudioRoute, render
@@ -43,14 +44,16 @@ async def follow_jobs(
 
 
 @router.get("/live/learning/{job_id}/pictures/{sha256}")
-def learning_picture(job_id: str, sha256: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+def learning_picture(
+    job_id: str, sha256: str, services: ServicesDep, principal: PrincipalDep, if_none_match: IfNoneMatch = None
+) -> Response:
     """The picture that is learnt from."""
     job = services.jobs.get(principal.owner, job_id)
     if job.kind != "concept" or sha256 != job.request["learn"]["picture"]:
         raise NotFound(f"Learning is not from a picture {sha256!r}. Its page names the one that it is from.")
     content = services.store.get(sha256)
     artifact = Artifact(sha256=sha256, bytes=len(content), media_type="image/png", filename=f"{sha256[:12]}.png")
-    return answer_artifact(services.store, artifact)
+    return answer_artifact(services.store, artifact, if_none_match=if_none_match)
 
 
 def _shown_jobs(services: Services, owner: str, ids: Sequence[str]) -> Sequence[Job]:

@@ -152,6 +152,18 @@ def test_an_edit_of_an_old_version_is_refused(desk: Desk) -> None:
     desk.edit(title="Another")
     with pytest.raises(EditConflict, match="version 1"):
         check_version(desk.book(), 0)
+    for title in ("A third", "Another"):  # the latter changes nothing
+        edit = BookEdit(title=title)
+        with pytest.raises(EditConflict, match="version 1"):
+            edit_book(desk.database, desk.settings, OWNER, desk.book_id, edit, version=0, what="Edit")
+
+
+def test_an_edit_of_whatever_version_there_is(desk: Desk) -> None:
+    desk.edit(title="Another")
+    edit = BookEdit(title="A third")
+    edited = edit_book(desk.database, desk.settings, OWNER, desk.book_id, edit, version=None, what="Edit")
+    assert (edited.version, edited.written().story.title) == (2, "A third")
+    assert undo_edit(desk.database, OWNER, desk.book_id, version=None).written().story.title == "Another"
 
 
 def test_a_picture_drawn_again_is_taken_and_the_old_one_can_be_chosen_back(desk: Desk) -> None:
