@@ -97,7 +97,7 @@ AGAIN = Arc(
                 "“You have not tried it with somebody watching who likes you,” said {friend}. And "
                 "{fhe} sat down to watch.",
                 "So {hero} tried once more. Not for luck. Just to show {friend}.",
-                five("{friend} held {fhis} breath. {hero} held {his}, too."),
+                five("{friend} held {fhis} breath. So did {hero}."),
                 "And {hero} {wish_past}!",
             ),
             tell(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from concepts.schema import ConceptCard
 from story.arcs.model import Arc
+from story.arcs.shared import ALONE, INTERLUDES, OPENING
 from story.checks import check_page, check_scene
 from story.errors import InvalidRequest
 from story.schema import Story, StoryRequest
@@ -100,6 +101,14 @@ def test_every_telling_is_good_english_when_filled(arc: Arc) -> None:
     for story in stories:
         for flaw, pattern in FLAWS.items():
             assert pattern.search(text_of(story)) is None, (flaw, text_of(story))
+
+
+def test_a_possessive_never_stands_without_its_noun() -> None:
+    """ "Luna held her, too": the field for "his" is "her" for her, which alone is read as somebody."""
+    beats = (OPENING, ALONE, *INTERLUDES, *(beat for arc in ARCS for beat in arc.beats))
+    lines = [line.text for beat in beats for telling in beat.tellings for line in telling.lines]
+    refrains = [refrain for arc in ARCS for refrain in arc.refrains]
+    assert [line for line in (*lines, *refrains) if re.search(r"\{f?his\}(?! [\w{])", line, re.IGNORECASE)] == []
 
 
 @pytest.mark.parametrize(
