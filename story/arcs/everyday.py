@@ -108,6 +108,7 @@ QUESTION = Arc(
                 "The next day, a very small mouse knocked at the door. “Please,” it said, “what is it about {topic}?”",
                 "{hero} and {friend} looked at each other, and laughed.",
                 "“Come in,” said {hero}. “It is a long story. It begins with breakfast.”",
+                shot=Shot(hero="glad", friend="glad", light="day"),
             ),
         ),
     ),

@@ -102,7 +102,8 @@ PRESENT = Arc(
             ),
         ),
         beat(
-            Shot(hero="glad", friend="glad", light="key"),
+            # The birthday itself, whether the present was given the night before or in the morning.
+            Shot(hero="glad", friend="glad", light="day"),
             tell(
                 "And that was the present: a story with both their names in it.",
                 "It could not be eaten. It could not sink. And {friend} never once lost it.",

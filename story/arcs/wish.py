@@ -120,6 +120,7 @@ AGAIN = Arc(
                 "“I know how to {my_wish},” said {hero}. “Who wants to learn?”",
                 five("“Me,” said {friend}. “But I will fall over.”"),
                 five("“Good,” said {hero}. “That is how it starts.”"),
+                shot=Shot(hero="glad", friend="glad", light="day"),
             ),
         ),
     ),

@@ -111,6 +111,21 @@ def test_a_possessive_never_stands_without_its_noun() -> None:
     assert [line for line in (*lines, *refrains) if re.search(r"\{f?his\}(?! [\w{])", line, re.IGNORECASE)] == []
 
 
+@pytest.mark.parametrize("idea", ["a fox who wants to fly", "friendship", "a fox and a bear", "a cat lost her hat"])
+def test_what_happens_in_the_morning_is_seen_by_daylight_and_so_is_what_follows(idea: str) -> None:
+    """The words and the light come from different places of an arc; a bedtime at the end is dark again."""
+    tellings = 0
+    for seed in range(60):
+        pages = tell(idea, seed=seed).pages
+        mornings = [
+            at for at, page in enumerate(pages) if re.search(r"(Next|In the|One) morning|The next day", page.text)
+        ]
+        for page in (page for at in mornings for page in pages[at : at + 2]):
+            assert "in daylight" in page.scene.prompt, page.text
+        tellings += len(mornings)
+    assert tellings >= 5
+
+
 @pytest.mark.parametrize(
     ("idea", "words"),
     [
