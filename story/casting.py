@@ -238,7 +238,9 @@ def _places(request: StoryRequest, idea: Idea, lexicon: Lexicon, rng: random.Ran
         return dict.fromkeys(("home", "first", "second", "third", "bed"), nowhere)
     outside = [place for place in known if place.key != "bedroom"] or known
     chosen = [card.word for card in request.cast if card.kind == "place"]
-    wanted = chosen[0] if chosen else _clue(idea, _PLACE_CLUES)
+    # Who only sleeps in the bedroom need not live there.
+    clues = {key: words for key, words in _PLACE_CLUES.items() if key != "bedroom" or not idea.sleep}
+    wanted = chosen[0] if chosen else _clue(idea, clues)
     home = next((place for place in known if place.key == wanted), None) or rng.choice(outside)
     away = [place for place in outside if place != home] or outside
     rng.shuffle(away)

@@ -41,6 +41,7 @@ _HAPPENINGS = frozenset(
 )
 _ANYBODY = frozenset("friend someone somebody character hero animal creature person".split())
 _NUMBERS = frozenset("two three four five six seven".split())
+_CAUSE = re.compile(r"\s*\bbecause of\s+[^,;]+")
 _CLAUSE_BREAK = re.compile(r"\s*(?:,\s*(?:and|but|so)?|\band\b|\bbut\b|\bso\b|\bbecause\b|;)\s+")
 _FEAR = re.compile(
     r"^(?:(?:is|was|are|were|feels|felt|gets|got)\s+)?(?:so |very |a bit |a little |really |always |terribly )*"
@@ -54,6 +55,7 @@ _WISH = re.compile(
 )
 _DREAM = re.compile(r"^(?:dreams?|dreamed|dreamt)\s+(?:of|about)\s+(?:being able to\s+)?(.+)$")
 _CANNOT = re.compile(r"^(?:can(?:'t|not| not)|could(?:n't| not)|(?:is|was) (?:un|not )able to)\s+(.+)$")
+_SLEEP = re.compile(r"(?:sleep|nap|fall asleep|(?:go|get)(?: back)? to (?:sleep|bed)|(?:take|have) an? (?:\w+ )?nap)\b")
 _WANT_THING = re.compile(r"^(?:wants?|wanted|wish(?:es|ed)? for|longs? for|longed for|needs?|needed)\s+(.+)$")
 _SEEK = re.compile(
     r"^(?:is |was |goes |went )?(?:look(?:s|ed|ing)?|search(?:es|ed|ing)?|hunt(?:s|ed|ing)?)\s+(?:everywhere )?for"
@@ -94,6 +96,11 @@ class Idea:
     """Noun phrase, when the idea names no actor: "friendship"."""
     quote: str = ""
     """The words as they are, when they could not be read at all."""
+
+    @property
+    def sleep(self) -> str:
+        """The wish, where it is one to sleep."""
+        return self.wish if _SLEEP.match(self.wish) else ""
 
 
 def drawn_kind(noun: str) -> str:
@@ -209,7 +216,7 @@ def _split_two(words: list[str], *, known: set[str]) -> tuple[list[str], list[st
 
 
 def _read_rest(idea: Idea, rest: str) -> Idea:
-    rest = rest.strip(" ,")
+    rest = _CAUSE.sub("", rest).strip(" ,")
     named = re.match(r"^(?:who is |who's |that is )?(?:called|named)\s+([^\s,]+),?\s*(.*)$", rest)
     if named:
         idea, rest = replace(idea, name=named[1].strip(".'")), named[2]
@@ -235,7 +242,7 @@ def _rejoin(clauses: list[str]) -> list[str]:
     for clause in clauses:
         clause = re.sub(r"^(?:who|that|which|he|she|it|they)\s+", "", clause)
         first = re.split(r"[ ']", clause.lower(), maxsplit=1)[0]
-        starts = base_form(first) is not None or _FEAR.match(clause) or _WISH.match(clause) or first in ("can", "could")
+        starts = base_form(first) is not None or _FEAR.match(clause) or _WISH.match(clause) or _CANNOT.match(clause)
         starts = starts or first in ("is", "was", "does", "did", "really", "always", "never", "would", "has", "had")
         if joined and not starts:
             joined[-1] += f" and {clause}"

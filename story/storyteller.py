@@ -11,9 +11,18 @@ from dataclasses import dataclass, replace
 
 from concepts.binding import find_word
 from concepts.lexicon import Lexicon
-from story.arcs import everyday, fear, friends, quest, wish
+from story.arcs import everyday, fear, friends, quest, sleep, wish
 from story.arcs.model import Arc, Beat
-from story.arcs.shared import ALONE, FRIEND_LINES, GARMENT_LINES, INTERLUDES, OPENING, ROLE_LINES
+from story.arcs.shared import (
+    FRIEND_LINES,
+    GARMENT_LINES,
+    INTERLUDES,
+    OPENING,
+    OTHERS_LINES,
+    OTHERS_LINES_ASLEEP,
+    ROLE_LINES,
+    ROLE_LINES_ASLEEP,
+)
 from story.casting import set_stage
 from story.checks import Problem, check_page, check_scene
 from story.dialogue import part_speech
@@ -25,7 +34,7 @@ from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
 from story.stage import Mood, Shot, Stage, make_scene
 from story.telling import choose_line, choose_telling, choose_title, fill, story_fields
 
-ARCS: tuple[Arc, ...] = (*fear.ARCS, *wish.ARCS, *quest.ARCS, *everyday.ARCS, *friends.ARCS)
+ARCS: tuple[Arc, ...] = (*fear.ARCS, *sleep.ARCS, *wish.ARCS, *quest.ARCS, *everyday.ARCS, *friends.ARCS)
 
 # Which beats (0 is the opening) share a page in books shorter than eight pages.
 _MERGED: Mapping[int, tuple[tuple[int, ...], ...]] = {
@@ -181,8 +190,12 @@ class _Teller:
 
     def ended(self, told: _ToldBeat) -> _ToldBeat:
         """The last beat, with a word to those who did not come in before and to a game that was played."""
-        told = self._with_line(told, ("{others}",)) if "others" in self.fields else told
-        return self._with_line(told, ROLE_LINES) if "role" in self.fields else told
+        sleeps = told.shot.hero == "asleep"
+        if "others" in self.fields:
+            told = self._with_line(told, OTHERS_LINES_ASLEEP if sleeps else OTHERS_LINES)
+        if "role" in self.fields:
+            told = self._with_line(told, ROLE_LINES_ASLEEP if sleeps else ROLE_LINES)
+        return told
 
     def _with_line(self, told: _ToldBeat, lines: Sequence[str]) -> _ToldBeat:
         line = choose_line(lines, self.fields, self.rng)
@@ -190,7 +203,7 @@ class _Teller:
 
     def quiet(self, index: int) -> _ToldBeat:
         """The quiet page after a beat, dark in an arc of one night and at home where the hero stays there."""
-        told = self.step(ALONE if index == 0 and self.arc.stranger else INTERLUDES[index])
+        told = self.step(self.arc.quiet.get(index, INTERLUDES[index]))
         shot = told.shot
         if self.arc.night and shot.light in ("day", "evening") and index > 0:
             shot = replace(shot, light="key")
@@ -242,9 +255,9 @@ def _choose_arc(idea: Idea, rng: random.Random) -> Arc:
     if _LONELY.search(" ".join((idea.wish, idea.thing, *idea.jobs))):
         return friends.UNLIKE
     if idea.fear and idea.wish:
-        return fear.BESIDE
-    given = {"fear": idea.fear, "wish": idea.wish, "thing": idea.thing, "topic": idea.topic}
+        return sleep.BRAVE_ASLEEP if idea.sleep else fear.BESIDE
+    given = {"fear": idea.fear, "sleep": idea.sleep, "wish": idea.wish, "thing": idea.thing, "topic": idea.topic}
     for name, value in given.items():
         if value:
-            return rng.choice([arc for arc in ARCS if name in arc.needs])
+            return rng.choice([arc for arc in ARCS if arc.needs == {name}])
     return rng.choice([arc for arc in ARCS if not arc.needs])

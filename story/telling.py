@@ -44,11 +44,9 @@ def story_fields(idea: Idea, stage: Stage, rng: random.Random) -> dict[str, str]
         "topic": idea.topic,
         "quote": idea.quote[:1].upper() + idea.quote[1:],
         "role": idea.hero,
+        "others": join_names([each.name for each in stage.others]) if stage.others else "",
         "a_role": with_article(idea.hero) if idea.hero else "",
     }
-    if stage.others:
-        names = join_names([each.name for each in stage.others])
-        values["others"] = f"And {names} came by, to hear all about it."
     for name, phrase in (("fear", idea.fear), ("wish", idea.wish), ("thing", idea.thing)):
         values |= {f"my_{name}": _own(phrase, stage, "my"), f"your_{name}": _own(phrase, stage, "your")}
     values |= _place_fields(stage, rng)

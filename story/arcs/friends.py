@@ -1,6 +1,7 @@
 """Arcs for any idea, about friends: a present, and two who are not alike."""
 
 from story.arcs.model import Arc, beat, five, nine, seven, tell
+from story.arcs.shared import ALONE
 from story.stage import Shot
 
 PRESENT = Arc(
@@ -122,6 +123,7 @@ UNLIKE = Arc(
     strands=True,
     needs=frozenset(),
     stranger=True,
+    quiet={0: ALONE},
     titles=("{hero} and {friend}", "Too Fast, Too Slow", "Not at All Alike", "{friend} Comes to Stay"),
     refrains=(
         "“Well,” said {hero}, “that is not how I do it.”",

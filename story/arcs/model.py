@@ -4,7 +4,8 @@ Lines are templates with named fields in braces; a field written with a capital 
 A telling is only used when every field it names has a value, so a telling may ask for a wish by naming it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from string import Formatter
 
 from story.stage import Shot
@@ -100,6 +101,8 @@ class Arc:
     """Whether the hero is at home until the turn."""
     stranger: bool = False
     """Whether the friend first appears in the arc, so that nothing before may speak of that one."""
+    quiet: Mapping[int, Beat] = field(default_factory=dict[int, Beat])
+    """Quiet pages of its own, by the index of the beat that they stand after (0 is the opening)."""
 
     def __post_init__(self) -> None:
         if len(self.beats) != 7:

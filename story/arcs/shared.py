@@ -190,8 +190,15 @@ GARMENT_LINES = (
     "{hero} never went anywhere without {his} {garment}.",
     "You could always tell that it was {hero}, by the {garment}.",
 )
+# Ends a story that had others in it, and one that was played; by then its hero is awake or sleeps.
+OTHERS_LINES = ("And {others} came by, to hear all about it.",)
+OTHERS_LINES_ASLEEP = ("And {others} came by on tiptoe, so as not to wake {him}.",)
 ROLE_LINES = (
     "“And tomorrow,” said {hero}, “I shall be {a_kind} again.”",
+    "“Good night, {role},” said {friend}.",
+)
+ROLE_LINES_ASLEEP = (
+    "And tomorrow {hero} would be {a_kind} again.",
     "“Good night, {role},” said {friend}.",
 )
 

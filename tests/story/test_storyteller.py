@@ -95,8 +95,15 @@ def test_every_request_gives_a_checked_story_in_good_english(idea: str, seed: in
 
 @pytest.mark.parametrize("arc", ARCS, ids=lambda arc: arc.name)
 def test_every_telling_is_good_english_when_filled(arc: Arc) -> None:
-    ideas = {"fear": "a fox who is afraid of thunder", "wish": "a fox who wants to fly", "thing": "a fox lost her hat"}
-    idea = next((ideas[name] for name in arc.needs if name in ideas), "the wind" if arc.needs else "a fox")
+    idea = {
+        frozenset({"fear"}): "a fox who is afraid of thunder",
+        frozenset({"wish"}): "a fox who wants to fly",
+        frozenset({"sleep"}): "a fox who cannot sleep",
+        frozenset({"fear", "sleep"}): "a fox who is afraid of thunder and cannot sleep",
+        frozenset({"thing"}): "a fox lost her hat",
+        frozenset({"topic"}): "the wind",
+        frozenset(): "a fox",
+    }[arc.needs]
     stories = [tell(idea, seed=seed, age=3 + seed % 8, pages=4 + seed % 13) for seed in range(40)]
     for story in stories:
         for flaw, pattern in FLAWS.items():
@@ -143,6 +150,36 @@ def test_the_story_uses_the_words_of_the_idea(idea: str, words: tuple[str, ...])
     for seed in range(8):
         told = text_of(tell(idea, seed=seed))
         assert [word for word in words if word not in told] == []
+
+
+@pytest.mark.parametrize(
+    ("idea", "told"),
+    [
+        ("a fox who cannot sleep", "Rusty slept"),
+        ("a bear who wants to sleep", "Bruno slept"),
+        ("a girl named Mia who can't fall asleep", "Mia fell asleep"),
+        ("a cat who tries to go back to sleep", "Luna went back to sleep"),
+        ("a rabbit called Pia who wants to sleep in her own bed", "Pia slept in her own bed"),
+        ("a robot who needs to take a nap", "Bolt took a nap"),
+        ("a cat who is afraid of the dark and can't sleep", "Luna slept"),
+        ("a dragon who cannot sleep because of the wind", " slept"),
+    ],
+)
+def test_who_wanted_to_sleep_is_drawn_asleep_in_the_end_and_never_wakes_again(idea: str, told: str) -> None:
+    for seed in range(30):
+        pages = tell(idea, seed=seed, pages=4 + seed % 13, age=3 + seed % 8).pages
+        asleep = next(at for at, page in enumerate(pages) if told in page.text)
+        assert asleep >= len(pages) - 2
+        assert all(re.search(r" sleeping .*in the bedroom", page.scene.prompt) for page in pages[asleep:])
+        assert not any("sleeping" in page.scene.prompt for page in pages[:asleep])
+        text = " ".join(page.text for page in pages)
+        assert not re.search(r"cheering|How hard can it be|upside down|time for bed|“Again|tomorrow,” said", text)
+
+
+def test_who_sleeps_at_the_end_is_not_woken_by_the_others() -> None:
+    for seed in range(6):
+        last = tell("a fox who cannot sleep", cast=(RUSTY, LUNA, BRUNO, BOLT), seed=seed).pages[-1]
+        assert "And Bruno and Bolt came by on tiptoe" in last.text
 
 
 def test_same_seed_same_story_and_another_seed_another() -> None:
