@@ -4,14 +4,16 @@ Knows no arc: any arc can be played on the stage that is set here.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard
 from story.grammar import PRONOUNS, Gender
-from story.idea import Idea, drawn_kind
+from story.idea import Idea
 from story.schema import StoryRequest
 from story.stage import MOOD_POSES, Character, Place, Spot, Stage
+from story.subject import drawn_kind
 
 _NAMES: Mapping[Gender, tuple[str, ...]] = {
     "she": ("Fern", "Tilly", "Juno", "Hazel", "Mabel", "Posy", "Wren", "Olive"),
@@ -44,6 +46,7 @@ def set_stage(request: StoryRequest, *, idea: Idea, lexicon: Lexicon, rng: rando
     kind is, then a plain one of that kind where the lexicon has it, then any character of the bank.
     """
     pool = _cards("character", request)
+    idea = _with_drawn_friend(idea, {*lexicon.characters, *(card.word.lower() for card in pool)})
     hero_card = _hero_card(request, idea, pool, lexicon)
     taken = () if hero_card is None else (hero_card.word,)
     hero = _character(hero_card, idea=idea, request=request, lexicon=lexicon, rng=rng, taken=())
@@ -51,6 +54,7 @@ def set_stage(request: StoryRequest, *, idea: Idea, lexicon: Lexicon, rng: rando
     friend = _friend(friend_card, idea, hero=hero, request=request, lexicon=lexicon, rng=rng)
     extra = [card for card in request.cast if card.kind == "character" and card not in (hero_card, friend_card)]
     others = tuple(_bank_character(card, rng, avoid=taken) for card in extra)
+    company = _company(idea, pool, (hero, friend), rng)
     garments, objects = _cards("clothing", request), _cards("object", request)
     held_words = [card.word for card in objects if card.word in lexicon.held_objects]
     standing = [card.word for card in objects if card.word not in lexicon.held_objects]
@@ -58,7 +62,8 @@ def set_stage(request: StoryRequest, *, idea: Idea, lexicon: Lexicon, rng: rando
     return Stage(
         hero=hero,
         friend=friend,
-        others=others,
+        others=tuple(each for each in others if each.name not in [one.name for one in company]),
+        company=company,
         places=_places(request, idea, lexicon, rng),
         key_light=_key_light(request, idea, lexicon, rng),
         glad_pose=_glad_pose(request, lexicon, rng),
@@ -72,6 +77,12 @@ def set_stage(request: StoryRequest, *, idea: Idea, lexicon: Lexicon, rng: rando
     )
 
 
+def _with_drawn_friend(idea: Idea, words: Collection[str]) -> Idea:
+    """The idea with those first among its companions who can be drawn: the friend is, the others are only told of."""
+    drawn_first = sorted(idea.companions, key=lambda told: _drawn_word(told.kind, told.name) not in words)
+    return replace(idea, companions=tuple(drawn_first))
+
+
 def _first(words: Sequence[str]) -> list[str]:
     return [word for word in words if word != "plain"][:1]
 
@@ -81,11 +92,16 @@ def _cards(kind: str, request: StoryRequest) -> list[ConceptCard]:
     return [card for card in dict.fromkeys((*request.cast, *request.catalog)) if card.kind == kind]
 
 
+def _drawn_word(kind: str, name: str) -> str:
+    """The word that draws one of the idea; who has a name and is nothing else is a child."""
+    return drawn_kind(kind) or ("child" if name else "")
+
+
 def _hero_card(request: StoryRequest, idea: Idea, pool: list[ConceptCard], lexicon: Lexicon) -> ConceptCard | None:
     chosen = [card for card in request.cast if card.kind == "character"]
-    wanted = drawn_kind(idea.kind)
+    wanted = _drawn_word(idea.kind, idea.name)
     for cards in (chosen, pool):
-        named = [card for card in cards if idea.name and card.name.lower() == idea.name.lower()]
+        named = _called(idea.name, cards)
         alike = [card for card in cards if wanted and card.word.lower() in (wanted, idea.kind)]
         if named or alike:
             return (named or alike)[0]
@@ -93,7 +109,13 @@ def _hero_card(request: StoryRequest, idea: Idea, pool: list[ConceptCard], lexic
             return chosen[0]
     if wanted in lexicon.characters:
         return None
-    return pool[request.seed % len(pool)] if pool else None
+    claimed = [_drawn_word(told.kind, told.name) for told in idea.companions]
+    free = [card for card in pool if card.word.lower() not in claimed] or pool
+    return free[request.seed % len(free)] if free else None
+
+
+def _called(name: str, cards: Sequence[ConceptCard]) -> list[ConceptCard]:
+    return [card for card in cards if name and card.name.lower() == name.lower()]
 
 
 def _friend_card(
@@ -107,11 +129,11 @@ def _friend_card(
     rng: random.Random,
 ) -> ConceptCard | None:
     chosen = [card for card in request.cast if card.kind == "character" and card != hero_card]
-    wanted = drawn_kind(idea.friend_kind)
     if chosen:
         return next((card for card in chosen if card.word != hero.word), chosen[0])
     others = [card for card in pool if card != hero_card and card.word != hero.word]
-    alike = [card for card in others if wanted and wanted in (card.word.lower(), card.name.lower())]
+    wanted = _drawn_word(idea.friend.kind, idea.friend.name)
+    alike = _called(idea.friend.name, others) or [card for card in others if wanted == card.word.lower()]
     if alike:
         return alike[0]
     if wanted in lexicon.characters:
@@ -128,16 +150,21 @@ def _character(
     rng: random.Random,
     taken: tuple[str, ...],
 ) -> Character:
+    wanted = _drawn_word(idea.kind, idea.name)
     if card is not None:
         hero = _bank_character(card, rng, avoid=taken, gender=idea.gender, name=idea.name)
-        told = drawn_kind(idea.kind) == card.word.lower()
-        return hero if not told else _with_kind(hero, _without_colours(idea.hero, lexicon))
-    word = drawn_kind(idea.kind) if drawn_kind(idea.kind) in lexicon.characters else ""
+        told = _without_colours(idea.hero, lexicon) if idea.kind else _girl_or_boy(hero)
+        return _with_kind(hero, told) if wanted == card.word.lower() else hero
+    word = wanted if wanted in lexicon.characters else ""
     word = word or (rng.choice(lexicon.characters) if lexicon.characters else "child")
-    kind = idea.hero if drawn_kind(idea.kind) == word and idea.hero else word
-    said = next((colour for colour in lexicon.colours if colour in kind.split()), "")
     hero = _plain_character(word, request=request, lexicon=lexicon, rng=rng, gender=idea.gender, name=idea.name)
+    kind = (idea.hero or _girl_or_boy(hero)) if wanted == word else ""
+    said = next((colour for colour in lexicon.colours if colour in kind.split()), "")
     return _with_kind(hero, kind, colour=said or hero.colour)
+
+
+def _girl_or_boy(character: Character) -> str:
+    return "girl" if character.pronouns.he == "she" else "boy"
 
 
 def _with_kind(character: Character, kind: str, *, colour: str | None = None) -> Character:
@@ -165,16 +192,44 @@ def _friend(
     rng: random.Random,
 ) -> Character:
     other: Gender = "he" if hero.pronouns.he == "she" else "she"
+    told = idea.friend
+    name = told.name or (card.name if card else "")
+    guessed = _gender_of(name, rng) if name.endswith(("a", "o")) else other
     if card is not None:
-        gender = _gender_of(card.name, rng) if card.name[-1] in "ao" else other
-        return _bank_character(card, rng, avoid=(hero.name,), gender=gender)
+        return _bank_character(card, rng, avoid=(hero.name,), gender=told.gender or guessed, name=told.name)
     banked = {c.word.lower() for c in request.catalog if c.kind == "character"}
     words = [word for word in lexicon.characters if word not in banked and word != hero.word]
-    wanted = drawn_kind(idea.friend_kind)
-    word = wanted if wanted in words else rng.choice(words) if words else hero.word
-    return _plain_character(
-        word, request=request, lexicon=lexicon, rng=rng, gender=other, avoid=(hero.name,), not_colour=hero.colour
+    wanted = _drawn_word(told.kind, told.name)
+    is_drawn = wanted in words or (told.name != "" and wanted in lexicon.characters)
+    friend = _plain_character(
+        wanted if is_drawn else rng.choice(words) if words else hero.word,
+        request=request,
+        lexicon=lexicon,
+        rng=rng,
+        gender=told.gender or guessed,
+        name=told.name,
+        avoid=(hero.name,),
+        not_colour=hero.colour,
     )
+    return friend if told.kind or wanted != friend.word else _with_kind(friend, _girl_or_boy(friend))
+
+
+def _company(
+    idea: Idea, pool: list[ConceptCard], used: Sequence[Character], rng: random.Random
+) -> tuple[Character, ...]:
+    """Those of the idea beyond hero and friend; they are told of, and no picture shows them."""
+    company: list[Character] = []
+    for told in idea.companions[1:]:
+        names = [each.name for each in (*used, *company)]
+        gender = told.gender or _gender_of(told.name, rng)
+        alike = _called(told.name, pool) or [card for card in pool if card.word.lower() == drawn_kind(told.kind)]
+        known = next((card.name for card in alike if card.name not in names), "")
+        drawn = rng.choice([name for name in _NAMES[gender] if name not in names])
+        kind = told.phrase or ("girl" if gender == "she" else "boy")
+        company.append(
+            Character(name=told.name or known or drawn, word=told.kind, kind=kind, pronouns=PRONOUNS[gender])
+        )
+    return tuple(company)
 
 
 def _bank_character(
@@ -205,7 +260,7 @@ def _plain_character(
     avoid: tuple[str, ...] = (),
     not_colour: str = "",
 ) -> Character:
-    gender = gender or rng.choice(("he", "she"))
+    gender = gender or _gender_of(name, rng)
     used = {card.name for card in request.catalog} | set(avoid)
     names = [each for each in _NAMES[gender] if each not in used] or list(_NAMES[gender])
     banked = {card.word.lower() for card in request.catalog}

@@ -142,5 +142,6 @@ def _capital(word: str) -> str:
 
 
 def join_names(names: list[str]) -> str:
-    """Names as a list in a sentence: "Ann", "Ann and Bo", "Ann, Bo and Cy"."""
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+    """Names as a list in a sentence: "", "Ann", "Ann and Bo", "Ann, Bo and Cy"."""
+    *before, last = names or [""]
+    return f"{', '.join(before)} and {last}" if before else last

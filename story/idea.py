@@ -9,38 +9,22 @@ import unicodedata
 from dataclasses import dataclass, replace
 
 from story.grammar import BASE_VERBS, Gender, base_form, gerund, past_form
+from story.subject import COMMON_ENGLISH, GENDERS, WHERE, Actor, begins_with_name, read_subject
 
 MAX_IDEA_LENGTH = 160
 
-_KIND_SYNONYMS = {
-    "kitten": "cat", "kitty": "cat", "tomcat": "cat", "bunny": "rabbit", "hare": "rabbit", "cub": "bear",
-    "teddy": "bear", "android": "robot", "vixen": "fox", "girl": "child", "boy": "child", "kid": "child",
-    "toddler": "child", "princess": "child", "prince": "child", "daughter": "child", "son": "child",
-}  # fmt: skip
-_GENDERS: dict[str, Gender] = {
-    "girl": "she", "princess": "she", "queen": "she", "daughter": "she", "vixen": "she", "witch": "she",
-    "grandma": "she", "mermaid": "she", "boy": "he", "prince": "he", "king": "he", "son": "he", "wizard": "he",
-    "grandpa": "he", "tomcat": "he", "her": "she", "she": "she", "his": "he", "he": "he", "its": "it", "it": "it",
-}  # fmt: skip
 _PREAMBLE = re.compile(
     r"^(?:please |could you |can you )?(?:(?:tell|write|make|give|read) (?:me |us )?)?(?:(?:a|an|the) )?"
     r"(?:(?:little|short|funny|bedtime|new|nice|picture) )*(?:story|tale|book|storybook|fairy tale)"
     r" (?:about|of|where|in which|for) ",
     re.IGNORECASE,
 )
-_COMMON_ENGLISH = frozenset(
-    "a an the and but or who that which to of in on at with for is was are be has had his her its their my your about"
-    " from not no i we he she it they".split()
+_FRAME = re.compile(r"^(?:[Hh]ow|[Ww]hen|[Tt]he (?:day|night|time)(?: that| when)?) (?=[A-Z])")
+"""What stands before a sentence that is the idea: "How Emma learned to swim"."""
+_GONE = re.compile(
+    r"^(?:(?:has|had|is|was) )?(?:(?:ran|run|runs|gone|went|goes) away|(?:(?:got|gets|went|gone) )?(?:lost|missing))$"
 )
-_WHERE = ("in", "on", "at", "under", "by", "near", "beside", "behind")
-"""What says where somebody lives: "a fox by the sea"."""
-_ARTICLES = frozenset("a an the my our your one some this".split())
-_HAPPENINGS = frozenset(
-    "day night trip journey adventure party birthday summer winter spring autumn walk picnic song world game race war"
-    " christmas holiday dream visit evening morning".split()
-)
-_ANYBODY = frozenset("friend someone somebody character hero animal creature person".split())
-_NUMBERS = frozenset("two three four five six seven".split())
+"""What is said of somebody's own that is not there any more: "my dog ran away"."""
 _CAUSE = re.compile(r"\s*\bbecause of\s+[^,;]+")
 _CLAUSE_BREAK = re.compile(r"\s*(?:,\s*(?:and|but|so)?|\band\b|\bbut\b|\bso\b|\bbecause\b|;)\s+")
 _FEAR = re.compile(
@@ -65,6 +49,10 @@ _EVENTS = frozenset(
     "build make find meet go travel save rescue visit discover become invent befriend help fly sail cross climb catch"
     " repair fix mend plant win swim steal grow cook start open explore chase learn teach share invite bring".split()
 )
+_MISHAP = re.compile(
+    r"(?:run|go|move) away\b|get (?:lost|stuck|hurt|sick|ill)\b|(?:break|cry|fall|forget|lose|miss|worry)\b"
+)
+"""What somebody does who did not wish for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +68,8 @@ class Idea:
     name: str = ""
     """Given name, when the idea gives one."""
     gender: Gender | None = None
-    friend_kind: str = ""
-    """Head noun of a second one on stage."""
+    companions: tuple[Actor, ...] = ()
+    """Who else it is about, in its order; the first of them is the hero's friend."""
     jobs: tuple[str, ...] = ()
     """Past-tense verb phrases of what it habitually does: "kept a lighthouse"."""
     fear: str = ""
@@ -98,14 +86,14 @@ class Idea:
     """The words as they are, when they could not be read at all."""
 
     @property
+    def friend(self) -> Actor:
+        """The first of its companions, or nobody."""
+        return self.companions[0] if self.companions else Actor()
+
+    @property
     def sleep(self) -> str:
         """The wish, where it is one to sleep."""
         return self.wish if _SLEEP.match(self.wish) else ""
-
-
-def drawn_kind(noun: str) -> str:
-    """The noun a picture model is more likely to know: "kitten" → "cat"; any other noun is itself."""
-    return _KIND_SYNONYMS.get(noun, noun)
 
 
 def clean_idea(text: str) -> str:
@@ -136,13 +124,16 @@ def read_idea(text: str, *, names: tuple[str, ...] = (), kinds: tuple[str, ...] 
     if not words:
         return Idea()
     body = _PREAMBLE.sub("", words).strip()
+    framed = _FRAME.sub("", body)
+    body = framed if begins_with_name(framed.split(" ")) else body
     tokens = body.split(" ")
     if not _looks_english(tokens):
         return Idea(words=words, quote=words)
-    idea = _read_actor(tokens, names=names, kinds=kinds)
+    idea = _read_actors(tokens, names=names, kinds=kinds)
     if idea is None:
         if len(tokens) <= 8 and not any(base_form(token) for token in tokens[1:] if token.lower() not in ("light",)):
-            return Idea(words=words, topic=_decapitalised(body))
+            is_named = tokens[0].endswith("'s") or tokens[1:] != [] and tokens[1][:1].isupper()
+            return Idea(words=words, topic=body if is_named else _decapitalised(body))
         return Idea(words=words, quote=words)
     return replace(idea, words=words)
 
@@ -152,67 +143,22 @@ def _looks_english(tokens: list[str]) -> bool:
     if not all(char.isascii() or unicodedata.name(char, "").startswith("LATIN") for char in "".join(tokens)):
         return False
     foreign = sum(any(not char.isascii() for char in token) for token in lower)
-    known = sum(token in _COMMON_ENGLISH or base_form(token) is not None for token in lower)
+    known = sum(token in COMMON_ENGLISH or base_form(token) is not None for token in lower)
     return known > foreign if len(tokens) >= 3 else foreign == 0
 
 
-def _read_actor(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea | None:
-    named = {name.lower(): name for name in names}
-    known = {kind.lower() for kind in kinds} | set(_KIND_SYNONYMS)
-    end = _end_of_subject(tokens, known=known | set(named))
-    subject, rest = tokens[:end], " ".join(tokens[end:])
-    first = [token.strip(",").lower() for token in subject]
-    if not subject or len(subject) > 6 or first[-1] in _COMMON_ENGLISH:
+def _read_actors(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea | None:
+    subject = read_subject(tokens, names=names, kinds=kinds)
+    if subject is None:
         return None
-    if first[0] not in _ARTICLES | _NUMBERS and not set(first) & (known | set(named)):
-        return None
-    if (
-        first[0] in _ARTICLES
-        and first[0] in ("the", "my", "our", "your", "this")
-        and not rest
-        and first[-1] not in known
-    ):
-        return None
-    if first[-1] in _HAPPENINGS:
-        return None
-    two = _split_two(first, known=known | set(named))
-    hero_words = [word for word in two[0] if word not in _ARTICLES | _NUMBERS]
-    name = next((named[word] for word in hero_words if word in named), "")
-    hero_words = [word for word in hero_words if word not in named]
-    kind = hero_words[-1] if hero_words else ""
-    if name == "" and len(subject) > 1 and subject[-1][:1].isupper() and first[-2] in known and first[-1] not in known:
-        name, kind, hero_words = subject[-1].strip(","), first[-2], hero_words[:-1]
-    if first[0] in _NUMBERS and kind.endswith("s"):
-        kind, hero_words = kind[:-1], [*hero_words[:-1], kind[:-1]]
-    if kind in _ANYBODY:
-        kind, hero_words = "", []
-    friend = two[1][-1] if two[1] else ""
-    gender: Gender | None = next((_GENDERS[word] for word in first if word in _GENDERS), None)
-    return _read_rest(Idea(kind=kind, hero=" ".join(hero_words), name=name, friend_kind=friend, gender=gender), rest)
-
-
-def _end_of_subject(tokens: list[str], *, known: set[str]) -> int:
-    stops = frozenset("who that which whose with called named from is was has had can can't cannot could couldn't and"
-                      " goes".split()).union(_WHERE)  # fmt: skip
-    for index, token in enumerate(tokens):
-        lower = token.strip(",").lower()
-        if index == 0:
-            continue
-        follows_and = lower == "and" and index + 1 < len(tokens)
-        if follows_and and {t.strip(",").lower() for t in tokens[index + 1 : index + 4]} & (known | _ARTICLES):
-            continue
-        if lower in stops or (base_form(lower) and tokens[index - 1].lower() not in _ARTICLES | {"and"}):
-            return index
-        if token.endswith(","):
-            return index + 1
-    return len(tokens)
-
-
-def _split_two(words: list[str], *, known: set[str]) -> tuple[list[str], list[str]]:
-    if "and" not in words[1:]:
-        return words, []
-    at = words.index("and", 1)
-    return words[:at], [word for word in words[at + 1 :] if word not in _ARTICLES or word in known]
+    rest = " ".join(tokens[subject.num_tokens :])
+    if tokens[0].lower() in ("my", "our") and _GONE.match(rest):
+        return Idea(thing=_decapitalised(" ".join(tokens[: subject.num_tokens])), is_lost=True)
+    hero, *others = subject.actors
+    words = [token.strip(",").lower() for token in tokens[: subject.num_tokens]]
+    gender = hero.gender or next((GENDERS[word] for word in words if word in GENDERS), None)
+    idea = Idea(kind=hero.kind, hero=hero.phrase, name=hero.name, gender=gender, companions=tuple(others))
+    return _read_rest(idea, rest)
 
 
 def _read_rest(idea: Idea, rest: str) -> Idea:
@@ -223,7 +169,7 @@ def _read_rest(idea: Idea, rest: str) -> Idea:
     relative = re.match(r"^(?:who|that|which)\s+(?:is |was )?(?=called)|^(?:who|that|which)\s+", rest)
     is_relative = relative is not None
     rest = rest[relative.end() :] if relative else rest
-    trait = re.match(rf"^(with|from|{'|'.join(_WHERE)})\s+(.+)$", rest)
+    trait = re.match(rf"^(with|from|{'|'.join(WHERE)})\s+(.+)$", rest)
     if trait:
         verb = {"with": "had", "from": "came from"}.get(trait[1], f"lived {trait[1]}")
         head, _, tail = trait[2].partition(" who ")
@@ -232,7 +178,7 @@ def _read_rest(idea: Idea, rest: str) -> Idea:
     clauses = [clause.strip(" ,") for clause in _CLAUSE_BREAK.split(rest) if clause.strip(" ,")]
     for clause in _rejoin(clauses):
         idea = _read_clause(idea, clause, habitual=is_relative)
-    gender = next((_GENDERS[word] for word in rest.lower().split() if word in _GENDERS), None)
+    gender = next((GENDERS[word] for word in rest.lower().split() if word in GENDERS), None)
     return replace(idea, gender=idea.gender or gender)
 
 
@@ -275,13 +221,14 @@ def _read_clause(idea: Idea, clause: str, *, habitual: bool) -> Idea:
 def _read_plain_clause(idea: Idea, clause: str, *, habitual: bool) -> Idea:
     first, _, after = clause.partition(" ")
     base = base_form(first)
-    if base is None or (base == "be" and not after):
+    if base is None or (base == "be" and after in ("", "friends", "best friends")):
         return idea
     going = re.match(r"^(?:is|was|are|were) (?:going to )?(\w+)(.*)$", clause)
     if going and going[1].endswith("ing") and base_form(going[1]):
         base, after, habitual = base_form(going[1]) or "", going[2].strip(), False
     phrase = f"{base} {after}".strip()
-    if not idea.wish and not idea.thing and not idea.fear and base != "be" and (not habitual or base in _EVENTS):
+    is_wished = base not in ("be", "have") and not _MISHAP.match(phrase)
+    if is_wished and not (idea.wish or idea.thing or idea.fear) and (not habitual or base in _EVENTS):
         return replace(idea, wish=phrase)
     return replace(idea, jobs=(*idea.jobs, past_phrase(phrase)))
 

@@ -77,6 +77,9 @@ class Stage:
     hero: Character
     friend: Character
     others: tuple[Character, ...]
+    """Of the cast; they come by in the end."""
+    company: tuple[Character, ...]
+    """Of the idea; they are there all the time."""
     places: Mapping[Spot, Place]
     key_light: str
     glad_pose: str

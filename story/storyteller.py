@@ -14,6 +14,9 @@ from concepts.lexicon import Lexicon
 from story.arcs import everyday, fear, friends, quest, sleep, wish
 from story.arcs.model import Arc, Beat
 from story.arcs.shared import (
+    COMPANY_ENDINGS,
+    COMPANY_ENDINGS_ASLEEP,
+    COMPANY_LINES,
     FRIEND_LINES,
     GARMENT_LINES,
     INTERLUDES,
@@ -28,10 +31,11 @@ from story.checks import Problem, check_page, check_scene
 from story.dialogue import part_speech
 from story.errors import InvalidRequest
 from story.grammar import tidy
-from story.idea import Idea, drawn_kind, read_idea
+from story.idea import Idea, read_idea
 from story.reading import cut_sentences, too_hard
 from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
 from story.stage import Mood, Shot, Stage, make_scene
+from story.subject import drawn_kind
 from story.telling import choose_line, choose_telling, choose_title, fill, story_fields
 
 ARCS: tuple[Arc, ...] = (*fear.ARCS, *sleep.ARCS, *wish.ARCS, *quest.ARCS, *everyday.ARCS, *friends.ARCS)
@@ -173,6 +177,8 @@ class _Teller:
         told = self._tell(OPENING, without=frozenset({"friend"}) if self.arc.stranger else frozenset())
         if introduces_friend and not self.arc.stranger and self.fields["a_fkind"] not in told.text:
             told = self._with_line(told, FRIEND_LINES)
+        if "company" in self.fields:
+            told = replace(told, text=f"{told.text} {choose_line(COMPANY_LINES, self.fields, self.rng)}")
         if "garment" not in self.fields:
             return told
         return replace(told, text=f"{told.text} {choose_line(GARMENT_LINES, self.fields, self.rng)}")
@@ -191,6 +197,8 @@ class _Teller:
     def ended(self, told: _ToldBeat) -> _ToldBeat:
         """The last beat, with a word to those who did not come in before and to a game that was played."""
         sleeps = told.shot.hero == "asleep"
+        if "company" in self.fields:
+            told = self._with_line(told, COMPANY_ENDINGS_ASLEEP if sleeps else COMPANY_ENDINGS)
         if "others" in self.fields:
             told = self._with_line(told, OTHERS_LINES_ASLEEP if sleeps else OTHERS_LINES)
         if "role" in self.fields:
@@ -260,4 +268,4 @@ def _choose_arc(idea: Idea, rng: random.Random) -> Arc:
     for name, value in given.items():
         if value:
             return rng.choice([arc for arc in ARCS if arc.needs == {name}])
-    return rng.choice([arc for arc in ARCS if not arc.needs])
+    return rng.choice([arc for arc in ARCS if not arc.needs and not (arc.stranger and idea.companions[1:])])

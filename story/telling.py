@@ -44,7 +44,9 @@ def story_fields(idea: Idea, stage: Stage, rng: random.Random) -> dict[str, str]
         "topic": idea.topic,
         "quote": idea.quote[:1].upper() + idea.quote[1:],
         "role": idea.hero,
-        "others": join_names([each.name for each in stage.others]) if stage.others else "",
+        "others": join_names([each.name for each in stage.others]),
+        "company": join_names([each.name for each in stage.company]),
+        "a_company": join_names([f"{with_article(each.kind)} called {each.name}" for each in stage.company]),
         "a_role": with_article(idea.hero) if idea.hero else "",
     }
     for name, phrase in (("fear", idea.fear), ("wish", idea.wish), ("thing", idea.thing)):

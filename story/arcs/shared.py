@@ -190,6 +190,17 @@ GARMENT_LINES = (
     "{hero} never went anywhere without {his} {garment}.",
     "You could always tell that it was {hero}, by the {garment}.",
 )
+# Who else is in the idea: said at the opening, and at the end, when the hero is awake or sleeps.
+COMPANY_LINES = (
+    "And never far away: {a_company}.",
+    "With {hero} came {a_company}, on all the best days.",
+)
+COMPANY_ENDINGS = (
+    "And {company} clapped the loudest of all.",
+    "And nobody was gladder than {company}.",
+)
+COMPANY_ENDINGS_ASLEEP = ("And next door {company} had slept right through it all.",)
+
 # Ends a story that had others in it, and one that was played; by then its hero is awake or sleeps.
 OTHERS_LINES = ("And {others} came by, to hear all about it.",)
 OTHERS_LINES_ASLEEP = ("And {others} came by on tiptoe, so as not to wake {him}.",)

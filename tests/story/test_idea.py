@@ -3,7 +3,10 @@
 import pytest
 
 from story.idea import MAX_IDEA_LENGTH, clean_idea, gerund_phrase, past_phrase, read_idea
+from story.subject import Actor
 
+CAT = Actor(kind="cat", phrase="cat")
+RABBIT = Actor(kind="rabbit", phrase="rabbit")
 NAMES, KINDS = ("Rusty", "Fern"), ("fox", "cat", "rabbit", "bear", "robot", "child")
 
 
@@ -20,14 +23,24 @@ NAMES, KINDS = ("Rusty", "Fern"), ("fox", "cat", "rabbit", "bear", "robot", "chi
         ("a kitten is afraid to jump", {"kind": "kitten", "fear": "jumping"}),
         ("a bear who wants to swim but is afraid of water", {"wish": "swim", "fear": "water"}),
         ("a rabbit who dreams of flying", {"wish": "fly"}),
-        ("a fox and a rabbit build a boat", {"kind": "fox", "friend_kind": "rabbit", "wish": "build a boat"}),
-        ("Rusty and Fern go camping", {"name": "Rusty", "friend_kind": "fern", "wish": "go camping"}),
+        ("a fox and a rabbit build a boat", {"kind": "fox", "companions": (RABBIT,), "wish": "build a boat"}),
+        ("Rusty and Fern go camping", {"name": "Rusty", "companions": (Actor(name="Fern"),), "wish": "go camping"}),
         ("Tell me a story about a bear who can’t sleep!", {"kind": "bear", "wish": "sleep"}),
         ("a child who is afraid of the dark and cannot sleep", {"fear": "the dark", "wish": "sleep", "sleep": "sleep"}),
         ("a fox who couldn't fall asleep because of the wind", {"wish": "fall asleep", "sleep": "fall asleep"}),
         ("a cat who wants to sleepwalk", {"wish": "sleepwalk", "sleep": ""}),
         ("a girl named Mia who wants a dog", {"name": "Mia", "thing": "a dog", "gender": "she"}),
-        ("my son Leo who is scared of school", {"name": "Leo", "kind": "son", "fear": "school", "gender": "he"}),
+        ("my son Leo who is scared of school", {"name": "Leo", "kind": "boy", "fear": "school", "gender": "he"}),
+        ("my daughter Ella wants to fly", {"name": "Ella", "kind": "girl", "gender": "she", "wish": "fly"}),
+        ("my dog Max ran away", {"thing": "my dog Max", "is_lost": True, "kind": "", "wish": ""}),
+        ("Mia and her cat look for the treasure", {"name": "Mia", "companions": (CAT,), "thing": "the treasure"}),
+        ("Grandma Rose and the lost cat", {"name": "Rose", "kind": "grandma", "gender": "she"}),
+        ("Emma loses her tooth", {"name": "Emma", "thing": "her tooth", "is_lost": True, "gender": "she"}),
+        ("Max the dog wants a bone", {"name": "Max", "kind": "dog", "thing": "a bone", "gender": "he"}),
+        ("my friend Tim moves away", {"name": "Tim", "wish": "", "jobs": ("moved away",)}),
+        ("Emma has a new brother", {"name": "Emma", "wish": "", "jobs": ("had a new brother",)}),
+        ("Maya's cat wants to fly", {"kind": "cat", "hero": "cat", "name": ""}),
+        ("Emma's birthday", {"topic": "Emma's birthday"}),
         ("a fox who bakes bread and cake", {"jobs": ("baked bread and cake",)}),
         ("two friends build a treehouse", {"kind": "", "wish": "build a treehouse"}),
         ("a fox by the sea", {"kind": "fox", "hero": "fox", "jobs": ("lived by the sea",)}),

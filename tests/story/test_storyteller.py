@@ -182,6 +182,62 @@ def test_who_sleeps_at_the_end_is_not_woken_by_the_others() -> None:
         assert "And Bruno and Bolt came by on tiptoe" in last.text
 
 
+@pytest.mark.parametrize(
+    ("idea", "words"),
+    [
+        ("my dog Max ran away", ("dog Max",)),
+        ("Mia and her cat look for the treasure", ("girl", "Mia", "Luna", "the treasure")),
+        ("Grandma Rose and the lost cat", ("Rose", "grandma", "Luna")),
+        ("my son Leo who is scared of school", ("Leo", "boy", "school")),
+        ("Emma loses her tooth", ("girl", "Emma", "her tooth")),
+        ("Max the dog wants a bone", ("Max", "dog", "a bone")),
+        ("Emma and Leo build a treehouse", ("girl", "Emma", "boy", "Leo", "build a treehouse")),
+        ("Tom and Rusty can't find the map", ("boy", "Tom", "Rusty", "fox", "the map")),
+    ],
+)
+def test_names_that_parents_type_are_told_as_names(idea: str, words: tuple[str, ...]) -> None:
+    names = [word for word in words if word[0].isupper()]
+    for seed in range(20):
+        story = tell(idea, seed=seed)
+        told = text_of(story)
+        assert [word for word in words if word not in told] == []
+        assert not any(re.search(rf"\b{name.lower()}\b", told) for name in names)
+        assert not re.search(r"\b[Aa]n? (?:dog )?max\b|\b(?:son|daughter)\b|ran away|“Emma loses", told)
+        assert not any(re.search(r"\bthe son\b", scene.alt) for scene in story.scenes)
+
+
+def test_who_only_has_a_name_is_a_child_unless_the_cast_says_otherwise() -> None:
+    for seed in range(6):
+        assert "child" in tell("Emma learns to swim", seed=seed).cover.prompt
+        story = tell("Emma learns to swim", cast=(RUSTY,), seed=seed)
+        assert RUSTY.id in story.cover.concepts
+        assert "Emma was a fox" in text_of(story) or "a fox" in story.pages[0].text
+        assert "child" not in text_of(story)
+
+
+@pytest.mark.parametrize("bank", [BANK, (RUSTY,), ()])
+def test_all_three_of_an_idea_are_in_the_story(bank: tuple[ConceptCard, ...]) -> None:
+    for idea in (
+        "a fox, a cat and a bear go camping",
+        "a bear, a fox and a cat",
+        "a cat, a bear and a fox can't sleep",
+    ):
+        for seed in range(20):
+            story = tell(idea, seed=seed, bank=bank, pages=4 + seed % 13, age=3 + seed % 8)
+            first, told = " ".join(page.text for page in story.pages[:2]), text_of(story)
+            assert [kind for kind in ("fox", "cat", "bear") if not re.search(rf"\b{kind}\b", first)] == []
+            assert "camping" in told or "camping" not in idea
+            if bank == BANK:
+                assert [name for name in ("Rusty", "Luna", "Bruno") if told.count(name) < 2] == []
+
+
+def test_of_two_companions_the_one_that_can_be_drawn_is_the_friend() -> None:
+    for seed in range(20):
+        told = text_of(tell("a fox, a dragon and a cat find a map", seed=seed))
+        assert "Luna" in told
+        assert "a dragon called" in told
+
+
 def test_same_seed_same_story_and_another_seed_another() -> None:
     idea = "a cat who keeps a lighthouse and is afraid of the dark"
     assert tell(idea, seed=3) == tell(idea, seed=3)

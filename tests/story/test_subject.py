@@ -1,0 +1,112 @@
+"""Who an idea is about: names are told from nouns, and of several characters none is lost."""
+
+from itertools import permutations
+
+import pytest
+
+from story.idea import Idea, read_idea
+from story.subject import Actor, begins_with_name
+
+KINDS = ("fox", "cat", "rabbit", "bear", "robot", "child")
+GIVEN = ("Max", "Emma", "Rose", "Minka", "Ottoline", "Bello", "Jonas", "Hopscotch")
+
+
+def read(text: str) -> Idea:
+    return read_idea(text, names=("Rusty", "Luna"), kinds=KINDS)
+
+
+@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("{} loses her tooth", ""),
+        ("{} can't sleep", ""),
+        ("{} is afraid of thunder", ""),
+        ("{}, who is afraid of the dark", ""),
+        ("a story about {} who wants to fly", ""),
+        ("How {} learned to swim", ""),
+        ("{} and her cat look for the treasure", ""),
+        ("{} and Leo build a treehouse", ""),
+        ("{} and the bear", ""),
+        ("{} the dog wants a bone", "dog"),
+        ("{} the small brave dragon wants a bone", "dragon"),
+        ("{}, a small fox, wants to dance", "fox"),
+        ("my dog {} wants a bone", "dog"),
+        ("my hamster {} learns to swim", "hamster"),
+        ("our old neighbour {} is afraid of dogs", "neighbour"),
+        ("the parrot {} who wants to sing", "parrot"),
+        ("a kitten {} who wants to sing", "kitten"),
+        ("Grandma {} and the lost cat", "grandma"),
+        ("Princess {} wants a dragon", "princess"),
+        ("my little sister {} wants to fly", "girl"),
+        ("my friend {} wants to fly", ""),
+    ],
+)
+def test_a_name_is_a_name_wherever_it_stands_and_never_a_kind(words: str, kind: str, name: str) -> None:
+    idea = read(words.format(name))
+    assert (idea.name, idea.kind) == (name, kind)
+    assert name.lower() not in idea.hero.split()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Friendship is magic",
+        "Sharing is caring",
+        "Dogs like bones",
+        "Dinosaurs loved pizza",
+        "Robots build a city",
+        "Under the sea",
+        "Help the bear",
+        "Halloween in the forest",
+        "Monster under the bed",
+        "Cats and dogs",
+        "How the moon got its light",
+        "Fox wants to fly",
+        "A Viking who wants to sail",
+        "Paris in spring",
+        "Winter is coming",
+        "Emma's birthday",
+        "RUSTY AND THE CAT",
+    ],
+)
+def test_what_only_begins_an_idea_is_no_name(text: str) -> None:
+    assert not begins_with_name(text.split(" "), known=frozenset(KINDS))
+
+
+@pytest.mark.parametrize("adjective", ["brave", "little", "green"])
+def test_a_noun_with_a_capital_behind_its_adjective_is_a_kind(adjective: str) -> None:
+    idea = read(f"a {adjective} Viking who wants to sail")
+    assert (idea.kind, idea.hero, idea.name) == ("viking", f"{adjective} viking", "")
+
+
+@pytest.mark.parametrize(
+    "words", ["a {}, a {} and a {} go camping", "a {}, a {}, and a {} go camping", "{}, {} and {} go camping"]
+)
+def test_of_three_characters_none_is_lost(words: str) -> None:
+    for kinds in permutations(("fox", "cat", "bear")):
+        idea = read(words.format(*kinds))
+        assert (idea.kind, *(actor.kind for actor in idea.companions)) == kinds
+        assert idea.wish == "go camping"
+
+
+def test_names_and_kinds_are_listed_together() -> None:
+    idea = read("Anna, Ben, a small dragon and their dog Bo find a map")
+    assert idea.name == "Anna"
+    assert idea.companions == (
+        Actor(name="Ben", gender="he"),
+        Actor(kind="dragon", phrase="small dragon"),
+        Actor(kind="dog", phrase="dog", name="Bo"),
+    )
+    assert idea.wish == "find a map"
+
+
+@pytest.mark.parametrize("text", ["a fox, who is lonely", "a fox, the king of the forest, wants to fly"])
+def test_a_comma_that_lists_nobody_ends_the_subject(text: str) -> None:
+    assert (read(text).kind, read(text).companions) == ("fox", ())
+
+
+@pytest.mark.parametrize("gone", ["ran away", "has run away", "is lost", "got lost", "went missing"])
+def test_what_is_somebodys_own_and_gone_is_looked_for(gone: str) -> None:
+    idea = read(f"my dog Max {gone}")
+    assert (idea.thing, idea.is_lost, idea.wish) == ("my dog Max", True, "")
