@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 import api
-from api.cli_common import add_common, add_guidance, dollars_number, seconds_number, seed_number
+from api.cli_common import add_common, add_guidance, add_length, dollars_number, seconds_number, seed_number
 from api.cli_keys import add_cluster, add_data, add_keys
 from api.exit_codes import MEANINGS
 
@@ -83,8 +83,7 @@ def _add_book(commands: Commands) -> None:
     book = commands.add_parser("book", help="turn an idea into an illustrated storybook")
     book.add_argument("idea", nargs="?", metavar="IDEA", help="what the story is about, in your own words")
     book.add_argument("--cast", metavar="ID,ID", help="concepts of the bank, the hero first")
-    book.add_argument("--pages", type=int, metavar="N", help="pages beside the cover (default: 8)")
-    book.add_argument("--age", type=int, metavar="YEARS", help="the child's age (default: 5)")
+    add_length(book)
     book.add_argument("--seed", type=seed_number, metavar="N", help="another seed, another book (default: 0)")
     _add_strength(book)
     _add_languages(book)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from generator.plan import MEMORIES, PROFILES
+from story.limits import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
 
 _MOST_DAYS = 36_500
 
@@ -38,6 +39,22 @@ def add_guidance(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="strengthens what concepts do in a picture's first steps, each of which then takes two passes: 1 is off, "
         "2 doubles it (default: the model's)",
+    )
+
+
+def add_length(parser: argparse.ArgumentParser) -> None:
+    """How long a story is, and for whom."""
+    parser.add_argument(
+        "--pages",
+        type=_pages_number,
+        metavar="N",
+        help=f"pages beside the cover, {MIN_PAGES} to {MAX_PAGES} (default: 8)",
+    )
+    parser.add_argument(
+        "--age",
+        type=_age_number,
+        metavar="YEARS",
+        help=f"the child's age, {MIN_AGE} to {MAX_AGE} (default: 5)",
     )
 
 
@@ -90,3 +107,17 @@ def dollars_number(text: str) -> float:
     if not 0 <= amount < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no amount of US dollars, such as 0.50")
     return amount
+
+
+def _pages_number(text: str) -> int:
+    return _whole_number(text, MIN_PAGES, MAX_PAGES, what="pages")
+
+
+def _age_number(text: str) -> int:
+    return _whole_number(text, MIN_AGE, MAX_AGE, what="years")
+
+
+def _whole_number(text: str, least: int, most: int, *, what: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of {what} from {least} to {most}")
+    return int(text)

@@ -8,6 +8,7 @@ from api.tokens import TokenCounter, token_counter
 from concepts.lexicon import Lexicon
 from story.costs import Price, known_price
 from story.draft import DraftFolder
+from story.errors import LanguageModelError
 from story.langchain_model import LangchainLanguageModel
 from story.llm import LanguageModel
 from story.local_model import PREFIX, TransformersLanguageModel
@@ -63,15 +64,35 @@ def make_writer(
     return writer, settings.llm
 
 
+def check_language_model(settings: Settings) -> None:
+    """Refuse a language model that lacks its key or its price, before anything is loaded; it is not asked.
+
+    Raises:
+        LanguageModelError: Its name cannot be used, or it or its moderation lacks a key.
+        UsageError: As `price_of`.
+    """
+    if settings.llm is None:
+        return
+    price_of(settings)
+    open_gate(settings)
+    if not settings.llm.startswith(PREFIX):  # a local one is loaded when it is opened
+        open_language_model(settings)
+
+
 def open_language_model(settings: Settings) -> LanguageModel:
     """The language model that the settings name.
 
     Raises:
-        LanguageModelError: There is none of that name.
+        LanguageModelError: There is none of that name, or its key is missing.
     """
     assert settings.llm is not None, "whoever asks has looked"
     if settings.llm.startswith(PREFIX):
         return TransformersLanguageModel(settings.llm.removeprefix(PREFIX), timeout_s=settings.timeout_s)
+    if settings.llm.startswith(OPENAI) and not (settings.openai_api_key or settings.base_url):
+        raise LanguageModelError(
+            f"The language model {settings.llm!r} needs a key. Set OPENAI_API_KEY, or leave out --llm to use the "
+            "built-in storyteller."
+        )
     # Some models take no other temperature than their own, so none is asked for.
     return LangchainLanguageModel(
         settings.llm,
@@ -82,7 +103,11 @@ def open_language_model(settings: Settings) -> LanguageModel:
 
 
 def open_gate(settings: Settings) -> SafetyGate:
-    """The local check, and the endpoint's moderation where the settings ask for it or the endpoint may have it."""
+    """The local check, and the endpoint's moderation where the settings ask for it or the endpoint may have it.
+
+    Raises:
+        LanguageModelError: OpenAI's is to be asked, and there is no key.
+    """
     is_openai = settings.llm is not None and settings.llm.startswith(OPENAI)
     if settings.moderation == "off" or (settings.moderation == "auto" and not is_openai):
         return SafetyGate()

@@ -115,11 +115,19 @@ class OpenAIModerator:
 
     Args:
         is_required: Whether a server that has no such endpoint is an error, and not a server without moderation.
+
+    Raises:
+        LanguageModelError: There is neither a key nor another server.
     """
 
     def __init__(
         self, *, base_url: str | None, api_key: str | None, is_required: bool, timeout_s: float = 30.0
     ) -> None:
+        if not (api_key or base_url):
+            raise LanguageModelError(
+                "OpenAI's moderation of texts needs a key. Set OPENAI_API_KEY, or set moderation to 'off' to rely on "
+                "the local check alone."
+            )
         self.base_url = base_url
         self.api_key = api_key
         self.is_required = is_required
@@ -130,12 +138,14 @@ class OpenAIModerator:
 
         Raises:
             ModerationUnavailable: No verdict came; also where the server has no such endpoint and one is required.
-            LanguageModelError: The key is missing.
         """
-        from openai import APIStatusError, NotFoundError, OpenAIError
+        from openai import APIStatusError, NotFoundError, OpenAI, OpenAIError
 
         try:
-            answer = self._client().moderations.create(model=MODERATION_MODEL, input=list(texts))
+            client = OpenAI(
+                base_url=self.base_url, api_key=self.api_key or "not-needed", timeout=self.timeout_s, max_retries=1
+            )
+            answer = client.moderations.create(model=MODERATION_MODEL, input=list(texts))
             return tuple(_flagged(result) for result in answer.results)
         except NotFoundError as error:
             if not self.is_required:
@@ -143,15 +153,6 @@ class OpenAIModerator:
             raise self._unavailable(error) from error
         except (APIStatusError, OpenAIError, ValueError, TypeError, AttributeError) as error:
             raise self._unavailable(error) from error
-
-    def _client(self) -> Any:
-        from openai import OpenAI, OpenAIError
-
-        key = self.api_key or ("not-needed" if self.base_url else None)
-        try:
-            return OpenAI(base_url=self.base_url, api_key=key, timeout=self.timeout_s, max_retries=1)
-        except OpenAIError as error:
-            raise LanguageModelError(f"Texts cannot be moderated: {error}") from error
 
     def _unavailable(self, error: Exception) -> ModerationUnavailable:
         return ModerationUnavailable(

@@ -17,9 +17,7 @@ from pydantic import (
 
 from concepts.schema import ConceptCard
 from story.languages import TAG_PATTERN, Direction, check_language, direction_of
-
-MIN_PAGES, MAX_PAGES = 4, 16
-MIN_AGE, MAX_AGE = 3, 10
+from story.limits import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
 
 
 def as_whole(value: object) -> object:

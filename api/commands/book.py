@@ -14,7 +14,7 @@ from api.errors import UsageError
 from api.outcome import Outcome
 from api.settings import Settings
 from api.storybook import DrawingProgress, OnDrawing, Storybook, make_storybook, redraw_storybook
-from api.writers import make_writer
+from api.writers import check_language_model, make_writer
 from concepts.bank import ConceptBank
 from concepts.errors import WrongBaseModel
 from concepts.schema import ConceptCard
@@ -52,6 +52,7 @@ def make_book(
     """A new book; model, language model and templates are the settings', `changes` are fields of `Design`."""
     design = Design().model_copy(update=dict(changes))
     check_design(design, Templates(settings.templates_dir))
+    check_language_model(settings)
     place = out_dir or Path("out") / slug_of(idea)
     check_place(place.resolve())
     cards = tuple(bank.get(concept_id).card() for concept_id in cast)

@@ -188,10 +188,10 @@ def _language_model(settings: Settings) -> Finding:
 
 
 def _moderation(settings: Settings) -> Finding:
-    gate = open_gate(settings)
-    if gate.moderator is None:
-        return Finding(name="moderation", status="absent", detail="the local check alone, which is always on")
     try:
+        gate = open_gate(settings)
+        if gate.moderator is None:
+            return Finding(name="moderation", status="absent", detail="the local check alone, which is always on")
         gate.moderator.reasons(["a fox in the snow"])
     except FableverseError as error:
         return Finding(name="moderation", status="broken", detail=str(error), exit_code=exit_code_of(error))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from api.console import Reporter
 from api.drawing import check_strengths, draw_file
-from api.errors import OutputError
+from api.errors import OutputError, UsageError
 from api.outcome import Outcome
 from api.settings import WantedModel
 from concepts.bank import ConceptBank
@@ -26,6 +26,8 @@ def draw_picture(
     reporter: Reporter,
 ) -> Outcome:
     """Draws a picture into a PNG file that says how it was drawn; a file in that place is replaced."""
+    if not prompt.strip():
+        raise UsageError('There is no prompt to draw. Say what the picture shows, such as "a @rusty in the snow".')
     bound = expand_handles(prompt, bank)
     check_strengths(strengths, bound)
     for slide in slides:
@@ -62,11 +64,11 @@ def draw_picture(
 
 def _check_place(out_path: Path) -> None:
     """Refuse a place that a PNG file cannot be written to before the model is loaded."""
+    if out_path.suffix.lower() != ".png":
+        raise UsageError(f"{str(out_path)!r} does not end in .png: pictures are PNG files. Name it so with -o.")
     if out_path.is_dir():
         raise OutputError(f"{str(out_path)!r} is a folder: a picture is a file. Name a file such as page.png with -o.")
     if not out_path.parent.is_dir():
         raise OutputError(
             f"There is no folder {str(out_path.parent)!r} to write {out_path.name!r} into. Make it first."
         )
-    if out_path.suffix.lower() != ".png":
-        raise OutputError(f"{str(out_path)!r} does not end in .png: pictures are PNG files. Name it so with -o.")

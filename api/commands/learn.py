@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -16,9 +17,10 @@ from api.outcome import Outcome
 from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from concepts.distinct import give_distinct_words
-from concepts.errors import ConceptExists
+from concepts.errors import ConceptError, ConceptExists
 from concepts.pictures import open_picture
-from concepts.schema import ConceptKind
+from concepts.schema import Concept, ConceptKind
+from generator.caption_binding import bind_captions
 from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
 from generator.recipe import ConceptRequest, LearningProgress, LearningRecipe, SourcePicture
 
@@ -91,6 +93,8 @@ def learn_from_pictures(
     """Learns concepts of pictures with captions; when interrupted the same command goes on where it stopped."""
     opened = [open_picture(path) for path, _ in pictures]
     _check_ids(bank, concepts, replace=replace)
+    texts = [caption for _, caption in pictures]
+    bind_captions(*(_distinct(texts, concepts, taken=()) if distinct else (texts, concepts)))
     reporter.note(f"Loading {model.source} …")
     from generator.flux_renderer import FluxRenderer  # loads torch, so only now
     from generator.learning import learn_concepts
@@ -99,9 +103,7 @@ def learn_from_pictures(
 
     loaded = load_model(model.source, revision=model.revision)
     prompts = GENERAL_PROMPTS if loaded.lexicon is None else prompts_from_lexicon(loaded.lexicon)
-    captions, concepts = _tell_apart(
-        [caption for _, caption in pictures], concepts, bank, loaded.fingerprint, distinct=distinct, reporter=reporter
-    )
+    captions, concepts = _tell_apart(texts, concepts, bank, loaded.fingerprint, distinct=distinct, reporter=reporter)
     first, *others = (
         SourcePicture(picture=picture, caption=caption) for picture, caption in zip(opened, captions, strict=True)
     )
@@ -168,7 +170,7 @@ def _tell_apart(
 ) -> tuple[tuple[str, ...], tuple[ConceptRequest, ...]]:
     """Captions and concepts with words of their own where that is asked for; else a note where it should be."""
     ids = {concept.id for concept in concepts}
-    others = [other for other in bank.list() if other.base_model == fingerprint and other.id not in ids]
+    others = [other for other in _whole(bank) if other.base_model == fingerprint and other.id not in ids]
     if not distinct:
         for concept in concepts:
             if namesakes := [other.id for other in others if other.word.casefold() == concept.word.casefold()]:
@@ -177,11 +179,25 @@ def _tell_apart(
                     "Give --distinct to learn it under a word of its own."
                 )
         return tuple(captions), tuple(concepts)
-    words = {concept.id: concept.word for concept in concepts}
-    found = give_distinct_words(captions, words, taken=[other.word for other in others])
-    for concept_id, word in found.words.items():
-        if word != words[concept_id]:
-            reporter.note(f"Note: {concept_id} is learnt as {word!r}, because {words[concept_id]!r} is taken.")
+    captions, renamed = _distinct(captions, concepts, taken=[other.word for other in others])
+    for concept, new in zip(concepts, renamed, strict=True):
+        if new.word != concept.word:
+            reporter.note(f"Note: {new.id} is learnt as {new.word!r}, because {concept.word!r} is taken.")
+    return captions, renamed
+
+
+def _whole(bank: ConceptBank) -> Iterator[Concept]:
+    """The bank's concepts but for damaged ones, which are in nobody's way."""
+    for concept_id in bank.ids():
+        with suppress(ConceptError):
+            yield bank.get(concept_id)
+
+
+def _distinct(
+    captions: Sequence[str], concepts: Sequence[ConceptRequest], *, taken: Collection[str]
+) -> tuple[tuple[str, ...], tuple[ConceptRequest, ...]]:
+    """Captions and concepts in which no two have one word, nor one that is taken."""
+    found = give_distinct_words(captions, {concept.id: concept.word for concept in concepts}, taken=taken)
     return found.captions, tuple(concept.model_copy(update={"word": found.words[concept.id]}) for concept in concepts)
 
 

@@ -12,7 +12,8 @@ from generator.recipe import ConceptRequest
 from generator.settings import RenderSettings
 from generator.slides import Slide
 from story.design import Design
-from story.schema import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES, LanguageTag, Story, WholeNumber, as_whole
+from story.limits import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
+from story.schema import LanguageTag, Story, WholeNumber, as_whole
 
 MAX_SEED = 2**32 - 1
 MAX_IDEA_LENGTH = 2000

@@ -7,7 +7,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.service.jobs import Job, JobKind, JobState
 from api.service.payloads import BookLook, Seed, StoryWish, Strengths
-from story.schema import MAX_PAGES, Story, WholeNumber, as_whole
+from story.limits import MAX_PAGES
+from story.schema import Story, WholeNumber, as_whole
 
 MAX_PROMPT_LENGTH = 2000
 MAX_PIXELS_A_SIDE = 2048

@@ -82,6 +82,12 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         (["draw", "a @rusty", "--slide", "rusty: soft"], "TARGET: MORE OF THIS"),
         (["draw", "a @rusty", "--slide", "bear: soft - hard = 1"], "'bear'.*nowhere"),
         (["book", "fox", "--pages", "many"], "--pages.*'many'"),
+        (["book", "fox", "--pages", "0"], "--pages: '0' is no whole number of pages from 4 to 16"),
+        (["book", "fox", "--pages", "500"], "--pages: '500' is no whole number of pages from 4 to 16"),
+        (["book", "fox", "--age", "200"], "--age: '200' is no whole number of years from 3 to 10"),
+        (["draw", ""], "no prompt to draw"),
+        (["draw", "   "], "no prompt to draw"),
+        (["draw", "a @rusty", "-o", "page.gif"], "'page.gif' does not end in .png"),
         (["book", "fox", "--seed", "-1"], "--seed"),
         (["learn", "fox.png", "--caption", "a fox", "--concept", "rusty"], r"rusty=fox:character"),
     ],
@@ -102,12 +108,14 @@ def test_a_wrong_command_line_ends_with_2(
     [
         (["book", "fox", "--cast", "rustic"], exit_codes.BAD_INPUT, "UnknownConcept"),
         (["book", "fox", "--cast", "rusty,rusty"], exit_codes.BAD_INPUT, "InvalidRequest"),
-        (["book", "fox", "--pages", "99"], exit_codes.BAD_INPUT, "InvalidRequest"),
+        (["book", "fox", "--pages", "99"], exit_codes.USAGE, "UsageError"),
+        (["book", "fox", "--llm", "openai:gpt-5-mini"], exit_codes.STORY, "LanguageModelError"),
+        (["book", "fox", "--llm", "gpt-5-mini"], exit_codes.STORY, "LanguageModelError"),
         (["book", "fox", "--model", "no/such/model"], exit_codes.MODEL, "ModelNotFound"),
         (["book", "--lock", "missing.lock"], exit_codes.DISK, "OutputError"),
         (["draw", "a @rustic"], exit_codes.BAD_INPUT, "UnknownConcept"),
         (["draw", "a @rusty", "-o", "no/such/folder/page.png"], exit_codes.DISK, "OutputError"),
-        (["draw", "a @rusty", "-o", "page.jpg"], exit_codes.DISK, "OutputError"),
+        (["draw", "a @rusty", "-o", "page.jpg"], exit_codes.USAGE, "UsageError"),
         (["bank", "show", "../rusty"], exit_codes.BAD_INPUT, "InvalidConcept"),
         (["bank", "remove", "rusty", "nobody"], exit_codes.BAD_INPUT, "UnknownConcept"),
         (["book", "--no-such-option"], exit_codes.USAGE, "UsageError"),
@@ -161,6 +169,28 @@ def test_learning_a_taken_id_is_refused_before_anything_is_loaded(
     words = ["learn", str(picture), "--caption", "a fox", "--concept", "rusty=fox:character"]
     assert main([*words, "--bank", str(bank_dir)]) == exit_codes.BAD_INPUT
     assert "already has 'rusty'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [[], ["--distinct"]])
+def test_a_caption_without_a_concepts_word_is_refused_before_anything_is_loaded(
+    more: list[str], bank_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = noise_picture(tmp_path / "fox.png")
+    words = ["learn", str(picture), "--caption", "a fox", "--concept", "tom=cat:character", *more]
+    assert main([*words, "--bank", str(bank_dir)]) == exit_codes.BAD_INPUT
+    said = capsys.readouterr().err
+    assert "does not contain 'cat', the word of concept 'tom'" in said
+    assert "Loading" not in said and "Note" not in said
+
+
+def test_a_language_model_without_its_key_is_refused_before_anything_is_loaded(
+    bank_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["book", "a fox", "--llm", "openai:gpt-5-mini", "--out", str(tmp_path / "book")]
+    assert main([*words, "--bank", str(bank_dir)]) == exit_codes.STORY
+    said = capsys.readouterr().err
+    assert "needs a key. Set OPENAI_API_KEY" in said
+    assert "Loading" not in said and "It takes about" not in said
 
 
 def test_the_bank_is_listed_as_a_table_and_as_json(bank_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from api.errors import InvalidConfiguration, UsageError
 from api.settings import Settings
-from api.writers import make_writer, open_gate, price_of
+from api.writers import check_language_model, make_writer, open_gate, price_of
 from story.costs import Price
+from story.errors import LanguageModelError
 from story.langchain_model import LangchainLanguageModel
 from story.safety import OpenAIModerator
 from story.writer import LanguageModelWriter
@@ -120,9 +121,18 @@ def test_a_budget_needs_a_price() -> None:
 def test_moderation_is_asked_where_it_is_offered_or_demanded(
     llm: str | None, base_url: str | None, moderation: str, is_asked: bool, is_required: bool
 ) -> None:
-    moderator = open_gate(Settings(llm=llm, base_url=base_url, moderation=moderation)).moderator
+    moderator = open_gate(Settings(llm=llm, base_url=base_url, moderation=moderation, openai_api_key="sk-1")).moderator
     assert isinstance(moderator, OpenAIModerator) == is_asked
     assert moderator is None or (isinstance(moderator, OpenAIModerator) and moderator.is_required == is_required)
+
+
+def test_a_key_that_is_needed_is_asked_for() -> None:
+    with pytest.raises(LanguageModelError, match="'openai:gpt-5-mini' needs a key. Set OPENAI_API_KEY"):
+        check_language_model(Settings(llm="openai:gpt-5-mini", moderation="off"))
+    with pytest.raises(LanguageModelError, match="moderation of texts needs a key. Set OPENAI_API_KEY"):
+        check_language_model(Settings(llm="ollama:x", moderation="on"))
+    for settings in (Settings(), Settings(llm="local:x"), Settings(llm="openai:x", base_url="http://localhost/v1")):
+        check_language_model(settings)
 
 
 def test_the_key_reaches_the_language_model_and_is_never_shown() -> None:
