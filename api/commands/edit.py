@@ -78,13 +78,16 @@ def edit_book(folder: Path, changes: PageChanges, *, bank: ConceptBank, environm
     new = edited_lock(lock, edited, bank)
     kept = {picture.model_dump_json() for picture in lock.pictures}
     pages = [index for index, picture in enumerate(new.pictures) if picture.model_dump_json() not in kept]
-    told = ", ".join("the cover" if page == 0 else f"page {page}" for page in pages) or "no picture"
-    line = f"Edited. fableverse book render {shlex.quote(str(folder))} draws {told} and binds the book."
+    line = f"Edited. fableverse book render {shlex.quote(str(folder))} draws {_named(pages)} and binds the book."
+    scenes = enumerate(zip(story.scenes, edited.scenes, strict=False))
+    stale = [index for index, (old, new) in scenes if old.prompt != new.prompt and old.alt == new.alt]
+    if stale:
+        line += f" The alternative text of {_named(stale)} was written for the old picture: say with --alt what is new."
     narration = read_narration(folder)
     silent = outdated(read_book(folder)[0].pages, narration) if narration else ()
     if silent:
         line += f" The recording of page {', '.join(map(str, silent))} is left out until you narrate the book again."
-    return Outcome(lines=(line,), data={"book": str(folder), "to_draw": list(pages)})
+    return Outcome(lines=(line,), data={"book": str(folder), "to_draw": [*pages], "alt_of_old_picture": [*stale]})
 
 
 def changed(story: Story, changes: PageChanges, catalog: Sequence[ConceptCard]) -> Story:
@@ -139,6 +142,10 @@ def _scene(scene: Scene, changes: PageChanges, catalog: Sequence[ConceptCard]) -
     for word in free_mentions(changes.prompt, catalog):
         concepts.append(next(card.id for card in (*own, *catalog) if card.word.casefold() == word))
     return Scene(prompt=changes.prompt, concepts=tuple(concepts), alt=alt)
+
+
+def _named(pages: Sequence[int]) -> str:
+    return ", ".join("the cover" if page == 0 else f"page {page}" for page in pages) or "no picture"
 
 
 def _in_editor(folder: Path, environment: Mapping[str, str]) -> Story:

@@ -221,6 +221,24 @@ def test_the_command_line_edits(book: Path, bank: ConceptBank, capsys: pytest.Ca
     assert "go together" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"page": 3, "prompt": "a fox in the forest 3"}, "The alternative text of page 3 was written for the old"),
+        ({"page": 0, "prompt": "a fox in the forest 0"}, "The alternative text of the cover was written for the old"),
+        ({"page": 3, "prompt": "a fox in the forest 3", "alt": "Rusty in the forest."}, None),
+        ({"page": 3, "prompt": "a fox in the snow 3"}, None),
+        ({"page": 3, "text": "Other words."}, None),
+    ],
+)
+def test_an_alternative_text_that_a_new_prompt_leaves_behind_is_told(
+    book: Path, bank: ConceptBank, changes: dict[str, object], told: str | None
+) -> None:
+    outcome = edit_book(book, PageChanges(**changes), bank=bank, environment={})  # type: ignore[arg-type]
+    assert outcome.data["alt_of_old_picture"] == ([] if told is None else [changes["page"]])
+    assert told is None and "alternative text" not in outcome.lines[0] or told is not None and told in outcome.lines[0]
+
+
 def test_speech_is_edited_and_taken_out_again(book: Path, bank: ConceptBank) -> None:
     words = ["book", "edit", str(book), "--page", "2", "--bank", str(bank.folder)]
     assert main([*words, "--say", "rusty: Who: me?", "--say", "Mole: You."]) == 0
