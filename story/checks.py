@@ -14,7 +14,7 @@ from story.schema import Page, Scene
 
 Code = Literal[
     "empty-prompt", "unknown-concept", "repeated-concept", "shared-word", "word-missing", "word-repeated",
-    "unlisted-word", "too-many-characters", "too-long", "no-alt", "alt-is-prompt", "no-text", "markup", "too-hard",
+    "unlisted-word", "too-many-characters", "too-long", "no-alt", "no-text", "markup", "too-hard",
     "wrong-language", "absent-character", "extra-character", "pronoun", "other-clothes", "other-place", "unsafe",
 ]  # fmt: skip
 MAX_CHARACTERS = 2
@@ -46,8 +46,8 @@ def check_scene(
     """What keeps a scene from being drawn; empty when it can be.
 
     Each listed concept exists, is listed once and has its word in the prompt exactly once; no other word of the bank
-    occurs; at most two characters share the stage; the prompt fits the encoder; the alternative text is there and is
-    not the prompt; no markup.
+    occurs; at most two characters share the stage; the prompt fits the encoder; the alternative text is there; no
+    markup.
 
     Args:
         catalog: The whole bank.
@@ -57,7 +57,7 @@ def check_scene(
     drawn = check_prompt(
         scene.prompt, scene.concepts, catalog=catalog, count_tokens=count_tokens, max_tokens=max_tokens
     )
-    return (*drawn, *check_alt(scene.alt, prompt=scene.prompt)) if scene.prompt.strip() else drawn
+    return (*drawn, *check_alt(scene.alt)) if scene.prompt.strip() else drawn
 
 
 def check_prompt(
@@ -81,15 +81,11 @@ def check_prompt(
     return tuple(problems)
 
 
-def check_alt(alt: str, *, prompt: str) -> tuple[Problem, ...]:
-    """What is wrong with an alternative text: it is missing, is the prompt, or has markup."""
-    plain = " ".join(alt.casefold().split()).rstrip(".!")
-    if not plain:
+def check_alt(alt: str) -> tuple[Problem, ...]:
+    """What is wrong with an alternative text whoever wrote it: it is missing or has markup."""
+    if not alt.strip().rstrip(".!"):
         message = "the alternative text is empty; describe the picture for a listener"
         return (Problem(code="no-alt", message=message),)
-    if plain == " ".join(prompt.casefold().split()).rstrip(".!"):
-        message = "the alternative text is the prompt; describe the picture for a listener, with names"
-        return (Problem(code="alt-is-prompt", message=message),)
     if has_markup(alt):
         return (Problem(code="markup", message="the alternative text contains markup; write plain words"),)
     return ()

@@ -103,10 +103,12 @@ class Rules:
         return found + self._unsafe("the prompt", shown.prompt)
 
     def alt(self, alt: str | None, prompt: str) -> list[str]:
-        """What is wrong with a picture's alternative text."""
+        """What is wrong with a picture's alternative text, which says more than the prompt does: who it is."""
         if alt is None:
             return ["the alternative text is missing; write it"]
-        found = [problem.message for problem in check_alt(alt, prompt=prompt)]
+        found = [problem.message for problem in check_alt(alt)]
+        if _plain(alt) == _plain(prompt):
+            found.append("the alternative text is the prompt; describe the picture for a listener, with names")
         if len(alt) > MAX_ALT_CHARACTERS:
             found.append(f"the alternative text has {len(alt)} characters; at most {MAX_ALT_CHARACTERS} are in order")
         return found + self._language("the alternative text", alt, self.request.language) + self._unsafe("it", alt)
@@ -204,6 +206,10 @@ class Rules:
 
 def _paragraphs(text: str) -> int:
     return len([part for part in text.split("\n\n") if part.strip()])
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split()).rstrip(".!")
 
 
 def words_of(items: Sequence[Text | Shown | str]) -> list[str]:

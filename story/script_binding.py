@@ -11,12 +11,14 @@ from concepts.schema import ConceptCard
 from story.checks import MAX_CHARACTERS, Problem, check_alt, check_page, check_scene, free_mentions
 from story.errors import InvalidScript
 from story.grammar import with_article
+from story.languages import primary_language
 from story.safety import SafetyGate
 from story.schema import LineupMember, Page, Scene, SpokenLine, Story, StoryRequest, WrittenStory
 from story.script import Script, ScriptPage, ScriptPicture
 from story.sentences import sentences_of
 
 _DETERMINERS = frozenset("a an the this that his her its their my our your one another".split())
+_HANDLE = re.compile(r"(?<!\w)@\w")
 _POSSESSIVE = re.compile(r"['’]s\b")
 Span = tuple[int, int]
 
@@ -124,9 +126,12 @@ class ScriptWriter:
         listed = [
             next(card.id for card in cards if card.word.casefold() == word) for word in free_mentions(prompt, catalog)
         ]
+        # Names say more than the concepts' words, but nobody is read "@rusty".
+        described = _as_sentence(prompt if _HANDLE.search(picture.prompt) else picture.prompt)
         sentence = next(iter(sentences_of(" ".join(words.split()))), (words, ""))[0]
-        others = (picture.prompt, sentence) if language.split("-")[0] == "en" else (sentence, picture.prompt)
-        alts = [alt for alt in (picture.alt, *others) if not check_alt(alt, prompt=prompt)]
+        # Prompts are English, so in another language a sentence of the page is the better stopgap.
+        others = (described,) if primary_language(language) == "en" else (sentence, described)
+        alts = [alt for alt in (picture.alt, *others) if not check_alt(alt)]
         return Scene(prompt=prompt, concepts=tuple(listed), alt=alts[0] if alts else picture.alt)
 
     def _fitted(
@@ -193,6 +198,11 @@ def _named(picture: ScriptPicture, names: Mapping[str, ConceptCard]) -> tuple[st
     done += prompt[at:]
     lead = " and ".join(with_article(names[name].word) for name in unnamed if names[name].id in on_stage)
     return (f"{lead}, {done}" if lead else done), on_stage
+
+
+def _as_sentence(prompt: str) -> str:
+    text = prompt.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def _mentions(prompt: str, name: str) -> list[Span]:

@@ -85,6 +85,20 @@ def test_a_script_becomes_a_story_of_the_banks_concepts(tmp_path: Path) -> None:
     assert [(member.name, member.concept) for member in story.lineup] == [("Rusty", "rusty"), ("Cat", "luna")]
 
 
+def test_a_picture_without_words_is_described_by_its_prompt(tmp_path: Path) -> None:
+    text = SCRIPT.replace("> Rusty standing in the bedroom in the moonlight", "> a fox sitting in the forest")
+    story = written(a_script(tmp_path, text), cast={"Cat": "luna"}).story
+    assert story.cover.alt == "A fox sitting in the forest."
+    assert story.pages[1].scene.alt == "The small cat and a fox waving in the snow."
+    named = written(a_script(tmp_path, SCRIPT), cast={"Cat": "luna"}).story
+    assert named.cover.alt == "Rusty standing in the bedroom in the moonlight."
+
+
+def test_in_another_language_a_sentence_of_the_page_describes_its_picture(tmp_path: Path) -> None:
+    story = written(a_script(tmp_path), cast={"Cat": "luna"}, language="de").story
+    assert story.pages[1].scene.alt == "Luna came by."
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
