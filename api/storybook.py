@@ -17,6 +17,7 @@ from api.binding import BenchmarkStory, BookRecord, bind_book, lay_out
 from api.book_folder import keep_belongings, replaced_book
 from api.book_lock import LOCK_FILENAME, BookLock, LockedModel, LockedPicture, check_lock, make_lock, picture_file
 from concepts.bank import ConceptBank
+from concepts.lexicon import Lexicon
 from generator.images import PictureMetadata, save_picture
 from generator.renderer import OnPictureStep, PictureOrder, Renderer
 from generator.settings import RenderSettings
@@ -52,6 +53,8 @@ class Studio:
     bank: ConceptBank
     model: LockedModel
     settings: RenderSettings
+    lexicon: Lexicon | None = None
+    """What the model can draw, where it says so."""
 
 
 @dataclass(frozen=True, kw_only=True)

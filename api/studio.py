@@ -61,6 +61,7 @@ def studio_of(model: SteppingModel[FluxModel], wanted: WantedModel, bank: Concep
             numbers=model.plan.numbers,
         ),
         settings=settings,
+        lexicon=loaded.lexicon,
     )
 
 

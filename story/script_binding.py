@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from concepts.binding import find_word
+from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard
 from story.checks import MAX_CHARACTERS, Problem, check_alt, check_page, check_scene, free_mentions
 from story.errors import InvalidScript
@@ -33,6 +35,7 @@ class ScriptWriter:
         gate: What may be read by children.
         count_tokens: Tokens of a prompt as the text encoder counts them.
         max_tokens: The encoder's limit.
+        lexicon: What the model can draw, where it says so.
     """
 
     def __init__(
@@ -43,15 +46,17 @@ class ScriptWriter:
         gate: SafetyGate,
         count_tokens: Callable[[str], int],
         max_tokens: int,
+        lexicon: Lexicon | None = None,
     ) -> None:
         self.script = script
         self.cast = dict(cast)
         self.gate = gate
         self.count_tokens = count_tokens
         self.max_tokens = max_tokens
+        self.lexicon = lexicon
 
     def write(self, request: StoryRequest) -> WrittenStory:
-        """The story, with a warning for each character that no concept draws.
+        """The story, with a warning for each character that no concept draws, and of pictures of what the model lacks.
 
         Raises:
             InvalidScript: A picture cannot be drawn as it is written, or somebody of the cast is not in the script.
@@ -76,7 +81,24 @@ class ScriptWriter:
             f'{name!r} has no concept, so its looks may change from page to page; bind it with --cast "{name}=ID".'
             for name in sorted(shown - names.keys())
         )
-        return self.gate.check_story(WrittenStory(story=story, warnings=warnings))
+        return self.gate.check_story(WrittenStory(story=story, warnings=(*warnings, *self._strange(story, catalog))))
+
+    def _strange(self, story: Story, catalog: Sequence[ConceptCard]) -> tuple[str, ...]:
+        """A warning of the pictures in which the model can draw nobody."""
+        if self.lexicon is None:
+            return ()
+        figures = {*self.lexicon.characters, *(card.word for card in catalog if card.kind == "character")}
+        pages = [
+            f"page {number}" if number else "the cover"
+            for number, scene in enumerate(story.scenes)
+            if not any(find_word(scene.prompt, figure) for figure in figures)
+        ]
+        if not pages:
+            return ()
+        return (
+            f"On {', '.join(pages)} the prompt names nobody whom the model can draw, so the picture shows something "
+            f"else. It can draw {', '.join(sorted(figures))}.",
+        )
 
     def _names(self, catalog: Sequence[ConceptCard]) -> dict[str, ConceptCard]:
         """Who is drawn by which concept; those who are in the script."""

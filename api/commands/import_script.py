@@ -86,6 +86,7 @@ def import_script(
         gate=SafetyGate(),
         count_tokens=prompt_counter(settings.model),
         max_tokens=studio.settings.max_sequence_length,
+        lexicon=studio.lexicon,
     )
     with reporter.progress((len(script.pages) + 1) * STEPS_FOR_THE_BAR) as advance:
         book = make_storybook(

@@ -1,11 +1,15 @@
 """Ready scripts: what can be read, how characters become concepts, and what is refused with advice."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.settings import LEXICON_PATH, SAMPLE_BANK_DIR
+from concepts.bank import ConceptBank
+from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard, ConceptKind
 from story.checks import check_page, check_scene
 from story.errors import InvalidScript, UnsafeRequest
@@ -15,6 +19,7 @@ from story.script import read_script
 from story.script_binding import ScriptWriter
 from tests.story.builders import count_words
 
+README = Path(__file__).resolve().parents[2] / "README.md"
 SCRIPT = """# The Fox Who *Could Not* Sleep
 
 > Rusty standing in the bedroom in the moonlight
@@ -48,17 +53,24 @@ CATALOG = (card("rusty", "fox"), card("luna", "cat"), card("bruno", "bear"), car
 
 
 def written(
-    path: Path, *, language: str = "en", cast: dict[str, str] | None = None, max_tokens: int = 60
+    path: Path,
+    *,
+    language: str = "en",
+    cast: dict[str, str] | None = None,
+    catalog: tuple[ConceptCard, ...] = CATALOG,
+    max_tokens: int = 60,
+    lexicon: Lexicon | None = None,
 ) -> WrittenStory:
-    cards = {each.id: each for each in CATALOG}
+    cards = {each.id: each for each in catalog}
     writer = ScriptWriter(
         read_script(path, language=language),
         {name: cards[concept_id] for name, concept_id in (cast or {}).items()},
         gate=SafetyGate(),
         count_tokens=count_words,
         max_tokens=max_tokens,
+        lexicon=lexicon,
     )
-    return writer.write(StoryRequest(idea="", catalog=CATALOG, language=language))
+    return writer.write(StoryRequest(idea="", catalog=catalog, language=language))
 
 
 def a_script(folder: Path, text: str = SCRIPT) -> Path:
@@ -118,6 +130,27 @@ def test_in_another_language_a_sentence_of_the_page_describes_its_picture(tmp_pa
 def test_what_cannot_become_a_book_is_refused_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(InvalidScript, match=message):
         written(a_script(tmp_path, SCRIPT.replace(old, new)), cast={"Cat": "luna"})
+
+
+def test_what_the_model_lacks_is_noted_with_its_pages(tmp_path: Path) -> None:
+    lexicon = Lexicon.load(LEXICON_PATH)
+    text = SCRIPT.replace("> the small Cat and @rusty waving in the snow", "> a dinosaur in the forest")
+    (note,) = written(a_script(tmp_path, text), lexicon=lexicon).warnings
+    assert note.startswith("On page 2 the prompt names nobody whom the model can draw")
+    assert "bear, cat, child, fox" in note
+    assert not written(a_script(tmp_path, text)).warnings, "of other models nothing is known"
+    assert not written(a_script(tmp_path), cast={"Cat": "luna"}, lexicon=lexicon).warnings
+
+
+def test_the_readmes_script_becomes_a_book_of_the_sample_bank_as_it_says(tmp_path: Path) -> None:
+    readme = README.read_text(encoding="utf-8")
+    script = re.search(r"```markdown\n(# .+?)```", readme, re.DOTALL)
+    command = re.search(r'book import script\.md --cast "([^="]+)=(\w+)"', readme)
+    assert script is not None and command is not None
+    story = written(
+        a_script(tmp_path, script[1]), cast={command[1]: command[2]}, catalog=ConceptBank(SAMPLE_BANK_DIR).catalog()
+    ).story
+    assert {*story.pages[0].scene.concepts} == {"rusty", command[2]}
 
 
 def test_words_of_balloons_are_checked_for_safety_too(tmp_path: Path) -> None:
