@@ -4,12 +4,12 @@ A `Stage` is chosen once per story, so that clothes, key light and glad pose rec
 picture model's grammar (a character, what it wears, what it does, where, in which light) and no story.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from concepts.lexicon import Lexicon
-from concepts.schema import ConceptCard, ConceptKind
+from concepts.schema import ConceptCard
 from story.checks import free_mentions
 from story.grammar import Pronouns, tidy, with_article
 from story.schema import Scene
@@ -92,14 +92,6 @@ class Stage:
     lexicon: Lexicon
     catalog: tuple[ConceptCard, ...]
     cast: tuple[ConceptCard, ...]
-
-
-def concept_for(
-    word: str, kinds: Iterable[ConceptKind], *, cast: tuple[ConceptCard, ...], catalog: tuple[ConceptCard, ...]
-) -> ConceptCard | None:
-    """The concept that a word of a prompt stands for; the cast's own before the bank's."""
-    wanted = set(kinds)
-    return next((c for c in (*cast, *catalog) if c.word.lower() == word.lower() and c.kind in wanted), None)
 
 
 def light_key(light: Light, stage: Stage) -> str:
