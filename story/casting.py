@@ -13,7 +13,7 @@ from story.grammar import PRONOUNS, Gender
 from story.idea import Idea
 from story.schema import StoryRequest
 from story.stage import MOOD_POSES, Character, Place, Spot, Stage
-from story.subject import drawn_kind
+from story.subject import Actor, drawn_kind, is_plural
 
 _NAMES: Mapping[Gender, tuple[str, ...]] = {
     "she": ("Fern", "Tilly", "Juno", "Hazel", "Mabel", "Posy", "Wren", "Olive"),
@@ -78,9 +78,10 @@ def set_stage(request: StoryRequest, *, idea: Idea, lexicon: Lexicon, rng: rando
 
 
 def _with_drawn_friend(idea: Idea, words: Collection[str]) -> Idea:
-    """The idea with those first among its companions who can be drawn: the friend is, the others are only told of."""
-    drawn_first = sorted(idea.companions, key=lambda told: _drawn_word(told.kind, told.name) not in words)
-    return replace(idea, companions=tuple(drawn_first))
+    """The idea with one first among its companions who can be drawn, or anybody: the others are only told of."""
+    drawn = [told for told in idea.companions if _drawn_word(told.kind, told.name) in words]
+    friend = drawn[0] if drawn else Actor()
+    return replace(idea, companions=(friend, *(told for told in idea.companions if told is not friend)))
 
 
 def _first(words: Sequence[str]) -> list[str]:
@@ -220,15 +221,16 @@ def _company(
     """Those of the idea beyond hero and friend; they are told of, and no picture shows them."""
     company: list[Character] = []
     for told in idea.companions[1:]:
+        if is_plural(told.kind):
+            continue
         names = [each.name for each in (*used, *company)]
         gender = told.gender or _gender_of(told.name, rng)
         alike = _called(told.name, pool) or [card for card in pool if card.word.lower() == drawn_kind(told.kind)]
-        known = next((card.name for card in alike if card.name not in names), "")
+        card = next((card for card in alike if card.name not in names), None)
         drawn = rng.choice([name for name in _NAMES[gender] if name not in names])
-        kind = told.phrase or ("girl" if gender == "she" else "boy")
-        company.append(
-            Character(name=told.name or known or drawn, word=told.kind, kind=kind, pronouns=PRONOUNS[gender])
-        )
+        kind = told.phrase or (card.word if card else "girl" if gender == "she" else "boy")
+        name = told.name or (card.name if card else drawn)
+        company.append(Character(name=name, word=told.kind, kind=kind, pronouns=PRONOUNS[gender]))
     return tuple(company)
 
 

@@ -49,6 +49,7 @@ _EVENTS = frozenset(
     "build make find meet go travel save rescue visit discover become invent befriend help fly sail cross climb catch"
     " repair fix mend plant win swim steal grow cook start open explore chase learn teach share invite bring".split()
 )
+_STATES = frozenset("be have love like enjoy live know own".split())
 _MISHAP = re.compile(
     r"(?:run|go|move) away\b|get (?:lost|stuck|hurt|sick|ill)\b|(?:break|cry|fall|forget|lose|miss|worry)\b"
 )
@@ -72,6 +73,8 @@ class Idea:
     """Who else it is about, in its order; the first of them is the hero's friend."""
     jobs: tuple[str, ...] = ()
     """Past-tense verb phrases of what it habitually does: "kept a lighthouse"."""
+    event: str = ""
+    """Past-tense verb phrase of what befell it: "moved away"."""
     fear: str = ""
     """Noun phrase: "the dark", "swimming"."""
     wish: str = ""
@@ -227,8 +230,10 @@ def _read_plain_clause(idea: Idea, clause: str, *, habitual: bool) -> Idea:
     if going and going[1].endswith("ing") and base_form(going[1]):
         base, after, habitual = base_form(going[1]) or "", going[2].strip(), False
     phrase = f"{base} {after}".strip()
-    is_wished = base not in ("be", "have") and not _MISHAP.match(phrase)
-    if is_wished and not (idea.wish or idea.thing or idea.fear) and (not habitual or base in _EVENTS):
+    if not habitual and _MISHAP.match(phrase):
+        return replace(idea, event=past_phrase(phrase))
+    is_wished = base in _EVENTS if habitual else base not in _STATES
+    if is_wished and not (idea.wish or idea.thing or idea.fear):
         return replace(idea, wish=phrase)
     return replace(idea, jobs=(*idea.jobs, past_phrase(phrase)))
 

@@ -81,7 +81,7 @@ class Storyteller:
         kinds = (*(card.word for card in request.catalog if card.kind == "character"), *self.lexicon.characters)
         idea = read_idea(request.idea, names=names, kinds=kinds)
         stage = set_stage(request, idea=idea, lexicon=self.lexicon, rng=rng)
-        arc = _choose_arc(idea, rng)
+        arc = _choose_arc(idea, stage, rng)
         if arc.night:
             stage = _darkened(stage)
         fields = story_fields(_playable(idea, stage), stage, rng)
@@ -258,7 +258,7 @@ def _playable(idea: Idea, stage: Stage) -> Idea:
     return replace(idea, hero="" if is_shown else idea.hero)
 
 
-def _choose_arc(idea: Idea, rng: random.Random) -> Arc:
+def _choose_arc(idea: Idea, stage: Stage, rng: random.Random) -> Arc:
     """An arc for what the idea says most clearly; an idea that names no trouble may have any of the everyday arcs."""
     if _LONELY.search(" ".join((idea.wish, idea.thing, *idea.jobs))):
         return friends.UNLIKE
@@ -268,4 +268,4 @@ def _choose_arc(idea: Idea, rng: random.Random) -> Arc:
     for name, value in given.items():
         if value:
             return rng.choice([arc for arc in ARCS if arc.needs == {name}])
-    return rng.choice([arc for arc in ARCS if not arc.needs and not (arc.stranger and idea.companions[1:])])
+    return rng.choice([arc for arc in ARCS if not arc.needs and not (arc.stranger and stage.company)])

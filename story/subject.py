@@ -23,7 +23,7 @@ GENDERS: dict[str, Gender] = {
 _KIND_SYNONYMS = {
     "kitten": "cat", "kitty": "cat", "tomcat": "cat", "bunny": "rabbit", "hare": "rabbit", "cub": "bear",
     "teddy": "bear", "android": "robot", "vixen": "fox", "girl": "child", "boy": "child", "kid": "child",
-    "toddler": "child", "princess": "child", "prince": "child",
+    "toddler": "child", "baby": "child", "princess": "child", "prince": "child",
 }  # fmt: skip
 _CHILDREN = {
     "daughter": "girl", "granddaughter": "girl", "niece": "girl", "sister": "girl",
@@ -53,6 +53,7 @@ _NO_NAMES = frozenset(
     " friendship love peace school bedtime breakfast dinner halloween easter home nature music snow rain wind fire"
     " water ice sun moon stars thunder magic time life god".split()
 )
+_PLURALS = frozenset("children people mice geese men women".split())
 _NO_NAME_ENDINGS = ("ing", "ship", "ness", "tion", "ment", "hood", "time", "day")
 _FINITE = frozenset(
     "is was isn't wasn't has had can can't cannot could couldn't does doesn't did didn't won't will would".split()
@@ -84,6 +85,11 @@ class Subject:
 def drawn_kind(noun: str) -> str:
     """The noun a picture model is more likely to know: "kitten" → "cat"; any other noun is itself."""
     return _KIND_SYNONYMS.get(noun, noun)
+
+
+def is_plural(noun: str) -> bool:
+    """Whether a noun looks like more than one: "elves", "mice"."""
+    return noun in _PLURALS or (noun.endswith("s") and not noun.endswith("ss"))
 
 
 def begins_with_name(tokens: list[str], *, known: frozenset[str] = frozenset()) -> bool:
@@ -207,7 +213,7 @@ def _read_actor(words: list[str], *, named: dict[str, str], nouns: frozenset[str
     lower = [word.lower() for word in body]
     if lead in _NUMBERS and lower and lower[-1].endswith("s"):
         lower[-1] = lower[-1][:-1]
-    lower = [_CHILDREN.get(word, word) for word in lower]
+    lower = [_CHILDREN.get(word.removesuffix("s"), word) for word in lower]
     if lower and lower[-1] in _ANYBODY:
         lower = []
     gender = next(

@@ -35,6 +35,7 @@ def story_fields(idea: Idea, stage: Stage, rng: random.Random) -> dict[str, str]
         "pattern": stage.pattern,
         "glow": GLOW.get(stage.key_light, "when the day was done"),
         "job": _own(" and ".join(idea.jobs), stage),
+        "event": _own(idea.event, stage),
         "fear": _own(idea.fear, stage),
         "wish": _own(idea.wish, stage),
         "wish_past": _own(past_phrase(idea.wish), stage) if idea.wish else "",

@@ -21,6 +21,16 @@ OPENING: Beat = beat(
         "{hero} {job}, on weekdays and on Sundays, too.",
         five("{look_home}"),
     ),
+    # An idea that says what befell its hero.
+    tell(
+        "There was once {a_kind} called {hero}. And one day {hero} {event}. Such things happen.",
+        five("It is not the end of a story. It is more often the start of one."),
+        "{look_home}",
+    ),
+    tell(
+        "This is {hero}. {hero} is {a_kind}. And something had happened: {hero} {event}.",
+        "But that was yesterday, and this was a new day. {look_home}",
+    ),
     # An idea about somebody the picture model cannot draw: the story plays at it.
     tell(
         "Most days, {hero} was {a_kind}. Today {hero} was {a_role}.",

@@ -238,6 +238,20 @@ def test_of_two_companions_the_one_that_can_be_drawn_is_the_friend() -> None:
         assert "a dragon called" in told
 
 
+def test_a_companion_that_cannot_be_drawn_is_told_of() -> None:
+    for seed in range(20):
+        told = text_of(tell("Emma and the dragon build a boat", seed=seed))
+        assert "a dragon called" in told
+        assert " a friends " not in text_of(tell("a fox and her friends and the pirates", seed=seed))
+
+
+def test_a_mishap_is_told_and_not_cheered() -> None:
+    for seed in range(20):
+        told = text_of(tell("my friend Tim moves away", seed=seed))
+        assert "Tim moved away" in told
+        assert not re.search(r"cheering|on weekdays|wanted to move", told)
+
+
 def test_same_seed_same_story_and_another_seed_another() -> None:
     idea = "a cat who keeps a lighthouse and is afraid of the dark"
     assert tell(idea, seed=3) == tell(idea, seed=3)

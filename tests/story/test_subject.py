@@ -38,6 +38,7 @@ def read(text: str) -> Idea:
         ("a kitten {} who wants to sing", "kitten"),
         ("Grandma {} and the lost cat", "grandma"),
         ("Princess {} wants a dragon", "princess"),
+        ("my daughters {} and Mia want to fly", "girl"),
         ("my little sister {} wants to fly", "girl"),
         ("my friend {} wants to fly", ""),
     ],
