@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 
 from story.grammar import BASE_VERBS, Gender, base_form, gerund, past_form
-from story.subject import COMMON_ENGLISH, GENDERS, WHERE, Actor, begins_with_name, read_subject
+from story.subject import COMMON_ENGLISH, GENDERS, HAPPENINGS, WHERE, Actor, begins_with_name, read_subject
 
 MAX_IDEA_LENGTH = 160
 
@@ -232,7 +232,8 @@ def _read_plain_clause(idea: Idea, clause: str, *, habitual: bool) -> Idea:
     phrase = f"{base} {after}".strip()
     if not habitual and _MISHAP.match(phrase):
         return replace(idea, event=past_phrase(phrase))
-    is_wished = base in _EVENTS if habitual else base not in _STATES
+    is_state = base in _STATES and phrase.split(" ")[-1] not in HAPPENINGS
+    is_wished = base in _EVENTS if habitual else not is_state
     if is_wished and not (idea.wish or idea.thing or idea.fear):
         return replace(idea, wish=phrase)
     return replace(idea, jobs=(*idea.jobs, past_phrase(phrase)))

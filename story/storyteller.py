@@ -268,4 +268,5 @@ def _choose_arc(idea: Idea, stage: Stage, rng: random.Random) -> Arc:
     for name, value in given.items():
         if value:
             return rng.choice([arc for arc in ARCS if arc.needs == {name}])
-    return rng.choice([arc for arc in ARCS if not arc.needs and not (arc.stranger and stage.company)])
+    has_friend = bool(stage.company or idea.friend.name)
+    return rng.choice([arc for arc in ARCS if not arc.needs and not (arc.stranger and has_friend)])

@@ -42,7 +42,7 @@ _ADJECTIVES = frozenset(
     "little small tiny big large huge young old brave shy funny clever lonely happy sad grumpy sleepy hungry lazy kind"
     " lovely friendly naughty curious magic red blue green yellow white black brown grey golden pink purple".split()
 )
-_HAPPENINGS = frozenset(
+HAPPENINGS = frozenset(
     "day night trip journey adventure party birthday summer winter spring autumn walk picnic song world game race war"
     " christmas holiday dream visit evening morning".split()
 )
@@ -103,7 +103,7 @@ def begins_with_name(tokens: list[str], *, known: frozenset[str] = frozenset()) 
     lower = first.lower()
     if not first[:1].isupper() or not first[1:].islower() or lower.endswith("'s"):
         return False
-    if lower in COMMON_ENGLISH | _ARTICLES | _NUMBERS | _TITLES | _HAPPENINGS | _ANYBODY | _NO_NAMES | known:
+    if lower in COMMON_ENGLISH | _ARTICLES | _NUMBERS | _TITLES | HAPPENINGS | _ANYBODY | _NO_NAMES | known:
         return False
     if lower in COMMON_NAMES:
         return True
@@ -151,7 +151,7 @@ def read_subject(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str,
         _read_actor(part, named=named, nouns=nouns, may_be_name=bool(at) or has_name) for at, part in enumerate(parts)
     ]
     is_topic = end == len(tokens) and words[-1] not in known and not any(actor.name for actor in actors)
-    if (is_topic and words[0] in ("the", "my", "our", "your", "this")) or words[-1] in _HAPPENINGS:
+    if (is_topic and words[0] in ("the", "my", "our", "your", "this")) or words[-1] in HAPPENINGS:
         return None
     return Subject(actors=_without_apposition(actors, words), num_tokens=end)
 

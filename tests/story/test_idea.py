@@ -40,6 +40,7 @@ NAMES, KINDS = ("Rusty", "Fern"), ("fox", "cat", "rabbit", "bear", "robot", "chi
         ("my friend Tim moves away", {"name": "Tim", "wish": "", "event": "moved away"}),
         ("Emma has a new brother", {"name": "Emma", "wish": "", "jobs": ("had a new brother",)}),
         ("Finn loves dinosaurs", {"name": "Finn", "wish": "", "jobs": ("loved dinosaurs",)}),
+        ("Finn and Ida have a picnic", {"name": "Finn", "wish": "have a picnic", "jobs": ()}),
         ("Emma breaks her arm", {"wish": "", "jobs": (), "event": "broke her arm"}),
         ("a fox who breaks everything", {"jobs": ("broke everything",), "event": ""}),
         ("Maya's cat wants to fly", {"kind": "cat", "hero": "cat", "name": ""}),

@@ -245,6 +245,11 @@ def test_a_companion_that_cannot_be_drawn_is_told_of() -> None:
         assert " a friends " not in text_of(tell("a fox and her friends and the pirates", seed=seed))
 
 
+def test_a_friend_whom_the_idea_names_is_no_stranger() -> None:
+    for seed in range(20):
+        assert "always wanted" not in text_of(tell("my daughters Ella and Mia", seed=seed))
+
+
 def test_a_mishap_is_told_and_not_cheered() -> None:
     for seed in range(20):
         told = text_of(tell("my friend Tim moves away", seed=seed))
