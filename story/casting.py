@@ -4,7 +4,7 @@ Knows no arc: any arc can be played on the stage that is set here.
 """
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from concepts.lexicon import Lexicon
@@ -46,7 +46,8 @@ def set_stage(request: StoryRequest, *, idea: Idea, lexicon: Lexicon, rng: rando
     kind is, then a plain one of that kind where the lexicon has it, then any character of the bank.
     """
     pool = _cards("character", request)
-    idea = _with_drawn_friend(idea, {*lexicon.characters, *(card.word.lower() for card in pool)})
+    banked = {text.lower() for card in pool for text in (card.word, card.name)}
+    idea = _with_drawn_friend(idea, {*lexicon.characters, *banked})
     hero_card = _hero_card(request, idea, pool, lexicon)
     taken = () if hero_card is None else (hero_card.word,)
     hero = _character(hero_card, idea=idea, request=request, lexicon=lexicon, rng=rng, taken=())
@@ -77,9 +78,9 @@ def set_stage(request: StoryRequest, *, idea: Idea, lexicon: Lexicon, rng: rando
     )
 
 
-def _with_drawn_friend(idea: Idea, words: Collection[str]) -> Idea:
+def _with_drawn_friend(idea: Idea, known: Set[str]) -> Idea:
     """The idea with one first among its companions who can be drawn, or anybody: the others are only told of."""
-    drawn = [told for told in idea.companions if _drawn_word(told.kind, told.name) in words]
+    drawn = [told for told in idea.companions if known & {_drawn_word(told.kind, told.name), told.name.lower()}]
     friend = drawn[0] if drawn else Actor()
     return replace(idea, companions=(friend, *(told for told in idea.companions if told is not friend)))
 

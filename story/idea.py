@@ -159,8 +159,8 @@ def _read_actors(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str,
         return Idea(thing=_decapitalised(" ".join(tokens[: subject.num_tokens])), is_lost=True)
     hero, *others = subject.actors
     words = [token.strip(",").lower() for token in tokens[: subject.num_tokens]]
-    gender = hero.gender or next((GENDERS[word] for word in words if word in GENDERS), None)
-    idea = Idea(kind=hero.kind, hero=hero.phrase, name=hero.name, gender=gender, companions=tuple(others))
+    said: Gender | None = next((GENDERS[word] for word in words if word in GENDERS), None)
+    idea = Idea(kind=hero.kind, hero=hero.phrase, name=hero.name, gender=hero.gender or said, companions=tuple(others))
     return _read_rest(idea, rest)
 
 
