@@ -237,14 +237,13 @@ class Jobs:
             return job.attempt
 
     def enter(self, job_id: str, stage: str, **more: JsonValue) -> None:
-        """Say that an open job has come to a stage."""
+        """Say that an open job has come to a stage; it is running once a worker has taken a task of it."""
         with self._database.write() as connection:
             row = connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).one_or_none()
             if row is None or row.state not in OPEN or row.progress.get("stage") == stage:
                 return
             progress = {"stage": stage, **more}
-            started = {} if row.started_at else {"started_at": time.time()}
-            add_event(connection, job_id, "stage", progress, state="running", progress=progress, **started)
+            add_event(connection, job_id, "stage", progress, progress=progress)
 
     def succeed(self, job_id: str, result: Json, *, also: Also) -> None:
         """End an open job well; one that has ended is left as it is."""

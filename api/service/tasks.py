@@ -172,6 +172,7 @@ class TaskQueue:
                 .where(tasks.c.id == row["id"])
                 .values(state="running", worker=worker_id, lease=lease, starts=starts, started_at=time.time())
             )
+            _begin_job(connection, row["job_id"])
             _moved(connection, worker_id, task_id=row["id"])
             return Task(
                 id=row["id"],
@@ -325,6 +326,14 @@ def _done_before(connection: Connection, owner: str, inputs: str | None) -> dict
     )
     row = connection.execute(query).mappings().first()
     return {} if row is None else {**row, "finished_at": time.time()}
+
+
+def _begin_job(connection: Connection, job_id: str) -> None:
+    # A claim has locked the task, and a cancellation locks the job before its tasks: neither may wait for the other.
+    waiting = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.state == "queued").with_for_update(skip_locked=True)
+    if connection.execute(waiting).first() is not None:
+        begun = {"state": "running", "started_at": func.coalesce(jobs.c.started_at, time.time())}
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(begun))
 
 
 def _show(connection: Connection, task: Task, picture: int, content: bytes) -> None:

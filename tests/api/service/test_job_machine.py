@@ -127,6 +127,7 @@ class JobMachine(RuleBasedStateMachine):
         assert task.id in waiting, "only a task that waits is given out"
         model = waiting[task.id]
         model.state, model.starts = "running", model.starts + 1
+        self.jobs[task.job_id].state = "running"
         assert task.starts == model.starts
         self.held[worker] = task
         for dead in self.dead:

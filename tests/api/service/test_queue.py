@@ -177,6 +177,22 @@ def test_a_stop_of_the_service_does_not_count_as_a_death(database: Database, que
         queue.give_up(worker, died=False)
 
 
+def test_a_job_runs_once_a_worker_has_taken_a_task_of_it(database: Database, jobs: Jobs, queue: TaskQueue) -> None:
+    first, second = add_job(database, "ann"), add_job(database, "ann")
+    jobs.enter(first, "drawing")
+    assert (jobs.get("ann", first).state, jobs.get("ann", first).started_at) == ("queued", None)
+    worker = a_worker(queue)
+    assert claim(queue, worker).job_id == first
+    began = jobs.get("ann", first)
+    assert began.state == "running" and began.started_at is not None
+    assert jobs.get("ann", second).state == "queued"
+    queue.give_up(worker, died=True)
+    assert claim(queue, a_worker(queue)).job_id == first
+    assert jobs.get("ann", first).started_at == began.started_at
+    jobs.cancel("ann", first)
+    assert jobs.retry("ann", first).state == "queued"
+
+
 def test_a_cancellation_takes_the_task_away_and_holds(database: Database, jobs: Jobs, queue: TaskQueue) -> None:
     job_id = add_job(database, "ann", pictures=2)
     task = claim(queue, a_worker(queue))
@@ -198,7 +214,7 @@ def test_a_retry_keeps_what_is_done_and_whole(database: Database, jobs: Jobs, qu
     for sha in ("good", "bad"):
         queue.finish(claim(queue, worker), {"sha": sha}, picture=sha)
     queue.fail(claim(queue, worker), {"message": "no"})
-    with pytest.raises(WrongState, match="queued"):
+    with pytest.raises(WrongState, match="running"):
         jobs.retry("ann", job_id)
     jobs.fail(job_id, {"message": "no"})
     job = jobs.retry("ann", job_id, damaged={"bad"})
