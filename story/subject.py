@@ -216,7 +216,7 @@ def _read_actor(words: list[str], *, named: dict[str, str], nouns: frozenset[str
     lower = [_CHILDREN.get(word.removesuffix("s"), word) for word in lower]
     if lower and lower[-1] in _ANYBODY:
         lower = []
-    said = [GENDERS[word] for word in (lead, *lower) if word in GENDERS and word not in _OWNERS]
+    said: list[Gender] = [GENDERS[word] for word in (lead, *lower) if word in GENDERS and word not in _OWNERS]
     gender = said[0] if said else COMMON_NAMES.get(name.lower())
     return Actor(kind=lower[-1] if lower else "", phrase=" ".join(lower), name=name, gender=gender)
 
