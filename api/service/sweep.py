@@ -11,7 +11,6 @@ import time
 from typing import Final
 
 from sqlalchemy import JSON, Connection, String, Text, cast, delete, select
-from sqlalchemy.exc import DBAPIError
 
 from api.service.database import Database
 from api.service.deletion import delete_job
@@ -95,6 +94,6 @@ async def keep_swept(database: Database, store: ContentStore, settings: ServiceS
         try:
             if count := await asyncio.to_thread(sweep, database, store, settings):
                 logger.info("deleted %d files of the store that nothing names any more", count)
-        except (DBAPIError, OSError):
+        except Exception:  # whatever it is, the next sweep finds it all as it is
             logger.exception("the store was not swept")
         await asyncio.sleep(DAY_S)

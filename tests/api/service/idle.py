@@ -11,8 +11,9 @@ from api.service.jobs import Jobs
 from api.service.services import Services
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
+from api.service.supervisor import Supervisor
 from api.service.tasks import TaskQueue
-from api.service.watch import EventHub
+from api.service.watch import EventHub, TaskWatch
 from api.service.webhooks import WebhookStore
 
 
@@ -34,14 +35,16 @@ class IdleEngine:
 
 def idle_services(settings: ServiceSettings, database: Database) -> Services:
     """What handlers are given, with jobs that stay as they are taken on."""
-    jobs = Jobs(database)
+    jobs, tasks = Jobs(database), TaskQueue(database)
     return Services(
         settings=settings,
         database=database,
         store=ContentStore.open(settings.store),
         jobs=jobs,
-        tasks=TaskQueue(database),
+        tasks=tasks,
         hub=EventHub(jobs),
+        watch=TaskWatch(tasks),
+        supervisor=Supervisor(settings, tasks),
         dispatcher=Dispatcher(jobs, IdleEngine()),
         webhooks=WebhookStore(database, rules=DestinationRules(allow_private=False)),
     )
