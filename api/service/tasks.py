@@ -280,6 +280,7 @@ class TaskQueue:
         """
         with self._database.write() as connection:
             held = (tasks.c.worker == worker_id) & (tasks.c.state == "running")
+            _lock_jobs(connection, connection.execute(select(tasks.c.job_id).where(held)).scalars().all())
             rows = connection.execute(select(tasks.c.id, tasks.c.job_id).where(held).with_for_update()).all()
             starts = tasks.c.starts if died else tasks.c.starts - 1
             connection.execute(update(tasks).where(held).values(state="queued", worker=None, lease=None, starts=starts))
@@ -289,6 +290,7 @@ class TaskQueue:
             return [row.id for row in rows]
 
     def _check_held(self, connection: Connection, task: Task) -> None:
+        _lock_jobs(connection, [task.job_id])
         query = select(tasks.c.lease, tasks.c.state).where(tasks.c.id == task.id).with_for_update()
         row = connection.execute(query).one_or_none()
         if row is None or row.state != "running" or row.lease != task.lease:
@@ -326,6 +328,11 @@ def _done_before(connection: Connection, owner: str, inputs: str | None) -> dict
     )
     row = connection.execute(query).mappings().first()
     return {} if row is None else {**row, "finished_at": time.time()}
+
+
+def _lock_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Lock jobs before their tasks, as a cancellation does, so that two who need both never wait for each other."""
+    connection.execute(select(jobs.c.id).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id).with_for_update())
 
 
 def _begin_job(connection: Connection, job_id: str) -> None:

@@ -1,6 +1,6 @@
 """Jobs and tasks as rows, in SQLite and in PostgreSQL: turns, leases, ends, events, owners."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +14,7 @@ from api.service.database import Database
 from api.service.errors import NotFound, TaskCanceled, WrongState
 from api.service.ids import new_id
 from api.service.jobs import Jobs
+from api.service.tables import jobs as job_rows
 from api.service.tables import metadata, tasks
 from api.service.tasks import MAX_STARTS, NewTask, Task, TaskQueue, task_id
 
@@ -254,3 +255,25 @@ def test_events_are_numbered_without_gaps_by_many_writers(database: Database, jo
         list(threads.map(lambda n: queue.report(tasks[n % 4], "step", {"step": n}), range(40)))
     assert [event.number for event in jobs.events("ann", job_id, after=0)] == list(range(1, 42))
     assert [event.number for event in jobs.events("ann", job_id, after=39)] == [40, 41]
+
+
+@pytest.mark.parametrize("change", ["report", "finish", "fail", "give up"])
+def test_a_cancellation_and_a_worker_do_not_wait_for_each_other(
+    database: Database, queue: TaskQueue, change: Literal["report", "finish", "fail", "give up"]
+) -> None:
+    job_id, worker = add_job(database, "ann"), a_worker(queue)
+    task = claim(queue, worker)
+    changes: dict[str, Callable[[], object]] = {
+        "report": lambda: queue.report(task, "step", {}),
+        "finish": lambda: queue.finish(task, {}, told={}),
+        "fail": lambda: queue.fail(task, {}),
+        "give up": lambda: queue.give_up(worker, died=True),
+    }
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as connection:
+            connection.execute(select(job_rows.c.id).where(job_rows.c.id == job_id).with_for_update())
+            changing = pool.submit(changes[change])
+            with pytest.raises(TimeoutError):
+                changing.result(timeout=0.3)
+            connection.execute(select(tasks.c.id).where(tasks.c.job_id == job_id).with_for_update())
+        changing.result()
