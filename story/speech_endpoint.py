@@ -22,13 +22,18 @@ class EndpointVoice:
         timeout_s: For one sentence.
 
     Raises:
-        NarrationError: The name has another form.
+        NarrationError: The name has another form, or OpenAI is to be asked without a key.
     """
 
     def __init__(self, name: str, *, base_url: str | None, api_key: str | None, timeout_s: float) -> None:
         self._model, _, self._voice = (part.strip() for part in name.partition("/"))
         if not self._model or not self._voice:
             raise NarrationError(f"{name!r} is no model and voice, such as gpt-4o-mini-tts/coral. Correct --voice.")
+        if base_url is None and api_key is None:
+            raise NarrationError(
+                "OpenAI's voices need a key. Set OPENAI_API_KEY, or name a server of your own (--base-url) or another "
+                "voice with --voice."
+            )
         self._base_url = base_url
         self._api_key = api_key
         self._timeout_s = timeout_s

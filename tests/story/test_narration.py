@@ -15,6 +15,7 @@ from story.editions.formats import write_editions
 from story.errors import NarrationError
 from story.espeak import EspeakVoice
 from story.narration import Samples, outdated, read_aloud, speak, take_over, with_narration
+from story.speech_endpoint import EndpointVoice
 from story.templates import Templates
 from tests.publications import complaints_of, require
 from tests.story.book_samples import as_book, paint_all
@@ -161,3 +162,9 @@ def test_a_language_without_a_voice_is_refused() -> None:
     require("espeak-ng", "espeak-ng")
     with pytest.raises(NarrationError, match="cannot read xx with the voice 'xx'"):
         EspeakVoice(search_path=os.environ["PATH"]).say("Hm.", "xx")
+
+
+def test_a_voice_of_openai_without_a_key_is_refused_with_what_to_set() -> None:
+    with pytest.raises(NarrationError, match="OPENAI_API_KEY"):
+        EndpointVoice("tts-1/coral", base_url=None, api_key=None, timeout_s=1.0)
+    EndpointVoice("tts-1/coral", base_url="http://localhost:1/v1", api_key=None, timeout_s=1.0)
