@@ -12,21 +12,18 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import TimeoutError
 
 from api.service.database import Database
-from api.service.destinations import DestinationRules
 from api.service.dispatch import Dispatcher
 from api.service.engine import Attempt
 from api.service.ids import new_id
 from api.service.jobs import Jobs
 from api.service.problems import install_problems
 from api.service.routes import health
-from api.service.services import Services
 from api.service.settings import ServiceSettings
-from api.service.store import ContentStore
 from api.service.supervisor import Supervisor
 from api.service.tasks import TaskQueue, task_id
 from api.service.watch import EventHub, TaskWatch
-from api.service.webhooks import WebhookStore
 from api.settings import Settings
+from tests.api.service.idle import idle_services
 from tests.api.service.test_processes import PlainEngine, add_job, wait_until
 
 
@@ -151,24 +148,11 @@ def test_a_worker_that_cannot_be_started_keeps_no_other_from_it_and_is_tried_aga
 
 
 def test_a_service_is_ready_only_while_all_that_sees_to_jobs_runs(database: Database, tmp_path: Path) -> None:
-    jobs, tasks = Jobs(database), TaskQueue(database)
-    settings = ServiceSettings(data_dir=tmp_path, drawing_workers=0, text_workers=0)
-    parts = Services(
-        settings=settings,
-        database=database,
-        store=ContentStore.open(settings.store),
-        jobs=jobs,
-        tasks=tasks,
-        hub=EventHub(jobs),
-        watch=TaskWatch(tasks),
-        supervisor=Supervisor(settings, tasks),
-        dispatcher=Dispatcher(jobs, PlainEngine({})),
-        webhooks=WebhookStore(database, rules=DestinationRules()),
-    )
+    parts = idle_services(ServiceSettings(data_dir=tmp_path, drawing_workers=0, text_workers=0), database)
     for role in ("draw", "text"):
         worker = new_id("worker")
-        tasks.enlist(worker, role, host="elsewhere", pid=1)
-        tasks.set_ready(worker)
+        parts.tasks.enlist(worker, role, host="elsewhere", pid=1)
+        parts.tasks.set_ready(worker)
     app = FastAPI()
     app.include_router(health.router)
     app.state.services = parts

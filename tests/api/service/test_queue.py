@@ -1,6 +1,6 @@
 """Jobs and tasks as rows, in SQLite and in PostgreSQL: turns, leases, ends, events, owners."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -18,19 +18,12 @@ from api.service.tables import jobs as job_rows
 from api.service.tables import metadata, tasks
 from api.service.tasks import MAX_STARTS, NewTask, Task, TaskQueue, task_id
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.api.service.databases"]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    is_sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path / 'test.sqlite'}" if is_sqlite else request.getfixturevalue("postgres_url")
-    database = Database.open(url)
-    yield database
-    if not is_sqlite:
-        with database.write() as connection:
-            metadata.drop_all(connection)
-    database.close()
+@pytest.fixture
+def database(either_database: Database) -> Database:
+    return either_database
 
 
 @pytest.fixture
