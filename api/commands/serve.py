@@ -13,6 +13,7 @@ from api.service.limits import MAX_HEAD_BYTES, HttpConnection
 from api.service.logs import configure_logs
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
+from api.writers import check_language_model
 
 _DRAIN_S = 5
 """How long open answers, such as event streams, may last once the service is told to stop."""
@@ -24,7 +25,9 @@ def serve(settings: ServiceSettings, *, reporter: Reporter) -> Outcome:
     Raises:
         UsageError: The address cannot be listened to, or the store cannot be used.
         UnusableDatabase: The database cannot.
+        LanguageModelError: The language model's name cannot be used, or it lacks a key.
     """
+    check_language_model(settings.base)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     Database.open(settings.database).close()
     ContentStore.open(settings.store)

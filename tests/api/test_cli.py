@@ -110,6 +110,7 @@ def test_a_wrong_command_line_ends_with_2(
         (["book", "fox", "--cast", "rusty,rusty"], exit_codes.BAD_INPUT, "InvalidRequest"),
         (["book", "fox", "--pages", "99"], exit_codes.USAGE, "UsageError"),
         (["book", "fox", "--llm", "openai:gpt-5-mini"], exit_codes.STORY, "LanguageModelError"),
+        (["serve", "--llm", "openai:gpt-5-mini"], exit_codes.STORY, "LanguageModelError"),
         (["book", "fox", "--llm", "gpt-5-mini"], exit_codes.STORY, "LanguageModelError"),
         (["book", "fox", "--model", "no/such/model"], exit_codes.MODEL, "ModelNotFound"),
         (["book", "--lock", "missing.lock"], exit_codes.DISK, "OutputError"),
