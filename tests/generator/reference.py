@@ -10,6 +10,9 @@ from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, linear, silu
 
+from generator.directions import TokenRows
+from tests.generator.tiny import DIM, NUM_BLOCKS
+
 
 def forward_per_token(transformer: FluxTransformer2DModel, token_offsets: Tensor, inputs: dict[str, Any]) -> Tensor:
     """Velocity `(B, image_len, channels)` for `token_offsets` `(B, num_blocks, text_len, dim)`."""
@@ -29,6 +32,14 @@ def forward_per_token(transformer: FluxTransformer2DModel, token_offsets: Tensor
         else:
             text, image = _single(block, text, image, torch.cat([temb_text, temb_image], dim=1), rotary)
     return transformer.proj_out(transformer.norm_out(image, temb))
+
+
+def dense(rows: TokenRows) -> Tensor:
+    """Offsets `(B, L, T, D)` for all tokens, zero where there is no row."""
+    offsets = torch.zeros(len(rows.positions), NUM_BLOCKS, rows.text_len, DIM)
+    for item, positions in enumerate(rows.positions):
+        offsets[item][:, positions] = rows.offsets[item]
+    return offsets
 
 
 def _parameters(norm: nn.Module, temb: Tensor) -> tuple[Tensor, ...]:

@@ -11,13 +11,13 @@ from diffusers import FluxTransformer2DModel
 from torch import Tensor
 from torch.nn.functional import silu
 
-from generator.directions import Direction, DirectionBinding, Space, TokenRows, build_token_offsets, build_token_rows
-from generator.errors import DirectionMismatch, InvalidSettings, ModulationError, TokenSpanError, UnsupportedModel
+from generator.directions import Space, TokenRows
+from generator.errors import ModulationError, UnsupportedModel
 from generator.families.flux1 import FLUX1
 from generator.modulation import attach, attach_to_all
 from generator.modulation_table import attach_table, move_adaptive_norms
 from tests.generator.families.cases import CASES
-from tests.generator.reference import forward_per_token
+from tests.generator.reference import dense, forward_per_token
 from tests.generator.tiny import (
     DIM,
     NUM_BLOCKS,
@@ -37,13 +37,6 @@ NOTHING = TokenRows(torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 1, 0, DI
 def rows_at(*positions: tuple[int, ...], num_blocks: int = NUM_BLOCKS) -> TokenRows:
     shape = (len(positions), num_blocks, len(positions[0]), DIM)
     return TokenRows(torch.tensor(positions), torch.randn(shape, generator=torch.Generator().manual_seed(1)), TEXT_LEN)
-
-
-def dense(rows: TokenRows) -> Tensor:
-    offsets = torch.zeros(len(rows.positions), NUM_BLOCKS, TEXT_LEN, DIM)
-    for item, positions in enumerate(rows.positions):
-        offsets[item][:, positions] = rows.offsets[item]
-    return offsets
 
 
 def inputs_at(step: int, *, batch: int = 1, seed: int = 0) -> dict[str, Any]:
@@ -349,59 +342,3 @@ def test_rows_that_do_not_fit_and_families_without_tables_are_refused() -> None:
     other = CASES["flux2-dev"].make_transformer()
     with pytest.raises(UnsupportedModel, match="FLUX.2 cannot be computed in advance, only those of FLUX.1"):
         move_adaptive_norms(other, "cpu")
-
-
-def binding(
-    start: int, stop: int, value: float, num_pieces: int | None = None, *, space: Space = "temb"
-) -> DirectionBinding:
-    direction = torch.full((num_pieces or stop - start, NUM_BLOCKS, DIM), value)
-    return DirectionBinding("rusty", "fox", Direction(direction, space), start, stop, strength=2.0)
-
-
-def test_rows_are_the_tokens_that_offsets_are_laid_over() -> None:
-    prompts = [[binding(1, 3, 1.0), binding(2, 4, 0.5)], [binding(5, 6, 3.0)]]
-    rows = build_token_rows(prompts, num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM)
-    assert rows.positions.tolist() == [[1, 2, 3], [5, 0, 1]]
-    for item, bindings in enumerate(prompts):
-        expected = build_token_offsets(bindings, num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM)
-        assert torch.equal(dense(rows)[item], expected)
-
-
-def test_rows_have_the_directions_of_each_space_apart() -> None:
-    bindings = [binding(1, 3, 1.0), binding(2, 4, 0.5, space="activated")]
-    rows = build_token_rows([bindings], num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM)
-    assert rows.positions.tolist() == [[1, 2, 3]]
-    assert rows.activated is not None
-    assert rows.offsets[0, :, :, 0].tolist() == [[2.0, 2.0, 0.0]] * NUM_BLOCKS
-    assert rows.activated[0, :, :, 0].tolist() == [[0.0, 1.0, 1.0]] * NUM_BLOCKS
-
-
-def test_rows_can_have_one_number_whatever_the_prompt() -> None:
-    for bindings in ([], [binding(1, 3, 1.0)]):
-        rows = build_token_rows([bindings], num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM, num_rows=4)
-        assert rows.offsets.shape == (1, NUM_BLOCKS, 4, DIM)
-        assert len(set(rows.positions[0].tolist())) == 4
-
-
-def test_rows_are_filled_where_they_are_wanted() -> None:
-    bindings = [binding(1, 3, 1.0), binding(2, 4, 0.5, space="activated")]
-    rows = build_token_rows([bindings], num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM, device="meta")
-    assert rows.activated is not None
-    assert (rows.offsets.device.type, rows.activated.device.type) == ("meta", "meta")
-    assert rows.positions.tolist() == [[1, 2, 3]]
-
-
-@pytest.mark.parametrize(
-    ("bindings", "num_rows", "error"),
-    [
-        ([binding(1, 3, 1.0, num_pieces=1)], 0, DirectionMismatch),
-        ([binding(5, 7, 1.0)], 0, TokenSpanError),
-        ([], TEXT_LEN + 1, InvalidSettings),
-    ],
-    ids=["pieces", "span", "too-many"],
-)
-def test_bindings_that_do_not_fit_have_no_rows(
-    bindings: list[DirectionBinding], num_rows: int, error: type[Exception]
-) -> None:
-    with pytest.raises(error):
-        build_token_rows([bindings], num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM, num_rows=num_rows)
