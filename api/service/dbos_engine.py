@@ -7,7 +7,7 @@ from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID, error
 from sqlalchemy import make_url
 
 from api.service.database import UNANSWERED
-from api.service.engine import Attempt, Step, Workflow
+from api.service.engine import Attempt, AttemptState, Step, Workflow
 
 WORKFLOWS_VERSION: Final = "fableverse-workflows-1"
 """Raised when the steps of a workflow change. Attempts of another version are begun anew, and find what is made."""
@@ -52,7 +52,7 @@ class DbosEngine:
         with SetWorkflowID(_id_of(attempt)):
             DBOS.start_workflow(self._run, attempt.job_id)
 
-    def states(self, attempts: Sequence[Attempt]) -> Sequence[Literal["unknown", "going", "over", "astray"]]:
+    def states(self, attempts: Sequence[Attempt]) -> Sequence[AttemptState]:
         """How each attempt stands in DBOS's tables."""
         ids = [_id_of(attempt) for attempt in attempts]
         found = DBOS.list_workflows(workflow_ids=ids, load_input=False, load_output=False) if ids else []

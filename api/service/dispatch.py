@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Final
 
-from api.service.engine import Attempt, JobEngine
+from api.service.engine import Attempt, AttemptState, JobEngine
 from api.service.jobs import Jobs
 
 logger = logging.getLogger(__name__)
@@ -64,9 +64,15 @@ class Dispatcher:
     def _look(self) -> None:
         attempts = [Attempt(job.id, job.attempt) for job in self._jobs.unfinished()]
         for attempt, state in zip(attempts, self._engine.states(attempts), strict=True):
-            if state == "unknown":
-                self._engine.start(attempt)
-            elif state in ("over", "astray"):
-                logger.warning("attempt %d at %s went astray (%s)", attempt.number, attempt.job_id, state)
-                number = self._jobs.restart(attempt.job_id, attempt=attempt.number)
-                self._engine.start(Attempt(attempt.job_id, number))
+            try:
+                self._see_to(attempt, state)
+            except Exception:  # one that cannot be begun must not keep the others from it
+                logger.exception("the job %s could not be begun", attempt.job_id)
+
+    def _see_to(self, attempt: Attempt, state: AttemptState) -> None:
+        if state == "unknown":
+            self._engine.start(attempt)
+        elif state in ("over", "astray"):
+            logger.warning("attempt %d at %s went astray (%s)", attempt.number, attempt.job_id, state)
+            number = self._jobs.restart(attempt.job_id, attempt=attempt.number)
+            self._engine.start(Attempt(attempt.job_id, number))

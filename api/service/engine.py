@@ -29,6 +29,10 @@ class Attempt:
     number: int
 
 
+AttemptState = Literal["unknown", "going", "over", "astray"]
+"""How an engine has an attempt."""
+
+
 class JobEngine(Protocol):
     """Carries workflows on through crashes. One per process; `launch` before anything else, `close` at the end."""
 
@@ -40,7 +44,7 @@ class JobEngine(Protocol):
         """Begin a workflow; one that has begun is not begun twice."""
         ...
 
-    def states(self, attempts: Sequence[Attempt]) -> Sequence[Literal["unknown", "going", "over", "astray"]]:
+    def states(self, attempts: Sequence[Attempt]) -> Sequence[AttemptState]:
         """How each attempt stands; the engine will not go on with those "astray", such as another version's."""
         ...
 

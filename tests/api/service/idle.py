@@ -1,12 +1,11 @@
 """The parts of a service in which nobody works, for tests of what is taken on."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from api.service.database import Database
 from api.service.destinations import DestinationRules
 from api.service.dispatch import Dispatcher
-from api.service.engine import Attempt
+from api.service.engine import Attempt, AttemptState
 from api.service.jobs import Jobs
 from api.service.services import Services
 from api.service.settings import ServiceSettings
@@ -26,7 +25,7 @@ class IdleEngine:
     def start(self, attempt: Attempt) -> None:
         pass
 
-    def states(self, attempts: Sequence[Attempt]) -> Sequence[Literal["unknown", "going", "over", "astray"]]:
+    def states(self, attempts: Sequence[Attempt]) -> Sequence[AttemptState]:
         return ["unknown" for _ in attempts]
 
     def close(self) -> None:

@@ -70,6 +70,23 @@ def test_jobs_are_begun_after_any_fault(database: Database, faulty: FaultyDataba
         dispatcher.close()
 
 
+def test_a_job_that_cannot_be_begun_keeps_no_other_from_it(database: Database) -> None:
+    class OneFails(PlainEngine):
+        def start(self, attempt: Attempt) -> None:
+            if attempt.job_id == bad:
+                raise RuntimeError("unforeseen")
+            super().start(attempt)
+
+    first, bad, last = (add_job(database) for _ in range(3))
+    engine = OneFails({})
+    dispatcher = Dispatcher(Jobs(database), engine)
+    dispatcher.start()
+    try:
+        wait_until(lambda: {attempt.job_id for attempt in engine.started} == {first, last})
+    finally:
+        dispatcher.close()
+
+
 def test_who_waits_for_a_task_is_woken_after_any_fault(
     database: Database, faulty: FaultyDatabase, fault: Exception
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from api.service.database import Database
 from api.service.dispatch import Dispatcher
-from api.service.engine import Attempt, Step
+from api.service.engine import Attempt, AttemptState, Step
 from api.service.errors import InvalidInput
 from api.service.ids import new_id
 from api.service.jobs import Event, Jobs
@@ -136,7 +136,7 @@ class PlainEngine:
         self.started.append(attempt)
         self.known[attempt] = "going"
 
-    def states(self, attempts: Sequence[Attempt]) -> Sequence[Literal["unknown", "going", "over", "astray"]]:
+    def states(self, attempts: Sequence[Attempt]) -> Sequence[AttemptState]:
         return [self.known.get(attempt, "unknown") for attempt in attempts]
 
     def close(self) -> None: ...
