@@ -121,17 +121,16 @@ def learn_concepts(
         even_steps=EvenSteps.of(model.pipeline.transformer),
     )
     learner = Learner(transformer, predictor)
-    state = LearningState.start(*predictor.start(), stage1_steps=recipe.stage1_steps, device=transformer.device)
     pictures = [source.picture.convert("RGB") for source in sources]
     digest = task.digest(model, [each.tobytes() for each in pictures], isolation_prompts)
-    if checkpoint_path is not None and checkpoint_path.exists():
-        state = load_checkpoint(state, checkpoint_path, task=digest)
-        logger.info("learning resumed step=%d path=%s", state.step, checkpoint_path)
+    keep = _Keeper(checkpoint_path, digest, every=recipe.checkpoint_every)
+    state = keep.read(
+        LearningState.start(*predictor.start(), stage1_steps=recipe.stage1_steps, device=transformer.device)
+    )
     with frozen(transformer, gradient_checkpointing=recipe.gradient_checkpointing), attention_for_gradients():
         material = Material.prepare(
             model, task, pictures, isolation_prompts, cache_dir=cache_dir, on_prepare=on_prepare
         )
-        keep = _Keeper(checkpoint_path, digest, every=recipe.checkpoint_every)
 
         def peek(now: LearningState) -> None:
             if on_peek is not None:
@@ -191,11 +190,19 @@ def _learnt(
 
 @dataclass(frozen=True)
 class _Keeper:
-    """Where and how often the state is written down."""
+    """Where and how often the state is written down, and read again."""
 
     path: Path | None
     digest: str
     every: int
+
+    def read(self, start: LearningState) -> LearningState:
+        """The state that was written down; where there is none, the one to start from."""
+        if self.path is None or not self.path.exists():
+            return start
+        state = load_checkpoint(start, self.path, task=self.digest)
+        logger.info("learning resumed step=%d path=%s", state.step, self.path)
+        return state
 
     def write(self, state: LearningState) -> None:
         if self.path is not None:
