@@ -5,12 +5,17 @@ import secrets
 from pathlib import Path
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, work_dir: Path | None = None) -> None:
     """Put a file in place in one step: whoever looks sees the old file or the new one, never a part.
 
-    The folder must exist. What was written outlives a crash of the machine; several may write the same file at once.
+    What was written outlives a crash of the machine; several may write the same file at once.
+
+    Args:
+        path: In a folder that is there.
+        data: All of it.
+        work_dir: Where the file is while it is unfinished, on the same file system; by default its own folder.
     """
-    unfinished = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    unfinished = (work_dir or path.parent) / f".{path.name}-{secrets.token_hex(4)}"
     try:
         with unfinished.open("wb") as file:
             file.write(data)

@@ -20,6 +20,7 @@ from api.service.payloads import ModelInfo
 from api.service.picture_model import LearningOrder, LearningWatch
 from api.settings import WantedModel
 from concepts.bank import ConceptBank
+from concepts.files import write_whole
 from concepts.schema import BoundPrompt, Concept
 from generator.key_similarity import KeySimilarity
 from generator.renderer import OnPictureStep, OnPreview, OnStep, PictureOrder
@@ -134,9 +135,7 @@ class ClusterModel:
         """Learn there, with every checkpoint kept here too; then put the concepts into the bank."""
 
         def on_checkpoint(content: bytes) -> None:
-            new = checkpoint_path.with_suffix(".new")
-            new.write_bytes(content)
-            new.replace(checkpoint_path)
+            write_whole(checkpoint_path, content)
 
         parcel = self.work(
             "learn",

@@ -18,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from api.errors import UsageError
 from api.service.errors import DamagedArtifact, NotFound
+from concepts.files import write_whole
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NEW_DIRNAME = "new"
@@ -116,15 +117,7 @@ class ContentStore:
     def _put_in_folder(self, content: bytes, digest: str) -> None:
         path = Path(self._path(digest))
         path.parent.mkdir(exist_ok=True)
-        new_path = Path(self._root, _NEW_DIRNAME, f"{digest[:12]}-{secrets.token_hex(8)}")
-        try:
-            with new_path.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            new_path.replace(path)
-        finally:
-            new_path.unlink(missing_ok=True)
+        write_whole(path, content, work_dir=Path(self._root, _NEW_DIRNAME))
         for folder in (path.parent, path.parent.parent):
             _sync_folder(folder)
 

@@ -6,7 +6,6 @@ A file's name is a digest of all that it depends on; a file that is there is rig
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,13 +13,14 @@ from pathlib import Path
 
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import load_file, save
 
 from benchmarks.concepts.cases import BenchSource, Case, Task
 from benchmarks.concepts.protocol import Learnt, Method, Workbench
 from benchmarks.concepts.scores import Score, score
+from concepts.files import write_whole
 from generator.augmentation import may_mirror
+from generator.images import save_png
 from pocket.probe import Probe, read_pictures
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,8 @@ class Runner:
             learnt = [self.learn(lesson) for lesson in lessons]
             pictures = method.draw(self.bench, learnt, case, [seed for _, seed in missing])
             for (path, _), picture in zip(missing, pictures, strict=True):
-                _keep(path, lambda temporary, picture=picture: picture.save(temporary, "PNG"))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save_png(picture, path)
         return paths
 
     def is_drawn(self, method: Method, case: Case) -> bool:
@@ -114,7 +115,9 @@ class Runner:
             started = time.process_time()
             tensors = lesson.method.learn(self.bench, lesson.sources, rate=self.rate(lesson.method))
             seconds = f"{time.process_time() - started:.1f}"
-            _keep(path, lambda temporary: _save(tensors, temporary, {"cpu_seconds": seconds}))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+            write_whole(path, save(contiguous, {"cpu_seconds": seconds}))
         return load_file(path)
 
     def seconds(self, lesson: Lesson) -> float | None:
@@ -160,21 +163,6 @@ class Runner:
 def _is_mirrored(source: BenchSource) -> bool:
     """What methods learn from depends on this rule, which none of their settings names."""
     return may_mirror(source.caption, [concept.kind for concept in source.concepts])
-
-
-def _save(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
-
-
-def _keep(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _digest(*identity: object) -> str:

@@ -112,7 +112,7 @@ def test_an_interrupted_run_goes_on_where_it_was(model: FluxModel, cases: tuple[
     drawn = make_runner(model, tmp_path / "cut").run(resumed, cases)
     assert len(resumed.learnt) == 2
     assert [each.score for each in drawn] == [each.score for each in whole]
-    assert not list((tmp_path / "cut").rglob("*.part"))
+    assert not list((tmp_path / "cut").rglob(".*"))
 
 
 def test_another_learning_rate_is_learnt_and_drawn_anew(
