@@ -11,7 +11,7 @@ from generator.modulation_table import attach_table, move_adaptive_norms
 from generator.plan import FLUX_1_SIZES, MEMORIES, PROFILES, Memory, Profile, Wish
 from generator.planning import OVERHEAD_BYTES, ROWS_OF_CONCEPTS, plan_rendering, table_values
 from generator.settings import FLUX_DEV_SETTINGS
-from tests.generator.test_modulation_table import TEXT_LEN, inputs_at
+from tests.generator.tables import TEXT_LEN, inputs_at
 from tests.generator.tiny import tiny_transformer
 
 

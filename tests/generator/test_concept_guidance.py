@@ -12,17 +12,8 @@ from torch import Tensor
 
 from generator.concept_guidance import guide_by_concepts
 from generator.modulation_table import attach_table
-from tests.generator.reference import forward_per_token
-from tests.generator.test_modulation_table import (
-    NOTHING,
-    SCHEDULE,
-    TWO_PROMPTS,
-    dense,
-    inputs_at,
-    plain,
-    rows_at,
-    run,
-)
+from tests.generator.reference import dense, forward_per_token
+from tests.generator.tables import NOTHING, SCHEDULE, TWO_PROMPTS, inputs_at, plain, rows_at, run
 from tests.generator.tiny import tiny_transformer
 
 

@@ -19,8 +19,9 @@ from generator.directions import build_token_rows
 from generator.errors import ModulationError
 from generator.modulation import attach
 from generator.modulation_table import attach_table
-from tests.generator.test_modulation_table import SCHEDULE as OF_INPUTS
-from tests.generator.test_modulation_table import TEXT_LEN, binding, dense, inputs_at, rows_at, run
+from tests.generator.reference import dense
+from tests.generator.tables import SCHEDULE as OF_INPUTS
+from tests.generator.tables import TEXT_LEN, binding, inputs_at, rows_at, run
 from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_transformer
 
 SCHEDULE = torch.linspace(1000, 100, 10)

@@ -18,35 +18,14 @@ from generator.modulation import attach, attach_to_all
 from generator.modulation_table import attach_table, move_adaptive_norms
 from tests.generator.families.cases import CASES
 from tests.generator.reference import dense, forward_per_token
+from tests.generator.tables import NOTHING, SCHEDULE, TEXT_LEN, TWO_PROMPTS, inputs_at, plain, rows_at, run
 from tests.generator.tiny import (
     DIM,
     NUM_BLOCKS,
     TINY_SETTINGS,
-    tiny_inputs,
     tiny_pipeline,
     tiny_transformer,
 )
-
-TEXT_LEN = 6
-SCHEDULE = torch.tensor([900.0, 500.0, 100.0])
-TWO_PROMPTS = ((1, 2), (4, 0))
-"""Token positions of the concepts of two prompts in one batch."""
-NOTHING = TokenRows(torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 1, 0, DIM), TEXT_LEN)
-
-
-def rows_at(*positions: tuple[int, ...], num_blocks: int = NUM_BLOCKS) -> TokenRows:
-    shape = (len(positions), num_blocks, len(positions[0]), DIM)
-    return TokenRows(torch.tensor(positions), torch.randn(shape, generator=torch.Generator().manual_seed(1)), TEXT_LEN)
-
-
-def inputs_at(step: int, *, batch: int = 1, seed: int = 0) -> dict[str, Any]:
-    inputs = tiny_inputs(batch=batch, seed=seed)
-    return {**inputs, "timestep": (SCHEDULE[step] / 1000).expand(batch)}
-
-
-def run(transformer: Any, inputs: dict[str, Any], rows: TokenRows) -> Tensor:
-    with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE):
-        return transformer(**inputs)[0]
 
 
 def seen_temb(transformer: Any, inputs: dict[str, Any]) -> Tensor:
@@ -55,11 +34,6 @@ def seen_temb(transformer: Any, inputs: dict[str, Any]) -> Tensor:
     plain(transformer, inputs)
     handle.remove()
     return seen[0]
-
-
-def plain(transformer: Any, inputs: dict[str, Any]) -> Tensor:
-    with torch.no_grad():
-        return transformer(**inputs)[0]
 
 
 @pytest.mark.parametrize("num_blocks", [1, NUM_BLOCKS], ids=["shared", "per-block"])

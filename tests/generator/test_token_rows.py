@@ -3,19 +3,11 @@
 import pytest
 import torch
 
-from generator.directions import Direction, DirectionBinding, Space, build_token_offsets, build_token_rows
+from generator.directions import DirectionBinding, build_token_offsets, build_token_rows
 from generator.errors import DirectionMismatch, InvalidSettings, TokenSpanError
 from tests.generator.reference import dense
+from tests.generator.tables import TEXT_LEN, binding
 from tests.generator.tiny import DIM, NUM_BLOCKS
-
-TEXT_LEN = 6
-
-
-def binding(
-    start: int, stop: int, value: float, num_pieces: int | None = None, *, space: Space = "temb"
-) -> DirectionBinding:
-    direction = torch.full((num_pieces or stop - start, NUM_BLOCKS, DIM), value)
-    return DirectionBinding("rusty", "fox", Direction(direction, space), start, stop, strength=2.0)
 
 
 def test_rows_are_the_tokens_that_offsets_are_laid_over() -> None:
