@@ -38,6 +38,8 @@ _FILES = (_CONCEPT, _DIRECTION, _SOURCE, _PREVIEW)
 SETTLED_NS = 3_000_000_000
 """How long a file has been left alone before its hash is remembered: longer than a tick of any file system's clock."""
 HASHES_KEPT = 1024
+ABANDONED_S = 3600.0
+"""How old what a write or a removal left is before the next one takes it for a killed one's."""
 READS = 5
 """How often a concept is read whose folder is replaced while it is read."""
 
@@ -144,7 +146,9 @@ class ConceptBank:
             return
         doomed = self.folder / f".removed-{concept_id}-{secrets.token_hex(4)}"
         place.rename(doomed)
+        os.utime(doomed)
         shutil.rmtree(doomed)
+        self._clear_abandoned()
 
     def direction_path(self, concept_id: str) -> Path:
         """The concept's `direction.safetensors`; errors as in `get`, but the bytes are not hashed."""
@@ -235,6 +239,14 @@ class ConceptBank:
             self._swap_in(new, concept.id)
         finally:
             shutil.rmtree(new, ignore_errors=True)
+        self._clear_abandoned()
+
+    def _clear_abandoned(self) -> None:
+        """Delete what writes and removals left that were killed."""
+        for path in [*self.folder.glob(".new-*"), *self.folder.glob(".removed-*")]:
+            with suppress(FileNotFoundError):  # another writer was as quick
+                if time.time() - path.stat().st_mtime > ABANDONED_S:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def _swap_in(self, new: Path, concept_id: str) -> None:
         """Rename `new` to the concept's place; a folder in that place is set aside until the new one stands there."""

@@ -1,5 +1,6 @@
 """Opens the service's database, SQLite in a file or PostgreSQL. Knows no table but that of the schema's version."""
 
+import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,7 +101,11 @@ def _engine_of(url: URL, patience_s: float) -> Engine:
         # A connection that a restarted server has dropped is found out and replaced before it is used.
         return create_engine(
             url.set(drivername="postgresql+psycopg"),
-            connect_args={"options": options, "tcp_user_timeout": patience_ms},
+            connect_args={
+                "options": options,
+                "tcp_user_timeout": patience_ms,
+                "connect_timeout": math.ceil(patience_s),
+            },
             pool_pre_ping=True,
             pool_size=10,
         )

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 DAY_S: Final = 24 * 3600.0
 RETRY_S: Final = 7 * DAY_S
 """How long what a retry could go on from is kept."""
+OUTBOX_S: Final = 30 * DAY_S
+"""How long it can be looked up what became of an event that a webhook was told of, or could not be."""
 _HASH: Final = re.compile(r"\b[0-9a-f]{64}\b")
 _JOB_ID: Final = re.compile(r"job_[0-9a-f]{32}")
 
@@ -41,6 +43,8 @@ def sweep(database: Database, store: ContentStore, settings: ServiceSettings, *,
     with database.write() as connection:
         connection.execute(delete(previews).where(previews.c.job_id.in_(ended)))
         forget_drawn(connection, before=time.time() - DAY_S)
+        over = webhook_outbox.c.due_at.is_(None) & (webhook_outbox.c.created_at < time.time() - OUTBOX_S)
+        connection.execute(delete(webhook_outbox).where(over))
         _forget_uploads(connection, settings)
     _clear_folders(database, settings)
     return store.forget_all_but(named_hashes(database), older_than_s=older_than_s)

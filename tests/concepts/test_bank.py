@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from concepts.bank import SETTLED_NS, ConceptBank, _hash_of_state, hash_direction, seed_bank
+from concepts.bank import ABANDONED_S, SETTLED_NS, ConceptBank, _hash_of_state, hash_direction, seed_bank
 from concepts.errors import ConceptExists, DamagedConcept, InvalidConcept, UnknownConcept, UnreadablePicture
 from tests.concepts.builders import a_concept, add_concept, contents
 
@@ -228,6 +228,20 @@ def test_a_crash_before_the_replaced_folder_is_deleted_keeps_the_new_one(bank: C
 def test_an_unfinished_write_is_no_concept(bank: ConceptBank) -> None:
     (bank.folder / ".new-ada-0a1b2c3d").mkdir()
     assert [concept.id for concept in bank.list()] == ["rusty"]
+
+
+@pytest.mark.parametrize("change", ["add", "remove"])
+def test_what_killed_writes_left_goes_with_a_later_change(bank: ConceptBank, tmp_path: Path, change: str) -> None:
+    an_hour_ago = time.time() - ABANDONED_S - 1
+    for name in (".new-ada-0a1b2c3d", ".removed-tom-0a1b2c3d", ".new-eve-0a1b2c3d"):
+        shutil.copytree(bank.folder / "rusty", bank.folder / name)
+        os.utime(bank.folder / name, None if "eve" in name else (an_hour_ago, an_hour_ago))
+    if change == "add":
+        add_concept(bank, a_concept("rex"), tmp_path / "workshop")
+    else:
+        bank.remove("rusty")
+    left = {"rusty", "rex"} if change == "add" else set()
+    assert {path.name for path in bank.folder.iterdir()} == left | {".new-eve-0a1b2c3d"}, "the new one is being written"
 
 
 def test_a_removed_concept_is_gone_with_its_files(bank: ConceptBank) -> None:

@@ -13,12 +13,13 @@ from api.service.book_tables import book_edits, book_pictures, book_revisions
 from api.service.database import Database
 from api.service.deletion import delete_book, delete_concept, delete_scene, delete_story
 from api.service.destinations import DestinationRules
+from api.service.edge_tables import webhook_outbox
 from api.service.errors import NotFound, WrongState
 from api.service.ids import new_id
 from api.service.jobs import JobKind, Jobs
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
-from api.service.sweep import DAY_S, RETRY_S, named_hashes, sweep
+from api.service.sweep import DAY_S, OUTBOX_S, RETRY_S, named_hashes, sweep
 from api.service.tables import books, metadata, scenes, stories
 from api.service.tables import jobs as jobs_table
 from api.service.tasks import NewTask, TaskQueue
@@ -256,6 +257,24 @@ def test_pictures_that_were_sent_for_nothing_are_swept(database: Database, tmp_p
     sweep(database, store, settings)
     assert [photo in named_hashes(database) for photo in photos] == [False, True, False, True, True]
     assert [(tmp_path / "store" / photo[:2] / photo).exists() for photo in photos] == [False, True, False, True, True]
+
+
+def test_events_are_forgotten_long_after_there_is_nothing_left_to_try(database: Database, tmp_path: Path) -> None:
+    webhooks = WebhookStore(database, rules=DestinationRules(allow_private=True))
+    _, webhook = webhooks.create(OWNER, url="http://127.0.0.1:1/", events=["job.succeeded"])
+    long_ago, lately = time.time() - OUTBOX_S - 1, time.time() - OUTBOX_S + 60
+    event = {"webhook_id": webhook.id, "event": "job.succeeded", "body": "{}"}
+    with database.write() as connection:
+        for id_, created_at, due_at in (
+            ("told", long_ago, None),
+            ("due", long_ago, 1.0),
+            ("lately told", lately, None),
+        ):
+            row = {"id": id_, "created_at": created_at, "due_at": due_at}
+            connection.execute(insert(webhook_outbox).values(**event, **row))
+    sweep(database, ContentStore.open(f"file://{tmp_path / 'store'}"), settings_in(tmp_path))
+    with database.read() as connection:
+        assert set(connection.execute(select(webhook_outbox.c.id)).scalars()) == {"due", "lately told"}
 
 
 def test_checkpoints_and_drafts_go_unless_a_job_may_go_on_from_them(database: Database, tmp_path: Path) -> None:

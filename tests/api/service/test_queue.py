@@ -1,5 +1,6 @@
 """Jobs and tasks as rows, in SQLite and in PostgreSQL: turns, leases, ends, events, owners."""
 
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from api.service.database import Database
-from api.service.errors import NotFound, TaskCanceled, WrongState
+from api.service.errors import NotFound, TaskCanceled, UnusableDatabase, WrongState
 from api.service.ids import new_id
 from api.service.jobs import Jobs
 from api.service.tables import jobs as job_rows
@@ -140,6 +141,11 @@ def test_whoever_hangs_in_a_transaction_does_not_hold_up_the_rest(postgres_url: 
             connection.execute(select(tasks))
         with other.write() as connection:
             metadata.drop_all(connection)
+
+
+def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_patience_lasts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(UnusableDatabase, match="timeout"):
+        Database.open(f"postgresql://user@127.0.0.1:{silent.getsockname()[1]}/name", patience_s=2)
 
 
 def test_a_database_is_opened_though_somebody_hangs_in_a_transaction(tmp_path: Path) -> None:
