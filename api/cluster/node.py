@@ -24,6 +24,7 @@ from api.service.own_model import OwnModel
 from api.service.payloads import ModelInfo
 from api.service.picture_model import LearningOrder, LearningWatch
 from api.settings import WantedModel
+from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt
 from generator.key_similarity import KeySimilarity
 from generator.recipe import LearningProgress
@@ -89,6 +90,7 @@ class NodeModel:
 
     def __init__(self, wanted: WantedModel) -> None:
         self._model = OwnModel(wanted)
+        self._learning_dir = TemporaryDirectory(prefix="fableverse-learning-")
         self._called_off = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="work")
         self._works: Mapping[WorkName, Callable[..., Any]] = {
@@ -165,27 +167,31 @@ class NodeModel:
             return self._model.renderer(unpack(concepts, Path(folder))).key_similarities(bound, strengths=strengths)
 
     def _learn(self, line: _Line, *, order: LearningOrder, checkpoint: bytes | None) -> Parcel:
-        """The concepts; tells beside the rest of each new checkpoint, with which another node can go on."""
-        with TemporaryDirectory(prefix="fableverse-learning-") as folder:
-            path = Path(folder) / "checkpoint.safetensors"
-            if checkpoint is not None:
-                path.write_bytes(checkpoint)
-            seen = path.stat().st_mtime_ns if checkpoint is not None else 0
+        """The concepts; tells beside the rest of each new checkpoint, with which another node can go on.
 
-            def on_step(progress: LearningProgress) -> None:
-                nonlocal seen
-                if path.exists() and (written := path.stat().st_mtime_ns) != seen:
-                    seen = written
-                    line.tell("on_checkpoint", path.read_bytes())
-                line.tell_step(progress.step, progress.num_steps, progress)
+        Pictures that are shown beside the source are kept as long as this process is there.
+        """
+        path = Path(self._learning_dir.name) / "checkpoint.safetensors"
+        path.unlink(missing_ok=True)
+        if checkpoint is not None:
+            path.write_bytes(checkpoint)
+        seen = path.stat().st_mtime_ns if checkpoint is not None else 0
 
-            bank = unpack({}, Path(folder) / "bank")
-            watch = LearningWatch(
-                on_prepare=partial(line.tell, "on_prepare"),
-                on_step=on_step,
-                on_peek=partial(line.tell, "on_peek"),
-                on_previews=partial(line.tell, "on_previews"),
-            )
+        def on_step(progress: LearningProgress) -> None:
+            nonlocal seen
+            if path.exists() and (written := path.stat().st_mtime_ns) != seen:
+                seen = written
+                line.tell("on_checkpoint", path.read_bytes())
+            line.tell_step(progress.step, progress.num_steps, progress)
+
+        watch = LearningWatch(
+            on_prepare=partial(line.tell, "on_prepare"),
+            on_step=on_step,
+            on_peek=partial(line.tell, "on_peek"),
+            on_previews=partial(line.tell, "on_previews"),
+        )
+        with TemporaryDirectory(prefix="fableverse-learnt-") as folder:
+            bank = ConceptBank(Path(folder))
             kept = self._model.learn(order, bank, checkpoint_path=path, watch=watch)
             return pack(bank, [concept.id for concept in kept])
 

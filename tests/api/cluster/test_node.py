@@ -1,5 +1,6 @@
 """What a node does is what the model in the service's own process does, with nothing but what travels to it."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from concepts.binding import expand_handles
 from concepts.errors import DamagedConcept
 from generator.directions import load_direction
 from generator.errors import InvalidSettings
-from generator.recipe import ConceptRequest
+from generator.recipe import ConceptRequest, LearningRecipe
 from generator.settings import RenderSettings
 
 BANK = ConceptBank(SAMPLE_BANK_DIR)
@@ -38,6 +39,15 @@ def drawing(*, wants_previews: bool = False, **options: Any) -> dict[str, Any]:
     options = {"seed": 4, "settings": SMALL, "strengths": None, "slides": (), **options}
     concepts = pack_directions(BANK, ["rusty"])
     return {"bound": BOUND, "concepts": concepts, "wants_previews": wants_previews, "options": options}
+
+
+def order_with(recipe: LearningRecipe) -> LearningOrder:
+    return LearningOrder(
+        picture=Image.open(BANK.source_path("rusty")).convert("RGB"),
+        caption=BANK.get("rusty").caption,
+        concepts=(ConceptRequest(id="rufus", word=BANK.get("rusty").word, kind="character"),),
+        recipe=recipe,
+    )
 
 
 def test_a_picture_is_the_same_and_its_steps_are_told(node: NodeModel, pocket_model_dir: Path) -> None:
@@ -76,12 +86,7 @@ def test_work_that_is_called_off_ends_at_the_next_step(node: NodeModel) -> None:
 
 def test_learning_goes_on_elsewhere_from_a_checkpoint_that_was_sent(node: NodeModel, tmp_path: Path) -> None:
     recipe = recipe_of(steps=3, seed=0).model_copy(update={"isolation_fraction": 0.0, "checkpoint_every": 1})
-    order = LearningOrder(
-        picture=Image.open(BANK.source_path("rusty")).convert("RGB"),
-        caption=BANK.get("rusty").caption,
-        concepts=(ConceptRequest(id="rufus", word=BANK.get("rusty").word, kind="character"),),
-        recipe=recipe,
-    )
+    order = order_with(recipe)
     whole = list(node.work(6, "learn", {"order": order, "checkpoint": None}))
     checkpoint = next(each.values[0] for each in whole if isinstance(each, Told) and each.callback == "on_checkpoint")
     rest = list(node.work(7, "learn", {"order": order, "checkpoint": checkpoint}))
@@ -95,6 +100,22 @@ def test_learning_goes_on_elsewhere_from_a_checkpoint_that_was_sent(node: NodeMo
     # Not always the same bits; why is not known.
     assert cosine_similarity(first, second, dim=0) > 0.999
     assert banks[0].get("rufus").base_model == node.load().model.fingerprint
+
+
+def test_pictures_beside_the_source_are_drawn_once_by_a_process(
+    node: NodeModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = order_with(recipe_of(steps=3, seed=0))
+    with caplog.at_level(logging.INFO, "generator.isolation"):
+        for number in (9, 10):
+            pieces = node.work(number, "learn", {"order": order, "checkpoint": None})
+            told = [next(pieces) for _ in range(2)]
+            assert [each.values[0] for each in told if isinstance(each, Told)] == [1, 2]
+            node.call_off(number)
+            with pytest.raises(CalledOff):
+                list(pieces)
+    drawn = [record.getMessage() for record in caplog.records if record.name == "generator.isolation"]
+    assert drawn and len(drawn) == len(set(drawn))
 
 
 def steps_of(pieces: Sequence[Told | Made]) -> list[int]:
