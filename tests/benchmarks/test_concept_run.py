@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,7 +15,9 @@ from api import exit_codes
 from api.cli import main
 from benchmarks.concepts.benchmark import Plan, best_rates, make_plan_cases
 from benchmarks.concepts.cases import BenchSource, Case
+from benchmarks.concepts.fitting import token_spans
 from benchmarks.concepts.methods import METHODS
+from benchmarks.concepts.methods.concept_express import neutral_word
 from benchmarks.concepts.protocol import FULL_EFFORT, QUICK_EFFORT, Effort, Learnt, Workbench, draw_prompt
 from benchmarks.concepts.run import Drawn, Runner
 from benchmarks.concepts.scores import Score
@@ -144,6 +147,26 @@ def test_every_method_learns_and_draws_a_case_of_two_pictures_and_leaves_no_trac
     with Image.open(drawn[0].path) as picture:
         assert picture.size == (256, 256)
     assert draw_prompt(model, "a red fox", [3])[0].tobytes() == drawn_before
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.rates])
+def test_what_a_method_has_learnt_is_in_its_pictures(
+    name: str, model: FluxModel, cases: tuple[Case, ...], method_folder: Path
+) -> None:
+    case, method = next(case for case in cases if case.task == "composition"), METHODS[name]
+    runner = make_runner(model, method_folder, seeds=(7,))
+    learnt = [runner.learn(lesson) for lesson in runner.lessons(method, case)]
+    assert all(learnt), "something is learnt of every picture"
+    exaggerated = [{key: 30 * tensor for key, tensor in each.items()} for each in learnt]
+    (drawn,) = method.draw(runner.bench, exaggerated, case, (7,))
+    (plain,) = draw_prompt(model, case.prompt.prompt, [7])
+    difference = np.asarray(drawn, dtype=float) - np.asarray(plain, dtype=float)
+    assert np.abs(difference).mean() > 1
+
+
+def test_the_words_of_concept_express_are_learnt_in_place_of_a_whole_word(model: FluxModel) -> None:
+    text, start = neutral_word(model)
+    assert len(start) == len(token_spans(model, text)["it"]) == 1
 
 
 def a_score(cp: float, pf: float) -> Score:

@@ -26,15 +26,13 @@ from benchmarks.concepts.protocol import Learnt, Workbench
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.flow import add_noise, encode_text, frozen, predict_velocity
 from generator.loading import FluxModel
+from pocket.world.schema import CHARACTERS
 
 MAX_CLUSTERS = 6
 MIN_OVERLAP = 0.3
 """Intersection over union from which on a cluster is a concept's."""
 PROBED_SIGMA = 0.3
-WORD = "figure"
-TEXT = f"a picture of a {WORD}"
-_IT = ConceptMention(concept_id="it", start=len(TEXT) - len(WORD), stop=len(TEXT))
-TARGET = BoundPrompt(prompt=TEXT, mentions=(_IT,))
+TEXT = "a picture of a"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +47,7 @@ class ConceptExpress:
 
     def settings(self, bench: Workbench) -> JsonValue:
         del bench
-        return None
+        return {"text": TEXT, "starts": list(CHARACTERS)}
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
         (source,) = sources
@@ -57,14 +55,13 @@ class ConceptExpress:
         latents = example_of(model, source).latents[0]
         found = name_clusters(find_clusters(model, latents), source, (latents.shape[2] // 2, latents.shape[3] // 2))
         clusters = [cluster.to(latents.device) for cluster in found.values()]
-        start = word_vectors(model, TARGET)["it"][:1]
+        text, start = neutral_word(model)
         words = [start.clone().requires_grad_() for _ in clusters]
-        spans = {"it": token_spans(model, TARGET)["it"][:1]}
-        transformer = model.pipeline.transformer
+        spans, transformer = token_spans(model, text), model.pipeline.transformer
 
         def loss(draw: Draw) -> Tensor:
             mask, word = draw.choose(list(zip(clusters, words, strict=True)))
-            encoding = encode_with(model, TARGET, {"it": word})
+            encoding = encode_with(model, text, {"it": word})
             with recorded_attention(transformer) as maps:
                 flow = flow_loss(transformer, latents, encoding, draw, batch=bench.effort.batch_size, mask=mask)
             return flow + ATTENTION_WEIGHT * attention_loss(maps, spans, {"it": mask}, ["it"])
@@ -77,6 +74,21 @@ class ConceptExpress:
     def draw(self, bench: Workbench, learnt: Sequence[Learnt], case: Case, seeds: Sequence[int]) -> list[Image.Image]:
         words = {name: word for each in learnt for name, word in each.items()}
         return draw_with(bench.model, case.prompt, words, seeds)
+
+
+def neutral_word(model: FluxModel) -> tuple[BoundPrompt, Tensor]:
+    """A text with a word to be learnt, and what that starts from, `(1, E)`: the mean of all words for characters.
+
+    A word for any figure would be several pieces to an encoder that never saw it; only the first would be replaced.
+    """
+    texts = [_text_of(word) for word in CHARACTERS]
+    return texts[0], torch.stack([word_vectors(model, text)["it"] for text in texts]).mean(0)
+
+
+def _text_of(word: str) -> BoundPrompt:
+    text = f"{TEXT} {word}"
+    it = ConceptMention(concept_id="it", start=len(TEXT) + 1, stop=len(text))
+    return BoundPrompt(prompt=text, mentions=(it,))
 
 
 @torch.no_grad()
