@@ -62,7 +62,7 @@ def compare_methods(
     )
     workers = num_workers or default_workers()
     results = run_benchmark(plan, model=model, folder=cache_dir, num_workers=workers, tell=reporter.note)
-    report = results_dir / "concepts.html"
+    report = results_dir / f"{plan.stem}.html"
     paths = [*write_results(results, results_dir), report]
     write_report(results, report)
     return Outcome(lines=(results.markdown(), "", *(str(path) for path in paths)), data=results.as_json())

@@ -16,7 +16,8 @@ from PIL import Image
 from pydantic import JsonValue
 
 from benchmarks.concepts.cases import TASKS, Case, Task, make_cases, make_sources
-from benchmarks.concepts.findings import findings
+from benchmarks.concepts.differences import Difference, differences, scores_by_case
+from benchmarks.concepts.findings import findings, pairs_to_compare
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.methods.prompt import IN_WORDS
 from benchmarks.concepts.processes import RunnerSetup, prepare_runner
@@ -32,6 +33,7 @@ from benchmarks.concepts.summary import (
     leakage_by_kind,
     summarise,
 )
+from concepts.files import write_whole
 from concepts.schema import ConceptKind
 from generator.model_folder import POCKET
 from pocket.probe import Probe, Reading, load_probe, read_pictures
@@ -42,7 +44,6 @@ logger = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent
 RATES_PATH = FOLDER / "rates.json"
-RESULT_STEM = "concepts"
 METHOD_TITLES = {method.name: method.title for method in (*METHODS.values(), IN_WORDS)}
 Rates = dict[str, dict[str, dict[str, float]]]
 """By effort and by what methods learn alone, the CP·PF that each learning rate reached in the search."""
@@ -59,6 +60,11 @@ class Plan:
     seeds_per_case: int = 8
     seed: int = 0
     effort: Effort = FULL_EFFORT
+
+    @property
+    def stem(self) -> str:
+        """What its results are called; no part of a table takes the place of a whole one."""
+        return {Plan(): "concepts", QUICK_PLAN: "concepts-quick"}.get(self, "concepts-part")
 
 
 QUICK_PLAN = Plan(num_sources=4, seeds_per_case=2, effort=QUICK_EFFORT)
@@ -83,6 +89,8 @@ class Results:
     judge: Judge
     drawn: tuple[Drawn, ...]
     rows: tuple[Row, ...]
+    compared: tuple[Difference, ...]
+    """TokenVerse, without and with guidance, with every other row, and the steps of its ablation with each other."""
     in_words: tuple[Row, ...]
     """What the model draws when it is told the looks in words, by task."""
     kept: dict[str, dict[ConceptKind, float]]
@@ -116,7 +124,7 @@ class Results:
 
     def findings(self) -> tuple[str, ...]:
         """What comes of the paper's claims, a sentence each."""
-        return findings(self.rows, METHOD_TITLES)
+        return findings(self.rows, self.compared, METHOD_TITLES)
 
     def markdown(self) -> str:
         """Judge, table, what comes of the paper's claims, machine."""
@@ -133,7 +141,7 @@ class Results:
         )
 
     def as_json(self) -> dict[str, JsonValue]:
-        """What `concepts.json` holds."""
+        """What the JSON file holds."""
         document = {
             "benchmark": "concepts",
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -150,6 +158,11 @@ class Results:
                 },
             },
             "tasks": as_json(self.rows),
+            "differences": [_rounded_difference(each) for each in self.compared],
+            "by_case": {
+                case: {method: {"cp": round(cp, 4), "pf": round(pf, 4)} for method, (cp, pf) in methods.items()}
+                for case, methods in scores_by_case(self.drawn).items()
+            },
             "in_words": {task: rows[IN_WORDS.name] for task, rows in as_json(self.in_words).items()},
             "kept": {method: _rounded(kinds) for method, kinds in self.kept.items()},
             "learning_rates": self.rates,
@@ -207,6 +220,7 @@ def run_benchmark(
         judge=assess_judge(cases, probe),
         drawn=tuple(drawn),
         rows=tuple(summarise(drawn, seed=plan.seed)),
+        compared=tuple(differences(drawn, pairs_to_compare(plan.methods), seed=plan.seed)),
         in_words=tuple(summarise(told, seed=plan.seed)),
         kept=kept_by_kind([*drawn, *told]),
         learning_seconds=_learning_seconds(runner, plan, cases),
@@ -233,11 +247,11 @@ def assess_judge(cases: Sequence[Case], probe: Probe) -> Judge:
 
 
 def write_results(results: Results, folder: Path) -> list[Path]:
-    """`concepts.json` and `concepts.md` in a folder."""
+    """JSON and Markdown in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    data, table = (folder / f"{RESULT_STEM}.{ending}" for ending in ("json", "md"))
-    data.write_text(json.dumps(results.as_json(), indent=2) + "\n", encoding="utf-8")
-    table.write_text(results.markdown() + "\n", encoding="utf-8")
+    data, table = (folder / f"{results.plan.stem}.{ending}" for ending in ("json", "md"))
+    write_whole(data, f"{json.dumps(results.as_json(), indent=2)}\n".encode())
+    write_whole(table, f"{results.markdown()}\n".encode())
     return [data, table]
 
 
@@ -262,6 +276,10 @@ def _mean(values: Sequence[float]) -> float:
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in values.items()}
+
+
+def _rounded_difference(difference: Difference) -> dict[str, JsonValue]:
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(difference).items()}
 
 
 def _machine() -> str:

@@ -37,7 +37,8 @@ def encode_with(model: FluxModel, prompt: BoundPrompt, vectors: Mapping[str, Ten
             count = min(len(span), len(vector))
             rows = torch.arange(span.start, span.start + count, device=embeds.device)
             embeds = embeds.index_copy(1, rows, vector[None, :count])
-    encoded = pipeline.text_encoder_2(inputs_embeds=embeds)[0]
+    encoder = pipeline.text_encoder_2.requires_grad_(False)  # words are learnt, not what reads them
+    encoded = encoder(inputs_embeds=embeds)[0]
     return TextEncoding(encoded, plain.pooled_prompt_embeds, plain.text_ids)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise, product
 
 from benchmarks.concepts.cases import Task
+from benchmarks.concepts.differences import Difference
 from benchmarks.concepts.summary import TITLES, Row
 
 OURS = "full"
@@ -16,33 +17,51 @@ LEADS: tuple[Task, ...] = ("composition", "full")
 """Tasks in which the paper reports to be ahead of every baseline."""
 
 
-def findings(rows: Sequence[Row], titles: Mapping[str, str]) -> tuple[str, ...]:
-    """A sentence for each claim that the rows say something of; `titles` are the methods' by name."""
+def pairs_to_compare(methods: Sequence[str]) -> list[tuple[str, str]]:
+    """Which methods are to be compared: ours with all others, and the steps of the ablation with each other."""
+    pairs = [(ours, other) for ours in (OURS, GUIDED) for other in methods if other != ours]
+    steps = [(after, before) for before, after in pairwise(ABLATION)]
+    return [pair for pair in dict.fromkeys([*pairs, *steps]) if set(pair) <= set(methods)]
+
+
+def findings(rows: Sequence[Row], compared: Sequence[Difference], titles: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence for each claim that the rows say something of.
+
+    Args:
+        rows: Of the table.
+        compared: The pairs of `pairs_to_compare`.
+        titles: Of the methods by name.
+    """
     found = {(row.task, row.method): row for row in rows}
     sentences: list[str] = []
-    ablation = [found[("full", method)] for method in ABLATION if ("full", method) in found]
-    if len(ablation) == len(ABLATION):
-        holds = all(before.cp_pf <= after.cp_pf for before, after in pairwise(ablation))
-        order = ", ".join(_named(row, titles) for row in ablation)
+    amounts = {(each.task, each.method, each.other): each for each in compared}
+    steps = [amounts.get(("full", after, before)) for before, after in pairwise(ABLATION)]
+    if all(steps):
+        first = _named(found[("full", ABLATION[0])], titles)
+        rest = [f"{_named(found[('full', step.method)], titles)}, more by {_amount(step)}" for step in steps if step]
+        holds = all(step.value >= 0 for step in steps if step)
+        order = "; ".join([first, *rest])
         sentences.append(f"The paper's order of the ablation {'holds' if holds else 'does not hold'}: {order}.")
     for task, method in product(LEADS, (OURS, GUIDED)):
-        ours = found.get((task, method))
-        others = [row for row in rows if row.task == task and row.method not in OWN]
-        if ours is not None and others:
-            sentences.append(_lead(ours, others, titles))
+        against = [each for each in compared if (each.task, each.method) == (task, method) and each.other not in OWN]
+        if against:
+            sentences.append(_lead(found[(task, method)], found, against, titles))
     return tuple(sentences)
 
 
-def _lead(ours: Row, others: Sequence[Row], titles: Mapping[str, str]) -> str:
-    task, name = TITLES[ours.task], titles.get(ours.method, ours.method)
-    ahead = [row for row in others if row.cp_pf >= ours.cp_pf]
-    if not ahead:
-        second = max(others, key=lambda row: row.cp_pf)
-        return f"{task}: {name} is ahead of every baseline, the next being {_named(second, titles)}."
-    said = ", ".join(
-        f"{_named(row, titles)}{'' if row.low > ours.high else ' with intervals that overlap'}" for row in ahead
-    )
-    return f"{task}: {name} is behind {said}."
+def _lead(
+    ours: Row, found: Mapping[tuple[Task, str], Row], against: Sequence[Difference], titles: Mapping[str, str]
+) -> str:
+    ahead = [each for each in against if each.value <= 0]
+    told = ahead or [min(against, key=lambda each: each.value)]
+    said = ", ".join(f"less {_named(found[(ours.task, each.other)], titles)} it is {_amount(each)}" for each in told)
+    place = "not ahead" if ahead else "ahead"
+    return f"{TITLES[ours.task]}: {_named(ours, titles)} is {place} of every baseline; {said}."
+
+
+def _amount(difference: Difference) -> str:
+    chance = ", which may be chance" if difference.may_be_chance else ""
+    return f"{difference.value:.3f} (95 %: {difference.low:.2f} to {difference.high:.2f}{chance})"
 
 
 def _named(row: Row, titles: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import psutil
@@ -71,6 +71,7 @@ def prepare_runner(
     if num_workers == 1 or not undrawn:
         return runner
     lessons = {each.key: each for method, case in undrawn if method.rates for each in runner.lessons(method, case)}
+    others = set(active_children())
     pool = ProcessPoolExecutor(num_workers, mp_context=get_context("spawn"))
     share = (setup, max(1, (os.cpu_count() or 1) // num_workers))
     try:
@@ -86,6 +87,10 @@ def prepare_runner(
             f"One of {num_workers} processes that learn and draw was killed, as happens when memory runs out. What is "
             "done is kept: run the command again with fewer, such as --workers 1."
         ) from error
+    except BaseException:  # whatever it is, nobody waits for what is begun; files are written whole
+        for process in set(active_children()) - others:
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
     return runner

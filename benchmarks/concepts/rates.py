@@ -21,6 +21,7 @@ from benchmarks.concepts.cases import Case
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.processes import RunnerSetup, default_workers, prepare_runner
 from benchmarks.concepts.protocol import EFFORTS, Method
+from concepts.files import write_whole
 from generator.model_folder import POCKET
 from pocket.probe import load_probe
 
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(name, reached, flush=True)
         found = read_rates()
         found[effort] = dict(sorted((found.get(effort, {}) | {name: reached}).items()))
-        RATES_PATH.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        write_whole(RATES_PATH, f"{json.dumps(found, indent=2)}\n".encode())
     return 0
 
 

@@ -14,6 +14,7 @@ from benchmarks.concepts.benchmark import METHOD_TITLES, Results
 from benchmarks.concepts.cases import Case, Task
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.summary import TITLES, Row
+from concepts.files import write_whole
 from concepts.schema import BoundPrompt
 from pocket.world.drawing import draw_scene
 from story.templates import Templates
@@ -30,7 +31,7 @@ SIDE, QUALITY = 192, 80
 def write_report(results: Results, path: Path) -> None:
     """Write the report of a run."""
     variables = report_variables(results)
-    path.write_text(Templates().render(TEMPLATE, **variables), encoding="utf-8")
+    write_whole(path, Templates().render(TEMPLATE, **variables).encode())
 
 
 def report_variables(results: Results) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Runs methods over cases and keeps what each learnt and drew, so that an interrupted run goes on where it was.
 
-A file's name is a digest of all that it depends on; a file that is there is right, and nothing else is looked at.
+A file's folder and name are digests of the model, its settings, and all that a method is told; a file that is there is
+right, and nothing else is looked at. Code has no part in them: who changes a method runs it in another folder.
 """
 
 import hashlib
@@ -150,14 +151,19 @@ class Runner:
         )
 
     def _learnt_path(self, lesson: Lesson) -> Path:
-        return self.folder / "learnt" / f"{lesson.key}.safetensors"
+        return self._place / "learnt" / f"{lesson.key}.safetensors"
 
     def _picture_paths(self, method: Method, lessons: Sequence[Lesson], case: Case) -> list[Path]:
         defaults = self.bench.model.defaults
         guidance = [defaults.of_guidance] if method.is_guided else []
         identity = [method.name, [lesson.key for lesson in lessons], case.prompt.model_dump()]
         digests = [_digest(*identity, seed, defaults.direction_sigma_min, *guidance) for seed in self.seeds]
-        return [self.folder / "pictures" / f"{method.name}-{digest}.png" for digest in digests]
+        return [self._place / "pictures" / f"{method.name}-{digest}.png" for digest in digests]
+
+    @property
+    def _place(self) -> Path:
+        model = self.bench.model
+        return self.folder / _digest(model.fingerprint, model.defaults.of_pipeline)
 
 
 def _is_mirrored(source: BenchSource) -> bool:

@@ -26,7 +26,7 @@ class Row:
     """Product of the means, as in the paper's Table 2."""
     low: float
     """Of `cp_pf`: the lower end of a 95 % interval, as if cases were independent, which those that share a picture are
-    not."""
+    not. Two rows are compared by their `Difference`."""
     high: float
     leakage: float
     """Share of what the sources show, and neither concept nor prompt asks for, that is in the pictures."""

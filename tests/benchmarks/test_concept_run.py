@@ -13,14 +13,15 @@ from pydantic import JsonValue
 
 from api import exit_codes
 from api.cli import main
-from benchmarks.concepts.benchmark import Plan, best_rates, make_plan_cases
+from benchmarks.concepts.benchmark import QUICK_PLAN, Plan, best_rates, make_plan_cases
 from benchmarks.concepts.cases import BenchSource, Case
+from benchmarks.concepts.differences import differences, scores_by_case
 from benchmarks.concepts.fitting import token_spans
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.methods.concept_express import neutral_word
 from benchmarks.concepts.protocol import FULL_EFFORT, QUICK_EFFORT, Effort, Learnt, Workbench, draw_prompt
 from benchmarks.concepts.run import Drawn, Runner
-from benchmarks.concepts.scores import Score
+from benchmarks.concepts.scores import Leak, Score
 from benchmarks.concepts.summary import (
     as_json,
     as_markdown,
@@ -128,6 +129,16 @@ def test_another_learning_rate_is_learnt_and_drawn_anew(
     assert len(other.drawn) == 2 * len(cases)
 
 
+def test_a_model_with_other_settings_learns_and_draws_anew(
+    model: FluxModel, cases: tuple[Case, ...], tmp_path: Path
+) -> None:
+    make_runner(model, tmp_path).run(Counting(), cases)
+    other = Counting()
+    with_two_steps = replace(model, defaults=replace(model.defaults, num_inference_steps=2))
+    make_runner(with_two_steps, tmp_path).run(other, cases)
+    assert (len(other.learnt), len(other.drawn)) == (4, 2 * len(cases))
+
+
 @pytest.fixture(scope="module")
 def drawn_before(model: FluxModel) -> bytes:
     return draw_prompt(model, "a red fox", [3])[0].tobytes()
@@ -187,6 +198,29 @@ def test_a_row_is_the_product_of_means_inside_its_interval(cases: tuple[Case, ..
     assert row.low < row.cp_pf < row.high
 
 
+def in_two_cases(cases: tuple[Case, ...], method: str, *by_case: float) -> list[Drawn]:
+    """Pictures of two cases of the full task, all of one case worth the same."""
+    case = next(case for case in cases if case.task == "full")
+    named = [replace(case, name=name) for name in ("first", "second")]
+    return [each for of, cp in zip(named, by_case, strict=True) for each in drawn_with(of, method, (cp, 1), (cp, 1))]
+
+
+def test_an_interval_is_of_what_other_cases_would_have_given(cases: tuple[Case, ...]) -> None:
+    (row,) = summarise(in_two_cases(cases, "full", 0.2, 0.8))
+    assert (row.low, row.cp_pf, row.high) == (pytest.approx(0.2), pytest.approx(0.5), pytest.approx(0.8))
+
+
+def test_methods_are_compared_case_by_case(cases: tuple[Case, ...]) -> None:
+    drawn = [*in_two_cases(cases, "full", 0.2, 0.8), *in_two_cases(cases, "omg", 0.1, 0.7)]
+    drawn += in_two_cases(cases, "m", 0.8, 0.1)
+    near, far = differences(drawn, [("full", "omg"), ("full", "m"), ("full", "prompt")])
+    assert (near.other, near.value, near.low, near.high) == ("omg", *[pytest.approx(0.1)] * 3)
+    assert not near.may_be_chance, "each case is better, however much cases differ"
+    assert (far.value, far.low, far.high) == (pytest.approx(0.05), pytest.approx(-0.6), pytest.approx(0.7))
+    assert far.may_be_chance
+    assert scores_by_case(drawn)["second"]["omg"] == (pytest.approx(0.7), 1.0)
+
+
 def test_results_have_the_form_that_readers_expect(cases: tuple[Case, ...]) -> None:
     rows = summarise([each for case in cases for each in drawn_with(case, "full", (0.5, 1.0), (0.7, 0.9))])
     document = as_json(rows)
@@ -200,11 +234,14 @@ def test_results_have_the_form_that_readers_expect(cases: tuple[Case, ...]) -> N
     assert "| TokenVerse | 0.600 | 0.950 | 0.570 (" in table
 
 
-def test_leakage_is_told_by_the_kind_of_concept(cases: tuple[Case, ...], model: FluxModel, tmp_path: Path) -> None:
-    drawn = make_runner(model, tmp_path).run(METHODS["prompt"], cases)
-    leakage = leakage_by_kind(drawn)["prompt"]
-    assert set(leakage) <= {"character", "pose", "lighting", "material", "clothing"}
-    assert all(0 <= share <= 1 for share in leakage.values())
+def test_leakage_is_told_by_the_kind_of_concept(cases: tuple[Case, ...]) -> None:
+    case = next(case for case in cases if case.task == "composition")
+    assert [concept.kind for concept in case.concepts] == ["character", "pose"]
+    leaked = {case.source_of(case.concepts[0]).name: (True, False, False, False)}
+    leaked[case.source_of(case.concepts[1]).name] = (False, True)
+    leaks = tuple(Leak(source=name, what="place", leaked=each) for name, all_ in leaked.items() for each in all_)
+    drawn = Drawn(case=case, method="m", seed=0, path=Path("none.png"), score=Score(kept=(1, 1), pf=1, leaks=leaks))
+    assert leakage_by_kind([drawn]) == {"m": {"character": 0.25, "pose": 0.5}}
 
 
 def test_what_is_kept_is_told_by_the_kind_of_concept(cases: tuple[Case, ...]) -> None:
@@ -224,18 +261,19 @@ def test_what_is_kept_is_told_by_the_kind_of_concept(cases: tuple[Case, ...]) ->
 
 def test_the_command_writes_and_prints_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["bench", "concepts", "--quick", "--methods", "prompt", "--tasks", "decomposition", "--cases", "2"]
+    assert (Plan().stem, QUICK_PLAN.stem) == ("concepts", "concepts-quick"), "of which this is only a part"
     folders = ["--cache", str(tmp_path / "cache"), "--results", str(tmp_path / "results")]
     assert main([*words, *folders]) == exit_codes.OK
     printed = capsys.readouterr().out
     assert printed.index("Judge") < printed.index("| Plain prompt |")
-    results = json.loads((tmp_path / "results" / "concepts.json").read_text(encoding="utf-8"))
+    results = json.loads((tmp_path / "results" / "concepts-part.json").read_text(encoding="utf-8"))
     assert list(results["tasks"]) == ["decomposition"]
     assert set(results["tasks"]["decomposition"]["prompt"]) == {"cp", "pf", "cp_pf", "low", "high"}
     assert results["judge"]["accuracy"]["place"] > 0.9
     assert set(results["kept"]) == {"prompt", "in_words"}
     told = results["in_words"]["decomposition"]
     assert told["cp"] > results["tasks"]["decomposition"]["prompt"]["cp"] and f"{told['cp_pf']:.3f}" in printed
-    report = (tmp_path / "results" / "concepts.html").read_text(encoding="utf-8")
+    report = (tmp_path / "results" / "concepts-part.html").read_text(encoding="utf-8")
     # Of each case its source, what is wanted, and a picture for each seed.
     assert report.count("<img ") == 2 * (1 + 1 + 2)
     assert "<mark>" in report and "http" not in report.replace("http-equiv", "")
