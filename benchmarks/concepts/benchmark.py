@@ -111,8 +111,8 @@ class Results:
         said = f" Learning rates not searched for: {', '.join(blind)}." if blind else ""
         return (
             f"{len(self.cases)} cases, {self.plan.seeds_per_case} seeds each, {effort.steps} steps of batches of "
-            f"{effort.batch_size}, on {self.model_name} ({self.model_fingerprint[:12]}); {_machine()}; "
-            f"{datetime.now(UTC):%Y-%m-%d}.{said}"
+            f"{effort.batch_size} for a picture or, where a method is joint, for all of a case, on {self.model_name} "
+            f"({self.model_fingerprint[:12]}); {_machine()}; {datetime.now(UTC):%Y-%m-%d}.{said}"
         )
 
     def told(self) -> str:

@@ -25,7 +25,7 @@ Learnt = dict[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How long every method learns a picture."""
+    """How long every method learns a picture, or all of a case where it is joint."""
 
     steps: int = 240
     batch_size: int = 8

@@ -4,7 +4,8 @@ Source: Break-A-Scene (arXiv:2305.16311): handles first and weights afterwards, 
 step, the denoising loss over the union of their masks, and a loss that draws each handle's attention into its mask.
 Masks are the world's own. Different here: adapters instead of all weights, attention of the joint blocks instead of
 cross-attention, and the caption itself with handles in place of the chosen concepts' words. All pictures of a case are
-learnt together.
+learnt together. Neither flips nor prior preservation, and the text encoder learns nothing but the handles, where the
+authors' code has all three.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +54,10 @@ class MaskedPicture:
 class BreakAScene:
     name: str = "break_a_scene"
     title: str = "Break-A-Scene"
-    source: str = "Break-A-Scene (arXiv:2305.16311), masks from the world, adapters instead of all weights."
+    source: str = (
+        "Break-A-Scene (arXiv:2305.16311), masks from the world, adapters instead of all weights; without flips, "
+        "pictures of the unmodified model, and learning in the text encoder."
+    )
     rates: tuple[float, ...] = (0.003, 0.001, 0.01)
     is_joint: bool = True
     is_guided: bool = False

@@ -30,7 +30,7 @@ class DreamBooth:
     title: str
     is_joint: bool
     is_guided: bool = False
-    source: str = "DreamBooth (arXiv:2208.12242), LoRA, prior preservation; adapters add up."
+    source: str = "DreamBooth (arXiv:2208.12242), LoRA, prior preservation; adapters of single pictures add up."
     rates: tuple[float, ...] = (0.003, 0.001, 0.01)
 
     @property

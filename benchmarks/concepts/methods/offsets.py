@@ -96,14 +96,14 @@ _PAPER = "TokenVerse (arXiv:2501.12224)"
 TEXT_EMBEDDING = OffsetMethod(
     name="text_embedding",
     title="Text embeddings",
-    source=f"{_PAPER}, Fig. 10a: offsets on the text's tokens as they enter the transformer.",
+    source=f"{_PAPER}, Fig. 10a: offsets on the text's tokens as they enter the transformer; all noise levels alike.",
     attach=_on_text,
     rates=(0.3, 0.1, 1.0),
 )
 M = OffsetMethod(
     name="m",
     title="M, global",
-    source=f"{_PAPER}, Fig. 2a: a concept's offset is added to the modulation of all text and image tokens.",
+    source=f"{_PAPER}, Fig. 2a: a concept's offset on the modulation of all tokens; all noise levels alike.",
     attach=_on_everything,
     rates=(0.1, 0.03, 0.3),
 )

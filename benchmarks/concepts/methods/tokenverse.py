@@ -121,7 +121,11 @@ def _no_flips(recipe: LearningRecipe) -> LearningRecipe:
 _PAPER = "TokenVerse (arXiv:2501.12224), added behind SiLU and learnt in even steps"
 TOKENVERSE = (
     TokenVerse(
-        name="m_plus", alone="m_plus", title="M+, shared by blocks", source=f"{_PAPER}, Fig. 10b.", switch=_shared
+        name="m_plus",
+        alone="m_plus",
+        title="M+, shared by blocks",
+        source=f"{_PAPER}, Fig. 10b: the first stage and its noise levels alone.",
+        switch=_shared,
     ),
     TokenVerse(
         name="m_plus_block",
@@ -131,7 +135,11 @@ TOKENVERSE = (
         switch=_per_block,
     ),
     TokenVerse(
-        name="full", alone="full", title="TokenVerse", source=f"{_PAPER}, Fig. 10d: with isolation.", switch=_complete
+        name="full",
+        alone="full",
+        title="TokenVerse",
+        source=f"{_PAPER}, Fig. 10d: with isolation, whose steps learn the source beside other pictures too.",
+        switch=_complete,
     ),
     TokenVerse(
         name="full_no_aug",
