@@ -10,10 +10,12 @@ from story.costs import Price, known_price
 from story.draft import DraftFolder
 from story.errors import LanguageModelError
 from story.langchain_model import LangchainLanguageModel
+from story.languages import name_of, primary_language
 from story.llm import LanguageModel
 from story.local_model import PREFIX, TransformersLanguageModel
 from story.prompts import StoryPrompts
 from story.safety import OpenAIModerator, SafetyGate
+from story.schema import StoryRequest
 from story.storyteller import Storyteller
 from story.writer import GatedStoryteller, LanguageModelWriter
 from story.writing import OnStage, OnWords
@@ -77,6 +79,21 @@ def check_language_model(settings: Settings) -> None:
     open_gate(settings)
     if not settings.llm.startswith(PREFIX):  # a local one is loaded when it is opened
         open_language_model(settings)
+
+
+def check_languages(request: StoryRequest, settings: Settings) -> None:
+    """Refuse what the built-in storyteller cannot write, before anything is loaded.
+
+    Raises:
+        UsageError: Another language than English, and no language model.
+    """
+    wanted = [request.language, *([request.second_language] if request.second_language else [])]
+    others = [tag for tag in wanted if primary_language(tag) != "en"]
+    if settings.llm is None and others:
+        raise UsageError(
+            f"The built-in storyteller knows English only, not {', '.join(map(name_of, others))}. Ask for English, or "
+            "name a language model with --llm; a service is told of it when it is started."
+        )
 
 
 def open_language_model(settings: Settings) -> LanguageModel:

@@ -14,7 +14,7 @@ from api.errors import UsageError
 from api.outcome import Outcome
 from api.settings import Settings
 from api.storybook import DrawingProgress, OnDrawing, Storybook, make_storybook, redraw_storybook
-from api.writers import check_language_model, make_writer
+from api.writers import check_language_model, check_languages, make_writer
 from concepts.bank import ConceptBank
 from concepts.errors import WrongBaseModel
 from concepts.schema import ConceptCard
@@ -22,7 +22,6 @@ from story.design import Design, check_design
 from story.draft import DraftFolder
 from story.editions.layout import layout_of
 from story.errors import InvalidRequest
-from story.languages import name_of, primary_language
 from story.safety import SafetyGate
 from story.schema import StoryRequest
 from story.templates import Templates
@@ -166,21 +165,6 @@ def request_of(wish: StoryWish, *, cast: tuple[ConceptCard, ...], catalog: tuple
     except ValidationError as error:
         faults = ("".join(f"--{part} " for part in fault["loc"]) + fault["msg"] for fault in error.errors())
         raise InvalidRequest(f"No story can be written: {'; '.join(faults)}. Change that and try again.") from error
-
-
-def check_languages(request: StoryRequest, settings: Settings) -> None:
-    """Refuse what the built-in storyteller cannot write, before anything is loaded.
-
-    Raises:
-        UsageError: Another language than English, and no language model.
-    """
-    wanted = [request.language, *([request.second_language] if request.second_language else [])]
-    others = [tag for tag in wanted if primary_language(tag) != "en"]
-    if settings.llm is None and others:
-        raise UsageError(
-            f"The built-in storyteller knows English only, not {', '.join(map(name_of, others))}. Name a language "
-            "model with --llm."
-        )
 
 
 def check_cast(cast: Sequence[ConceptCard], catalog: Sequence[ConceptCard], *, model: str) -> None:

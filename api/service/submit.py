@@ -37,6 +37,7 @@ from api.service.services import Services
 from api.service.store import find_damaged
 from api.service.story_rows import read_story
 from api.service.tables import books, jobs, meta, scenes, stories
+from api.writers import check_languages
 from concepts.bank import ConceptBank
 from concepts.binding import expand_handles
 from concepts.errors import ConceptExists, UnknownConcept
@@ -107,6 +108,7 @@ def submit_story(services: Services, owner: str, wish: StoryWish) -> Job:
 
     Raises:
         InvalidInput: The cast names a concept that is not in the bank, or the wish contradicts itself.
+        UsageError: It is to be in a language that nobody here writes.
     """
     _check_wish(services, owner, wish)
     story_id = new_id("story")
@@ -123,6 +125,7 @@ def submit_book(services: Services, owner: str, request: BookRequest) -> Job:
 
     Raises:
         InvalidInput: Cast or strengths name a concept that is not in the bank, or the wish contradicts itself.
+        UsageError: As in `submit_story`.
         BookError: The design names a layout or theme that is not there.
         NotFound: There is no such story.
         WrongState: The story is not written yet.
@@ -333,10 +336,11 @@ def _check_wish(services: Services, owner: str, wish: StoryWish) -> None:
     """Refuse what no writer could be asked for."""
     cast = tuple(concept.card() for concept in _known(services, owner, wish.cast))
     try:
-        StoryRequest.model_validate({**wish.model_dump(exclude={"cast"}), "cast": cast, "catalog": cast})
+        asked = StoryRequest.model_validate({**wish.model_dump(exclude={"cast"}), "cast": cast, "catalog": cast})
     except ValidationError as error:
         faults = "; ".join(fault["msg"] for fault in error.errors())
         raise InvalidInput(f"No story can be written: {faults}. Change that and try again.") from error
+    check_languages(asked, services.settings.base)
 
 
 def _known(services: Services, owner: str, concept_ids: Iterable[str]) -> tuple[Concept, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from api.errors import UsageError
 from api.service.database import Database
 from api.service.errors import InvalidInput
 from api.service.payloads import LearnPayload
@@ -56,6 +57,8 @@ def learning(*concepts: str, caption: str = "a cat and a dog", **more: Any) -> L
         ({"cast": ["nobody"]}, InvalidInput, "nobody"),
         ({"cast": ["rusty", "rusty"]}, InvalidInput, "twice"),
         ({"language": "en", "second_language": "en"}, InvalidInput, "both 'en'"),
+        ({"language": "de"}, UsageError, "English only, not German"),
+        ({"second_language": "ko"}, UsageError, "English only, not Korean"),
     ],
 )
 def test_a_book_that_cannot_be_made_is_refused(
