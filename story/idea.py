@@ -9,7 +9,16 @@ import unicodedata
 from dataclasses import dataclass, replace
 
 from story.grammar import BASE_VERBS, Gender, base_form, gerund, past_form
-from story.subject import COMMON_ENGLISH, GENDERS, HAPPENINGS, WHERE, Actor, begins_with_name, read_subject
+from story.subject import (
+    COMMON_ENGLISH,
+    GENDERS,
+    HAPPENINGS,
+    WHERE,
+    Actor,
+    begins_with_name,
+    name_capitals,
+    read_subject,
+)
 
 MAX_IDEA_LENGTH = 160
 
@@ -126,7 +135,7 @@ def read_idea(text: str, *, names: tuple[str, ...] = (), kinds: tuple[str, ...] 
     words = clean_idea(text)
     if not words:
         return Idea()
-    body = _PREAMBLE.sub("", words).strip()
+    body = name_capitals(_PREAMBLE.sub("", words).strip())
     framed = _FRAME.sub("", body)
     body = framed if begins_with_name(framed.split(" ")) else body
     tokens = body.split(" ")

@@ -1,5 +1,7 @@
 """First names that are common where English is spoken, and whose they are: what tells "Max" from "Friendship"."""
 
+from collections.abc import Collection, Sequence
+
 from story.grammar import Gender
 
 _NAMES: dict[Gender, str] = {
@@ -25,3 +27,21 @@ _NAMES: dict[Gender, str] = {
     ),
 }
 COMMON_NAMES: dict[str, Gender] = {name: gender for gender, names in _NAMES.items() for name in names.split()}
+_ALSO_NOUNS = frozenset("daisy eve grace iris ivy jasmine lily penny poppy rose ruby scarlett violet".split())
+
+
+def with_capitals(words: Sequence[str], *, before_names: Collection[str]) -> list[str]:
+    """Words that were typed without any capital, with capitals at common names; other words as they are.
+
+    Args:
+        words: Of an idea, in their order.
+        before_names: Words behind which "rose" and its like are names too, as they are at the beginning.
+    """
+    if any(word != word.lower() for word in words):
+        return list(words)
+    capitals: list[str] = []
+    for at, word in enumerate(words):
+        name = word.rstrip(",").removesuffix("'s")
+        is_name = name in COMMON_NAMES and (name not in _ALSO_NOUNS or at == 0 or words[at - 1] in before_names)
+        capitals.append(word.capitalize() if is_name else word)
+    return capitals

@@ -6,7 +6,7 @@ Names are told from nouns by their capitals, by where they stand, and, at the st
 from dataclasses import dataclass
 
 from story.grammar import Gender, base_form
-from story.names import COMMON_NAMES
+from story.names import COMMON_NAMES, with_capitals
 
 COMMON_ENGLISH = frozenset(
     "a an the and but or who that which to of in on at with for is was are be has had his her its their my your about"
@@ -90,6 +90,11 @@ def drawn_kind(noun: str) -> str:
 def is_plural(noun: str) -> bool:
     """Whether a noun looks like more than one: "elves", "mice"."""
     return noun in _PLURALS or (noun.endswith("s") and not noun.endswith("ss"))
+
+
+def name_capitals(text: str) -> str:
+    """An idea that was typed in small letters, with capitals at its names: "max the dog" is "Max the dog"."""
+    return " ".join(with_capitals(text.split(" "), before_names=_TITLES | {"called", "named"}))
 
 
 def begins_with_name(tokens: list[str], *, known: frozenset[str] = frozenset()) -> bool:

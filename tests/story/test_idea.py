@@ -1,5 +1,7 @@
 """Ideas are read for who, what, fear, wish and thing; what cannot be read is kept as words or dropped."""
 
+from dataclasses import replace
+
 import pytest
 
 from story.idea import MAX_IDEA_LENGTH, clean_idea, gerund_phrase, past_phrase, read_idea
@@ -58,6 +60,33 @@ NAMES, KINDS = ("Rusty", "Fern"), ("fox", "cat", "rabbit", "bear", "robot", "chi
 def test_an_idea_is_read(text: str, expected: dict[str, object]) -> None:
     idea = read_idea(text, names=NAMES, kinds=KINDS)
     assert {name: getattr(idea, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Max the dog wants a bone",
+        "Emma loses her tooth",
+        "my dog Max ran away",
+        "Finn and Ida have a picnic",
+        "Mia and her cat look for the treasure",
+        "a girl named Rose who wants a dog",
+        "grandma Rose and the lost cat",
+        "Emma's birthday",
+        "Max, the dog, wants a bone",
+        "tell me a story about Lily who wants to fly",
+    ],
+)
+def test_an_idea_in_small_letters_is_read_like_one_with_capitals(text: str) -> None:
+    small = text.lower()
+    assert read_idea(small) == replace(read_idea(text), words=small)
+
+
+@pytest.mark.parametrize("text", ["a rose who wants to dance", "a bear who picks violet flowers", "a fox and a lily"])
+def test_flowers_in_small_letters_stay_flowers(text: str) -> None:
+    idea = read_idea(text)
+    assert idea.name == "" and not any(actor.name for actor in idea.companions)
+    assert idea == replace(read_idea(text.capitalize()), words=text)
 
 
 def test_cleaning_drops_markup_controls_and_braces_and_shortens_at_a_word() -> None:
