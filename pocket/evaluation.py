@@ -28,7 +28,7 @@ Draw = Callable[[str, int], Image.Image]
 
 
 def unseen_scenes(count: int, *, seed: int, share_of_two: float = 0.3) -> list[Scene]:
-    """Scenes of combinations that training never drew."""
+    """Scenes whose first figure is of a combination that training never drew."""
     rng = np.random.default_rng((seed, 77))
     scenes: list[Scene] = []
     while len(scenes) < count:

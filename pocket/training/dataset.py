@@ -30,7 +30,7 @@ def _draw_chunk(
     scenes = []
     while len(scenes) < chunk_size:
         scene = schema.sample_scene(rng, width=width, height=height)
-        if schema.combination_is_held_out(scene):
+        if schema.shows_held_out(scene):
             continue
         i = len(scenes)
         pictures[i] = drawing.draw_scene(scene)

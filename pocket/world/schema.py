@@ -99,9 +99,17 @@ class Scene:
 
 
 def combination_is_held_out(scene: Scene) -> bool:
-    """Whether this scene belongs to the tenth of attribute combinations that training never draws."""
-    first = scene.characters[0]
-    key = f"{first.kind} {first.look.colour} {first.pose} {scene.place}"
+    """Whether the first figure is of the tenth of attribute combinations that training never draws."""
+    return _is_held_out(scene.characters[0], scene)
+
+
+def shows_held_out(scene: Scene) -> bool:
+    """Whether any figure is of one of these combinations, so that training must not draw the scene."""
+    return any(_is_held_out(figure, scene) for figure in scene.characters)
+
+
+def _is_held_out(figure: Character, scene: Scene) -> bool:
+    key = f"{figure.kind} {figure.look.colour} {figure.pose} {scene.place}"
     return hashlib.sha256(key.encode()).digest()[0] < 26
 
 

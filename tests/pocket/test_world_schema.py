@@ -2,6 +2,7 @@
 
 import colorsys
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,15 @@ import pytest
 
 from concepts.lexicon import Lexicon
 from pocket.world import captions, schema
-from pocket.world.schema import COLOUR_HSV, COLOURS, Scene, combination_is_held_out, sample_scene, tint_near
+from pocket.world.schema import (
+    COLOUR_HSV,
+    COLOURS,
+    Scene,
+    combination_is_held_out,
+    sample_scene,
+    shows_held_out,
+    tint_near,
+)
 from tests.pocket.builders import character, scene
 
 LEXICON = Path(__file__).parents[2] / "pocket" / "lexicon.json"
@@ -27,6 +36,14 @@ def test_a_tenth_of_all_combinations_is_held_out() -> None:
     ]
     assert len(held_out) == 6 * 8 * 5 * 6
     assert 0.08 < np.mean(held_out) < 0.125
+
+
+def test_a_scene_shows_what_is_held_out_whichever_figure_it_is() -> None:
+    pairs = [each for each in _scenes(400) if len(each.characters) == 2]
+    only_right = [each for each in pairs if shows_held_out(each) and not combination_is_held_out(each)]
+    assert only_right
+    for each in only_right:
+        assert combination_is_held_out(replace(each, characters=each.characters[::-1]))
 
 
 @pytest.mark.parametrize("colour", COLOURS)
