@@ -5,10 +5,10 @@ All lengths are in widths of the picture, from its upper left corner. Knows no f
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, hypot
+from math import hypot
 
 from story.book import Line
-from story.editions.letters import width_em
+from story.editions.letters import count_lines, width_em, words_em
 from story.languages import Direction
 from story.schema import Box
 
@@ -107,14 +107,17 @@ def _best(
 
 
 def _shapes(line: Line, size: float) -> list[tuple[float, float]]:
-    """Widths and heights that hold the words."""
+    """Widths and heights that hold the words, none of which is parted."""
     shapes: list[tuple[float, float]] = []
-    words = width_em(line.sentence.text)
+    text = line.sentence.text
+    longest = max(words_em(text), default=0.0) * size
     for width in _WIDTHS:
         inside = width - 2 * _PADDING_EM * size
-        rows = ceil(words * size / inside)
+        if longest > inside:
+            continue
+        rows = count_lines(text, inside / size)
         if rows == 1:
-            width = min(width, words * size * 1.05 + 2 * _PADDING_EM * size)
+            width = min(width, width_em(text) * size * 1.05 + 2 * _PADDING_EM * size)
         if rows <= _MAX_ROWS:
             shapes.append((width, size * (rows * _LINE_HEIGHT + 2 * _PADDING_EM)))
         if rows == 1:

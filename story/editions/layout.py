@@ -21,6 +21,8 @@ class Layout:
     """What words leave of a page's height for all else, in the same measure."""
     max_pages: int
     """How many pages of the story stand on one page at most; if more than one, they are panels."""
+    has_panels: bool
+    """Whether pages of the story are panels, even where one stands alone."""
     has_balloons: bool
     """Whether speech stands in balloons on the pictures."""
 
@@ -61,14 +63,20 @@ def layout_of(design: Design, templates: Templates) -> Layout:
         words_width=float(words[0]),
         words_reserved=float(words[1]),
         max_pages=min(max_pages, design.panels),
+        has_panels=max_pages > 1,
         has_balloons=bool(templates.value(name, "balloons", False)),
     )
 
 
 def groups_of(book: BookView, layout: Layout) -> tuple[Group, ...]:
-    """All pages of the story in groups as equal as can be."""
-    count = len(book.pages)
-    num_groups = -(-count // layout.max_pages)
+    """All pages of the story in groups as equal as can be.
+
+    In large print two panels share a page at most, one where two did, so that pictures grow with their balloons.
+    """
+    count, most = len(book.pages), layout.max_pages
+    if book.large_print:
+        most = min(2, most - 1) if most > 1 else 1
+    num_groups = -(-count // most)
     bounds = [index * count // num_groups for index in range(num_groups + 1)]
     return tuple(_group(book.pages[start:stop], book) for start, stop in zip(bounds[:-1], bounds[1:], strict=True))
 

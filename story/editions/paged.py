@@ -3,15 +3,16 @@
 Lengths are in rem, hundredths of a leaf's width. Knows no file format.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from story.design import Design
-from story.editions.fit import Fitted, Room, fit_words
+from story.editions.endings import cast_on_leaves, colophon_on_leaves
+from story.editions.fit import Room, Words, large_size_of, part_words, size_of
 from story.editions.layout import Group, Layout, groups_of
 from story.editions.panels import Grid, grid_of
-from story.editions.view import BookView, PageView
+from story.editions.view import BookView, CastView, PageView
 
 Place = Literal["verso", "recto", "any"]
 """Which half of an open book a leaf wants to be on; verso is the one that is read first."""
@@ -36,6 +37,12 @@ class Leaf:
     """Size of the letters."""
     grid: Grid | None = None
     """How panels share it, if it has any."""
+    cast: tuple[CastView, ...] = ()
+    """Of "end": who is named here."""
+    colophon: tuple[tuple[str, str], ...] = ()
+    """Of "colophon": labels and values that stand here."""
+    goes_on: bool = False
+    """Of "end" and "colophon": whether it goes on from the leaf before."""
 
 
 @dataclass(frozen=True)
@@ -47,30 +54,18 @@ class Sheet:
 
 
 SQUARE = Sheet(100)
+_MORE_WIDTH_REM = 84
+_MORE_RESERVED_REM = 22
+"""Of a leaf's height, above and below words that stand alone on it."""
 
 
 def leaves_of(book: BookView, layout: Layout, sheet: Sheet, design: Design) -> tuple[Leaf, ...]:
     """All leaves in reading order, from the cover to the colophon."""
-    room = Room(layout.words_width, sheet.height_rem - layout.words_reserved)
+    size = _text_size(book, layout, sheet, design)
     leaves = [Leaf(name="cover", kind="cover", label=book.labels["cover"], place="recto")]
-    groups = groups_of(book, layout)
-    fits: dict[int, Fitted] = {}
-    for group in groups:
-        is_comic = layout.max_pages > 1
-        words = grid_of(len(group.pages), sheet.height_rem).words if is_comic else room
-        for page in group.pages:
-            fits[page.number] = fit_words(
-                page.texts, words, dyslexia=design.dyslexia, large_print=design.large_print, small=is_comic
-            )
-    # All pages of a book have letters of one size: the fullest page's.
-    size = min(fitted.size_rem for fitted in fits.values())
-    for group in groups:
-        leaves += _group_leaves(group, layout, fits, size, sheet)
-    return (
-        *leaves,
-        Leaf(name="end", kind="end", label=book.labels["end"]),
-        Leaf(name="colophon", kind="colophon", label=""),
-    )
+    for group in groups_of(book, layout):
+        leaves += _group_leaves(group, layout, size, sheet, design)
+    return (*leaves, *_last_leaves(book, sheet))
 
 
 def aligned(leaves: Sequence[Leaf]) -> tuple[Leaf, ...]:
@@ -92,11 +87,30 @@ def blank_leaf(number: int) -> Leaf:
     return Leaf(name=f"blank-{number}", kind="blank", label="")
 
 
-def _group_leaves(
-    group: Group, layout: Layout, fits: Mapping[int, Fitted], size_rem: float, sheet: Sheet
-) -> Iterator[Leaf]:
+def _text_size(book: BookView, layout: Layout, sheet: Sheet, design: Design) -> float:
+    """Of the letters of all pages, in rem: what the fullest page allows."""
+
+    def words_of(view: BookView) -> list[Words]:
+        return [_words(page, group, layout, sheet) for group in groups_of(view, layout) for page in group.pages]
+
+    plain = words_of(replace(book, large_print=False))
+    size = size_of(plain, dyslexia=design.dyslexia, small=layout.has_panels)
+    return large_size_of(size, words_of(book), dyslexia=design.dyslexia) if design.large_print else size
+
+
+def _words(page: PageView, group: Group, layout: Layout, sheet: Sheet) -> Words:
+    room = Room(layout.words_width, sheet.height_rem - layout.words_reserved)
+    if layout.has_panels:
+        room = grid_of(len(group.pages), sheet.height_rem).words
+    return Words(page.texts, room, Room(_MORE_WIDTH_REM, sheet.height_rem - _MORE_RESERVED_REM))
+
+
+def _group_leaves(group: Group, layout: Layout, size_rem: float, sheet: Sheet, design: Design) -> Iterator[Leaf]:
     """The sides that a group has by its layout, then what does not fit them."""
-    shown = tuple(replace(page, texts=fits[page.number].pieces[0]) for page in group.pages)
+    pieces = [
+        part_words(_words(page, group, layout, sheet), size_rem, dyslexia=design.dyslexia) for page in group.pages
+    ]
+    shown = tuple(replace(page, texts=first) for page, (first, *_) in zip(group.pages, pieces, strict=True))
     for index, side in enumerate(layout.sides):
         yield Leaf(
             name=f"page-{group.number:02}" + (f"-{side}" if index else ""),
@@ -106,15 +120,24 @@ def _group_leaves(
             pages=shown,
             side=side,
             text_rem=size_rem,
-            grid=grid_of(len(group.pages), sheet.height_rem) if layout.max_pages > 1 else None,
+            grid=grid_of(len(group.pages), sheet.height_rem) if layout.has_panels else None,
         )
-    for page in group.pages:
-        for number, texts in enumerate(fits[page.number].pieces[1:], start=1):
-            more = replace(page, texts=texts)
+    for page, (_, *others) in zip(group.pages, pieces, strict=True):
+        for number, texts in enumerate(others, start=1):
             yield Leaf(
                 name=f"page-{page.number:02}-more-{number}",
                 kind="more",
                 label="",
-                pages=(more,),
+                pages=(replace(page, texts=texts),),
                 text_rem=size_rem,
             )
+
+
+def _last_leaves(book: BookView, sheet: Sheet) -> Iterator[Leaf]:
+    """Who was in the book, then how it was made, each on as many leaves as it takes."""
+    for number, cast in enumerate(cast_on_leaves(book, sheet.height_rem)):
+        name, label = (f"end-more-{number}", "") if number else ("end", book.labels["end"])
+        yield Leaf(name=name, kind="end", label=label, cast=cast, goes_on=number > 0)
+    for number, entries in enumerate(colophon_on_leaves(book, sheet.height_rem)):
+        name = f"colophon-more-{number}" if number else "colophon"
+        yield Leaf(name=name, kind="colophon", label="", colophon=entries, goes_on=number > 0)

@@ -27,7 +27,7 @@ class Grid:
     @property
     def words(self) -> Room:
         """Room for a panel's words."""
-        return Room(self.width_rem, self.caption_rem)
+        return Room(self.width_rem, self.caption_rem, gutter=1)
 
 
 def grid_of(count: int, height_rem: float) -> Grid:
