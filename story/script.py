@@ -33,7 +33,8 @@ from story.errors import InvalidScript
 from story.languages import primary_language
 
 _SAID = re.compile(r"\s*([^:：]{1,40})[:：]\s*(\S.*)", re.DOTALL)
-_QUOTES = '"“”„«»「」'
+_QUOTED = re.compile(r'"([^"]*)"|[“„”]([^“„”]*)[“”]|«([^«»]*)»|»([^«»]*)«|「([^「」]*)」')
+"""One pair of quotes around everything."""
 _MAX_BYTES = 4_000_000
 
 
@@ -130,7 +131,13 @@ class _Section:
                     f"{str(path)!r}: {self.heading!r} has the list item {line!r}. A list says who speaks and what, as "
                     'in "- Rusty: I cannot sleep." Write it so, or as a paragraph.'
                 )
-            speech.append((match[1].strip(), _one_line(match[2]).strip(_QUOTES)))
+            words = _without_quotes(_one_line(match[2]))
+            if not words:
+                raise InvalidScript(
+                    f"{str(path)!r}: {self.heading!r} has the list item {line!r}, in which nothing is said between the "
+                    "quotes. Write what is said, or leave the item out."
+                )
+            speech.append((match[1].strip(), words))
         return ScriptPage(text="\n\n".join(self.paragraphs), speech=tuple(speech), picture=picture)
 
 
@@ -249,3 +256,9 @@ def _page_of(shot: _Shot, key: str) -> ScriptPage:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _without_quotes(words: str) -> str:
+    """What is said in one pair of quotes; words that are quoted only in parts stay as they are."""
+    match = _QUOTED.fullmatch(words)
+    return words if match is None else next(inside for inside in match.groups() if inside is not None).strip()

@@ -97,6 +97,29 @@ def test_a_script_becomes_a_story_of_the_banks_concepts(tmp_path: Path) -> None:
     assert [(member.name, member.concept) for member in story.lineup] == [("Rusty", "rusty"), ("Cat", "luna")]
 
 
+@pytest.mark.parametrize(
+    ("written_down", "said"),
+    [
+        ('"I cannot sleep."', "I cannot sleep."),
+        ("„Ich wache.“", "Ich wache."),
+        ("”Jag vakar.”", "Jag vakar."),
+        ("«Je veille.»", "Je veille."),
+        ("»Ich wache.«", "Ich wache."),
+        ("「眠れない。」", "眠れない。"),
+        ('Mother said "no"', 'Mother said "no"'),
+        ('"No" is what she said', '"No" is what she said'),
+        ('"Stop!" he cried. "Now!"', '"Stop!" he cried. "Now!"'),
+        ("“Stop!” he cried. “Now!”", "“Stop!” he cried. “Now!”"),
+        ("“Mother said 'no'”", "Mother said 'no'"),
+    ],
+)
+def test_quotes_are_left_out_only_where_they_are_around_everything(
+    tmp_path: Path, written_down: str, said: str
+) -> None:
+    script = read_script(a_script(tmp_path, SCRIPT.replace("“I cannot sleep.”", written_down)))
+    assert script.pages[0].speech[0] == ("Rusty", said)
+
+
 def test_a_picture_without_words_is_described_by_its_prompt(tmp_path: Path) -> None:
     text = SCRIPT.replace("> Rusty standing in the bedroom in the moonlight", "> a fox sitting in the forest")
     story = written(a_script(tmp_path, text), cast={"Cat": "luna"}).story
@@ -121,6 +144,8 @@ def test_in_another_language_a_sentence_of_the_page_describes_its_picture(tmp_pa
         ("Luna came by.", "", "page 2: the page has no text"),
         ("Luna came by.", "    Luna came by.", "block of code"),
         ("Luna came by.", "<script>alert(1)</script>", "page 2: the text contains markup"),
+        ("“I cannot sleep.”", '""', "'Page 1' has the list item .* nothing is said between the quotes"),
+        ("“I cannot sleep.”", "“ ”", "'Page 1' has the list item .* nothing is said between the quotes"),
         ("- Rusty: “I", "- Rusty: “<b>I", "page 1: what somebody says contains markup"),
         ("@rusty waving", "@rusty and a fox waving", "page 2: the prompt says 'fox'.* 2 times"),
         ("@rusty waving", "@rusty and Bruno waving", "page 2: more than 2 characters"),
