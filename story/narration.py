@@ -20,6 +20,8 @@ from story.errors import NarrationError
 AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg")
 _PAUSE_S = 0.35
 _MAX_MINUTES = 20
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+"""Samples a second that the format has."""
 
 Samples = NDArray[np.float32]
 """(time,), from -1 to 1."""
@@ -187,6 +189,7 @@ def _clip(sentence: Sentence, start: float, stop: float) -> Clip:
 def _adopt(source: Path, target: Path) -> float:
     """Copy an MP3, or make one of another sound; returns its seconds."""
     data = source.read_bytes()
+    mixed: Samples | None = None
     try:
         info = soundfile.info(io.BytesIO(data))
         if not 0 < info.duration <= 60 * _MAX_MINUTES:
@@ -194,20 +197,30 @@ def _adopt(source: Path, target: Path) -> float:
                 f"{str(source)!r} lasts {info.duration:.0f} s: a page's recording has 1 s to {_MAX_MINUTES} minutes. "
                 "Shorten it, or leave it out."
             )
-        if info.format == "MP3":
-            target.write_bytes(data)
-        else:
-            samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-            _write_mp3(target, samples.mean(axis=1), rate)
+        if info.format != "MP3":
+            mixed = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)[0].mean(axis=1)
     except soundfile.LibsndfileError as error:
         raise NarrationError(
             f"{str(source)!r} is no sound that can be read: {error} Save it as {', '.join(AUDIO_SUFFIXES)}."
         ) from error
+    if mixed is None:
+        target.write_bytes(data)
+    else:
+        _write_mp3(target, mixed, info.samplerate)
     return float(info.duration)
 
 
 def _write_mp3(path: Path, samples: Samples, rate: int) -> None:
-    """One channel; MP3 is a format that every reading system plays."""
+    """One channel; MP3 is a format that every reading system plays. A rate that it lacks becomes the next higher."""
+    target = min((each for each in _MP3_RATES if each >= rate), default=_MP3_RATES[-1])
     mp3 = io.BytesIO()
-    soundfile.write(mp3, samples, rate, format="MP3")
+    soundfile.write(mp3, samples if target == rate else _resampled(samples, rate, target), target, format="MP3")
     path.write_bytes(mp3.getvalue())
+
+
+def _resampled(samples: Samples, rate: int, target: int) -> Samples:
+    """The same sound with `target` samples a second: its spectrum, cut or continued with zeros."""
+    seconds = -(-len(samples) // rate)  # whole ones, so that both lengths are whole too
+    spectrum = np.fft.rfft(samples, seconds * rate)
+    resampled = np.fft.irfft(spectrum, seconds * target) * (target / rate)
+    return resampled[: round(len(samples) * target / rate)].astype(np.float32)

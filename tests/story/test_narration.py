@@ -146,6 +146,19 @@ def test_own_recordings_are_taken_with_estimated_times(tmp_path: Path, ending: s
     assert soundfile.info(tmp_path / "audio" / "page-01.mp3").format == "MP3"
 
 
+@pytest.mark.parametrize(("rate", "kept"), [(96000, 48000), (88200, 48000), (22254, 24000), (4000, 8000)])
+def test_recordings_of_a_rate_that_mp3_lacks_sound_the_same(tmp_path: Path, rate: int, kept: int) -> None:
+    own = tmp_path / "page-01.wav"
+    tone = np.sin(2 * np.pi * 440 * np.arange(round(2.4 * rate)) / rate).astype(np.float32) / 2
+    soundfile.write(own, tone, rate)
+    take_over(a_book(tmp_path).pages, {1: own}, tmp_path / "audio", narrator="Grandma")
+    samples, found = soundfile.read(tmp_path / "audio" / "page-01.mp3")
+    assert found == kept and len(samples) == pytest.approx(2.4 * kept, rel=0.05)
+    second = samples[kept // 2 : 3 * kept // 2]
+    assert np.argmax(np.abs(np.fft.rfft(second))) == 440, "hertz"
+    assert np.abs(second).max() == pytest.approx(0.5, abs=0.05)
+
+
 def test_what_is_no_sound_is_refused(tmp_path: Path) -> None:
     own = tmp_path / "page-01.mp3"
     own.write_bytes(b"no sound at all")
