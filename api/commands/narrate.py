@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from api.binding import AUDIO_DIRNAME, NARRATION_FILENAME, bind_book, read_book
+from api.binding import AUDIO_DIRNAME, NARRATION_FILENAME, bind_book, read_book, read_narration
 from api.book_folder import replaced_book
 from api.errors import UsageError
 from api.outcome import Outcome
@@ -18,7 +18,7 @@ from api.writers import OPENAI
 from concepts.files import write_whole
 from story.book import BookPage
 from story.espeak import DEFAULT_SPEED, EspeakVoice
-from story.narration import AUDIO_SUFFIXES, Voice, speak, take_over
+from story.narration import AUDIO_SUFFIXES, Narration, Recording, Voice, audio_file, speak, take_over
 from story.speech_endpoint import EndpointVoice
 
 _OWN_FILE = re.compile(r"page-(\d{1,3})")
@@ -37,9 +37,11 @@ def narrate_book(
 ) -> Outcome:
     """Recordings in the book's folder, and its editions made again with them.
 
+    Own recordings leave those of all other pages as they are, as long as these pages have the words that were recorded.
+
     Args:
         folder: A book's.
-        audio: A folder of a person's own recordings, `page-01.mp3` and so on; None lets espeak-ng read.
+        audio: A folder of a person's own recordings, `page-01.mp3` and so on; None lets espeak-ng read all pages.
         narrator: Who reads the own recordings, for people.
         voice: Of espeak-ng, or "openai:MODEL/VOICE" of the settings' endpoint; None is espeak-ng's for the language.
         speed: Words a minute of espeak-ng.
@@ -61,9 +63,16 @@ def narrate_book(
         record_in = partial(speak, book.pages, speaker)
     else:
         record_in = partial(take_over, book.pages, _own_files(audio, book.pages), narrator=narrator or "a recording")
+    old = None if audio is None else read_narration(folder)
     with replaced_book(folder) as new:
         shutil.copytree(folder, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(AUDIO_DIRNAME))
         narration = record_in(audio_dir=new / AUDIO_DIRNAME)
+        if old is not None and (kept := _fitting(old, book.pages, but=narration)):
+            for recording in kept:
+                name = audio_file(recording.page)
+                shutil.copyfile(folder / AUDIO_DIRNAME / name, new / AUDIO_DIRNAME / name)
+            tell(f"The recordings of page {', '.join(str(recording.page) for recording in kept)} stay as they are.")
+            narration = _joined(narration, old, kept, narrator=narrator)
         write_whole(new / NARRATION_FILENAME, (narration.model_dump_json(indent=2) + "\n").encode())
         bind_book(new, templates_dir=settings.templates_dir)
     read = [recording.page for recording in narration.pages]
@@ -77,6 +86,20 @@ def narrate_book(
     return Outcome(
         lines=tuple(editions), data={"editions": [*editions], "narrator": narration.narrator, "pages": pages}
     )
+
+
+def _fitting(old: Narration, pages: Sequence[BookPage], *, but: Narration) -> list[Recording]:
+    """Old recordings of pages that have no new one and still have the words that were recorded."""
+    replaced = {recording.page for recording in but.pages}
+    by_number = {page.number: page for page in pages if page.number not in replaced}
+    return [each for each in old.pages if each.page in by_number and each.fits(by_number[each.page])]
+
+
+def _joined(new: Narration, old: Narration, kept: Sequence[Recording], *, narrator: str | None) -> Narration:
+    """New recordings with kept ones; who reads is whoever read before, and whoever is new."""
+    names = [*old.narrator.split(", "), *([] if narrator is None and old.is_estimated else [new.narrator])]
+    pages = sorted((*new.pages, *kept), key=lambda recording: recording.page)
+    return new.model_copy(update={"narrator": ", ".join(dict.fromkeys(names)), "pages": tuple(pages)})
 
 
 def _voice(voice: str | None, speed: int | None, *, settings: Settings, search_path: str) -> Voice:

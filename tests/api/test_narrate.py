@@ -87,6 +87,35 @@ def test_own_recordings_stay_through_edits_and_new_pictures(
     assert {name: data for name, data in contents(book).items() if name.startswith("audio/page")} == sounds
 
 
+def test_one_page_recorded_again_leaves_the_others_that_still_fit(
+    book: Path, own: Path, bank: ConceptBank, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrate = ["book", "narrate", str(book), "--audio"]
+    soundfile.write(own / "page-02.wav", np.zeros(RATE, np.float32), RATE)
+    assert main([*narrate, str(own), "--narrator", "Grandma"]) == exit_codes.OK
+    before = contents(book)
+    assert main(["book", "edit", str(book), "--page", "2", "--text", "New.", "--bank", str(bank.folder)]) == 0
+    again = own.parent / "again"
+    again.mkdir()
+    soundfile.write(again / "page-03.wav", np.ones(3 * RATE, np.float32), RATE)
+    capsys.readouterr()
+
+    assert main([*narrate, str(again)]) == exit_codes.OK
+    told = capsys.readouterr().err
+    assert "The recordings of page 1 stay as they are" in told and "no recording of page 2, 4" in told
+    after = contents(book)
+    assert sorted(name for name in after if name.startswith("audio/page")) == ["audio/page-01.mp3", "audio/page-03.mp3"]
+    assert after["audio/page-01.mp3"] == before["audio/page-01.mp3"]
+    assert after["audio/page-03.mp3"] != before["audio/page-03.mp3"]
+    narration = read_narration(book)
+    assert narration is not None and narration.narrator == "Grandma"
+    assert [recording.page for recording in narration.pages] == [1, 3]
+    for name, everybody in (("Grandpa", "Grandma, Grandpa"), ("Grandma", "Grandma, Grandpa")):
+        assert main([*narrate, str(again), "--narrator", name]) == exit_codes.OK
+        narration = read_narration(book)
+        assert narration is not None and narration.narrator == everybody
+
+
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
