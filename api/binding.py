@@ -19,7 +19,7 @@ from concepts.files import write_whole
 from concepts.schema import ConceptCard
 from story.book import STORY_FILENAME, Book, book_of
 from story.design import Design
-from story.editions.formats import check_formats, write_editions
+from story.editions.formats import EDITIONS, check_formats, write_editions
 from story.narration import Narration, with_narration
 from story.schema import Face, Story
 from story.templates import Templates
@@ -82,19 +82,38 @@ def lay_out(folder: Path, story: Story, record: BookRecord, *, portraits: Mappin
         shutil.copyfile(portraits[card.id], _portrait(folder, card))
 
 
-def bind_book(folder: Path, *, templates_dir: Path, out_dir: Path | None = None) -> tuple[Path, ...]:
-    """Make the editions that the folder's record names; returns their paths.
+def bind_book(
+    folder: Path, *, templates_dir: Path, exported: Sequence[str] = (), out_dir: Path | None = None
+) -> tuple[Path, ...]:
+    """Make the editions that the folder's record names, and others with the same looks; returns their paths.
 
     Args:
         folder: A book's.
         templates_dir: A person's own templates, or the shipped ones.
+        exported: The others.
         out_dir: Where they go instead of into the folder.
 
     Raises:
         NoBook, BookError, UnreadablePicture, OSError: As for `read_book` and `write_editions`.
     """
     book, record = read_book(folder)
-    return write_editions(book, record.formats, out_dir or folder, templates=Templates(templates_dir))
+    formats = (*record.formats, *exported)
+    return write_editions(book, formats, out_dir or folder, templates=Templates(templates_dir))
+
+
+def exported_beside(folder: Path, record: BookRecord) -> tuple[str, ...]:
+    """Formats of the editions that lie in a book's folder though its record does not name them."""
+    return tuple(
+        name
+        for name, edition in EDITIONS.items()
+        if name not in record.formats and (folder / edition.filename).is_file()
+    )
+
+
+def note_of_exported(exported: Sequence[str]) -> str:
+    """What a person is told where exported editions are bound again, since they may have had looks of their own."""
+    files = ", ".join(EDITIONS[name].filename for name in exported)
+    return f"{files}, exported before, is bound again with the looks that {RECORD_FILENAME} has."
 
 
 def export_book(

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from api.binding import BookRecord, bind_book, lay_out, read_record
+from api.binding import RECORD_FILENAME, BookRecord, bind_book, exported_beside, lay_out, note_of_exported, read_record
 from api.book_folder import CANDIDATES_DIRNAME, keep_belongings, replaced_book
 from api.book_lock import (
     LOCK_FILENAME,
@@ -28,7 +28,7 @@ from api.errors import UsageError
 from api.storybook import OnDrawing, Studio, draw_locked, editions_of, on_step_of, save_locked
 from concepts.bank import ConceptBank
 from generator.images import read_metadata
-from story.schema import Story
+from story.schema import Face, Story
 
 _SEED_STEP = 1_000_003
 _SEEDS = 2**32
@@ -61,7 +61,7 @@ class Rerendered:
     """Pages whose pictures are new; 0 is the cover."""
     candidates: tuple[Candidate, ...]
     warnings: tuple[str, ...]
-    """Why new pictures may not go with the others."""
+    """Why new pictures may not go with the others, and what else a person should know."""
 
 
 def edited_lock(lock: BookLock, story: Story, bank: ConceptBank) -> BookLock:
@@ -105,6 +105,8 @@ def rerender_book(
 ) -> Rerendered:
     """Draw what changed in a book's `story.json` or in its concepts, and bind the book again in its place.
 
+    Editions that were exported into its folder are bound again too. Where faces are is known of pictures that stay.
+
     Args:
         folder: A book's.
         studio: Has to draw with the model of the book's lock.
@@ -120,15 +122,26 @@ def rerender_book(
     old, story = read_lock_only(folder / LOCK_FILENAME)
     warnings = check_model(old, studio.model)
     record = read_record(folder)
+    exported = exported_beside(folder, record)
     lock = _chosen(edited_lock(old, story, studio.bank), choices or {}, folder)
     _check_pages([*several, *(choices or {})], lock)
     with replaced_book(folder) as new:
         keep_belongings(folder, new)
         drawing = _Drawing(folder, new, old, studio, on_drawing)
         lock, candidates = drawing.with_candidates(lock, several, num_candidates, scorer)
-        drawn = drawing.rest(lock)
-        _bind(new, story, lock, record, studio.bank, templates_dir)
-    return Rerendered(editions=editions_of(folder, record), drawn=drawn, candidates=candidates, warnings=warnings)
+        kept = drawing.rest(lock)
+        drawn = tuple(index for index in range(len(lock.pictures)) if index not in kept)
+        faceless = record.faces.keys() - {_name(place) for place in kept.values()}
+        record = record.model_copy(update={"faces": _moved_faces(record, kept)})
+        _lay_out(new, story, lock, record, studio.bank)
+        bind_book(new, templates_dir=templates_dir, exported=exported)
+    if faceless:
+        forgotten = f"{RECORD_FILENAME} forgets the faces of the old {', '.join(sorted(faceless))}"
+        warnings = (*warnings, f"{forgotten}: say where new pictures have them.")
+    if exported:
+        warnings = (*warnings, note_of_exported(exported))
+    editions = editions_of(folder, (*record.formats, *exported))
+    return Rerendered(editions=editions, drawn=drawn, candidates=candidates, warnings=warnings)
 
 
 class _Drawing:
@@ -171,21 +184,23 @@ class _Drawing:
         )
         return lock.model_copy(update={"pictures": tuple(best)}), candidates
 
-    def rest(self, lock: BookLock) -> tuple[int, ...]:
-        """All pictures of the lock, drawn only where neither the old book nor a candidate has them."""
-        drawn: list[int] = []
+    def rest(self, lock: BookLock) -> dict[int, int]:
+        """All pictures of the lock, drawn only where neither the old book nor a candidate has them.
+
+        Returns:
+            For each picture that was taken over from the old book, its place there.
+        """
+        taken_over: dict[int, int] = {}
         wanted: list[int] = []
         for index, picture in enumerate(lock.pictures):
             path = self.new / picture_file(index)
             path.parent.mkdir(exist_ok=True)
             place = self.places.get(picture.model_dump_json())
-            kept = self.folder / picture_file(place) if place is not None else None
             candidate = self.new / CANDIDATES_DIRNAME / candidate_file(index, picture.seed)
-            if kept is not None and kept.is_file():
-                shutil.copyfile(kept, path)
-                continue
-            drawn.append(index)
-            if candidate.is_file() and _is_drawing_of(candidate, picture):
+            if place is not None and (self.folder / picture_file(place)).is_file():
+                shutil.copyfile(self.folder / picture_file(place), path)
+                taken_over[index] = place
+            elif candidate.is_file() and _is_drawing_of(candidate, picture):
                 shutil.copyfile(candidate, path)
             else:
                 wanted.append(index)
@@ -195,7 +210,7 @@ class _Drawing:
             save_locked(image, pictures[index], lock, self.new / picture_file(wanted[index]))
 
         self._draw(wanted, pictures, lock, keep)
-        return tuple(drawn)
+        return taken_over
 
     def _draw(
         self,
@@ -210,7 +225,16 @@ class _Drawing:
 
 def candidate_file(page: int, seed: int) -> str:
     """The name of a page's candidate in `candidates/`."""
-    return f"{Path(picture_file(page)).stem}-seed-{seed}.png"
+    return f"{_name(page)}-seed-{seed}.png"
+
+
+def _name(page: int) -> str:
+    return Path(picture_file(page)).stem
+
+
+def _moved_faces(record: BookRecord, kept: Mapping[int, int]) -> dict[str, tuple[Face, ...]]:
+    """Faces of the pictures that were taken over, whose places in the old book are given by those in the new one."""
+    return {_name(new): record.faces[_name(old)] for new, old in kept.items() if _name(old) in record.faces}
 
 
 def _chosen(lock: BookLock, choices: Mapping[int, int], folder: Path) -> BookLock:
@@ -241,8 +265,8 @@ def _is_drawing_of(path: Path, picture: LockedPicture) -> bool:
     return (metadata.prompt, metadata.seed, dict(metadata.concepts)) == (picture.prompt, picture.seed, picture.concepts)
 
 
-def _bind(new: Path, story: Story, lock: BookLock, record: BookRecord, bank: ConceptBank, templates_dir: Path) -> None:
-    """All other files of the book; it stays the same book, with the same looks and editions."""
+def _lay_out(new: Path, story: Story, lock: BookLock, record: BookRecord, bank: ConceptBank) -> None:
+    """All other files of the book but its editions; it stays the same book, with the same looks."""
     cast = tuple(bank.get(concept_id).card() for concept_id in lock.cast)
     lay_out(
         new,
@@ -251,4 +275,3 @@ def _bind(new: Path, story: Story, lock: BookLock, record: BookRecord, bank: Con
         portraits={concept_id: bank.preview_path(concept_id) for concept_id in lock.cast},
     )
     (new / LOCK_FILENAME).write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    bind_book(new, templates_dir=templates_dir)

@@ -126,7 +126,7 @@ def make_storybook(
         binding = bind_locked(folder, written.story, lock, record, bank=studio.bank, templates_dir=templates_dir)
     costs = [reply.cost_usd for reply in written.replies if reply.cost_usd is not None]
     return Storybook(
-        editions=editions_of(out_dir, record),
+        editions=editions_of(out_dir, record.formats),
         story=written.story,
         lock=lock,
         warnings=written.warnings + _unused(strengths or {}, lock),
@@ -168,7 +168,7 @@ def redraw_storybook(
         keep_belongings(earlier, folder)
         binding = bind_locked(folder, story, lock, record, bank=studio.bank, templates_dir=templates_dir)
     return Storybook(
-        editions=editions_of(out_dir, record),
+        editions=editions_of(out_dir, record.formats),
         story=story,
         lock=lock,
         warnings=warnings,
@@ -217,9 +217,9 @@ def record_of(lock: BookLock, bank: ConceptBank, *, design: Design, formats: Seq
     )
 
 
-def editions_of(out_dir: Path, record: BookRecord) -> tuple[Path, ...]:
+def editions_of(out_dir: Path, formats: Sequence[str]) -> tuple[Path, ...]:
     """The files of a book's editions."""
-    return tuple(out_dir / EDITIONS[name].filename for name in record.formats)
+    return tuple(out_dir / EDITIONS[name].filename for name in formats)
 
 
 def draw_locked(

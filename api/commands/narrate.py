@@ -8,7 +8,15 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from api.binding import AUDIO_DIRNAME, NARRATION_FILENAME, bind_book, read_book, read_narration
+from api.binding import (
+    AUDIO_DIRNAME,
+    NARRATION_FILENAME,
+    bind_book,
+    exported_beside,
+    note_of_exported,
+    read_book,
+    read_narration,
+)
 from api.book_folder import replaced_book
 from api.errors import UsageError
 from api.outcome import Outcome
@@ -64,6 +72,8 @@ def narrate_book(
     else:
         record_in = partial(take_over, book.pages, _own_files(audio, book.pages), narrator=narrator or "a recording")
     old = None if audio is None else read_narration(folder)
+    exported = exported_beside(folder, record)
+    formats = (*record.formats, *exported)
     with replaced_book(folder) as new:
         shutil.copytree(folder, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(AUDIO_DIRNAME))
         narration = record_in(audio_dir=new / AUDIO_DIRNAME)
@@ -74,14 +84,16 @@ def narrate_book(
             tell(f"The recordings of page {', '.join(str(recording.page) for recording in kept)} stay as they are.")
             narration = _joined(narration, old, kept, narrator=narrator)
         write_whole(new / NARRATION_FILENAME, (narration.model_dump_json(indent=2) + "\n").encode())
-        bind_book(new, templates_dir=settings.templates_dir)
+        bind_book(new, templates_dir=settings.templates_dir, exported=exported)
+    if exported:
+        tell(f"Note: {note_of_exported(exported)}")
     read = [recording.page for recording in narration.pages]
     silent = [page.number for page in book.pages if page.number not in read]
     if silent:
         tell(f"Note: there is no recording of page {', '.join(map(str, silent))}.")
-    if not {"epub", "epub-reflow"} & set(record.formats):
+    if not {"epub", "epub-reflow"} & {*formats}:
         tell("Note: only EPUB is read aloud; make one with fableverse export --format epub,epub-reflow.")
-    editions = [str(path) for path in editions_of(folder, record)]
+    editions = [str(path) for path in editions_of(folder, formats)]
     pages: list[JsonValue] = list(read)
     return Outcome(
         lines=tuple(editions), data={"editions": [*editions], "narrator": narration.narrator, "pages": pages}

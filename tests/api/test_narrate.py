@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,15 @@ def test_one_page_recorded_again_leaves_the_others_that_still_fit(
         assert main([*narrate, str(again), "--narrator", name]) == exit_codes.OK
         narration = read_narration(book)
         assert narration is not None and narration.narrator == everybody
+
+
+def test_exported_editions_are_read_aloud_too(book: Path, own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(book), "--format", "epub"]) == exit_codes.OK
+    assert main(["book", "narrate", str(book), "--audio", str(own)]) == exit_codes.OK
+    told = capsys.readouterr()
+    assert "book.epub, exported before, is bound again" in told.err and str(book / "book.epub") in told.out
+    with zipfile.ZipFile(book / "book.epub") as archive:
+        assert "EPUB/audio/page-01.mp3" in archive.namelist()
 
 
 @pytest.mark.parametrize(

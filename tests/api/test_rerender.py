@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from api.binding import read_record
 from api.book_lock import BookLock, LockedPicture
 from api.cli import main
 from api.commands.edit import PageChanges, edit_book
@@ -19,7 +20,7 @@ from concepts.bank import ConceptBank
 from concepts.errors import ConceptNotMentioned
 from generator.images import read_metadata
 from story.errors import InvalidRequest, UnsafeRequest
-from story.schema import SpokenLine, Story
+from story.schema import Box, Face, SpokenLine, Story
 from tests.api.builders import PlainRenderer, PlainWriter, a_request, plain_bank, plain_studio
 from tests.concepts.builders import a_concept, add_concept, contents
 
@@ -99,6 +100,39 @@ def test_a_concept_learnt_again_draws_its_pages_again(book: Path, bank: ConceptB
     add_concept(bank, a_concept(direction=b"other"), tmp_path / "again", direction=b"other", replace=True)
     done = rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
     assert done.drawn == (0, 1, 2, 3, 4)
+
+
+def test_exported_editions_are_bound_again_and_told(book: Path, bank: ConceptBank) -> None:
+    assert main(["export", str(book), "--format", "epub-reflow"]) == 0
+    old = (book / "book-reflow.epub").read_bytes()
+    edit(book, bank, page=3, text="Other words.")
+    done = rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
+    assert [path.name for path in done.editions] == ["book.html", "book-reflow.epub"]
+    assert (book / "book-reflow.epub").read_bytes() != old
+    assert "book-reflow.epub, exported before, is bound again with the looks" in done.warnings[-1]
+    assert read_record(book).formats == ("html",)
+
+
+def test_faces_go_with_the_pictures_that_show_them(book: Path, bank: ConceptBank) -> None:
+    faces = {
+        f"page-0{number}": (Face(concept="rusty", box=Box(left=number / 10, top=0, right=1, bottom=1)),)
+        for number in (1, 3, 4)
+    }
+    record = read_record(book).model_copy(update={"faces": faces})
+    (book / "book.json").write_text(record.model_dump_json(), encoding="utf-8")
+    edit(book, bank, page=4, prompt="a fox in the forest 4")
+    story = json.loads((book / "story.json").read_text(encoding="utf-8"))
+    del story["pages"][1]
+    (book / "story.json").write_text(json.dumps(story), encoding="utf-8")
+
+    done = rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
+    assert done.drawn == (3,)
+    assert read_record(book).faces == {"page-01": faces["page-01"], "page-02": faces["page-03"]}
+    assert done.warnings == ("book.json forgets the faces of the old page-04: say where new pictures have them.",)
+    edit(book, bank, page=1, prompt="a fox in the forest 1")
+    done = rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
+    assert [*read_record(book).faces] == ["page-02"]
+    assert "the old page-01:" in done.warnings[0]
 
 
 class DarkestIsBest:
