@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 
 import pikepdf
 from PIL import Image
@@ -53,9 +54,8 @@ def print_pdf_edition(book: Book, templates: Templates) -> bytes:
         BookError: A template cannot be used, or WeasyPrint's libraries are missing.
     """
     press, size = PRESSES[book.design.print_size], book.design.print_size
-    width_px = round((WIDTHS_IN[size] + 2 * press.bleed_in) * DPI)
     layout = layout_of(book.design, templates)
-    address = partial(_jpeg_uri, width_px=width_px)
+    address = partial(_jpeg_uri, width_px=_dots(WIDTHS_IN[size], press), height_px=_dots(HEIGHTS_IN[size], press))
     view = view_of(book, templates, address=address, has_balloons=layout.has_balloons)
     leaves = padded(aligned(leaves_of(view, layout, sheet_of(book.design), book.design)), press)
     styles = page_style(book, templates, bleed_in=press.bleed_in)
@@ -97,12 +97,17 @@ def _box(*corners: float) -> pikepdf.Array:
     return pikepdf.Array([round(corner, 4) for corner in corners])
 
 
-def _jpeg_uri(picture: BookPicture, width_px: int) -> str:
-    """The picture at a press's resolution, even where it is as wide as the page with its bleed."""
+def _dots(length_in: float, press: Press) -> int:
+    """Dots along a side of the page with its bleed."""
+    return ceil((length_in + 2 * press.bleed_in) * DPI)
+
+
+def _jpeg_uri(picture: BookPicture, *, width_px: int, height_px: int) -> str:
+    """The picture at a press's resolution, even where it covers the whole page of so many dots with its bleed."""
     image = picture.image
-    if image.width < width_px:
-        height_px = round(image.height * width_px / image.width)
-        image = image.resize((width_px, height_px), Image.Resampling.LANCZOS)
+    scale = max(width_px / image.width, height_px / image.height)
+    if scale > 1:
+        image = image.resize((ceil(image.width * scale), ceil(image.height * scale)), Image.Resampling.LANCZOS)
     jpeg = io.BytesIO()
     image.save(jpeg, "JPEG", quality=_JPEG_QUALITY, subsampling=0, dpi=(DPI, DPI))
     return data_uri("image/jpeg", jpeg.getvalue())

@@ -7,7 +7,8 @@ import pytest
 
 from story.design import Design, PrintSize
 from story.schema import Story
-from tests.story.book_samples import a_story, bind, paint_all
+from story.templates import Templates
+from tests.story.book_samples import a_story, bind, paint, paint_all
 from tests.story.tales import LANGUAGES, tale
 
 POINTS_PER_MM = 72 / 25.4
@@ -150,12 +151,19 @@ def drawn(page: pikepdf.Page) -> list[tuple[float, float, int, int]]:
     return found
 
 
-def test_pictures_have_300_dots_an_inch(tmp_path: Path):
-    with pikepdf.open(make(tmp_path, a_story(), "print-pdf")) as pdf:
-        pictures = [picture for page in pdf.pages for picture in drawn(page)]
-        assert len(pictures) == 5
-        for width, height, columns, rows in pictures:
-            assert width > 50 and columns / (width / 72) >= 300 and rows / (height / 72) >= 300
+@pytest.mark.parametrize("layout", Templates().choices("book/layouts", ".html.j2"))
+@pytest.mark.parametrize("size", ["square", "a4"])
+def test_pictures_have_300_dots_an_inch(tmp_path: Path, layout: str, size: PrintSize):
+    story = a_story(pages=2)
+    heights = (256, 128, 512)
+    pictures = [paint(tmp_path / f"{height}.png", height=height) for height in heights]
+    with pikepdf.open(
+        bind(story, pictures, tmp_path, design=Design(layout=layout, print_size=size), edition="print-pdf")
+    ) as pdf:
+        found = [picture for page in pdf.pages for picture in drawn(page)]
+    assert [rows / columns for *_, columns, rows in found] == pytest.approx([1, 0.5, 2], abs=0.001)
+    for width, height, columns, rows in found:
+        assert width > 50 and columns / (width / 72) >= 299.99 and rows / (height / 72) >= 299.99
 
 
 def test_a_picture_stands_on_a_left_hand_page_beside_its_words(tmp_path: Path):
