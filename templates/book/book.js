@@ -64,6 +64,18 @@
       moving.at(-1).onfinish = settle;
     };
 
+    // The leaf's name and all its words in reading order, each in its language.
+    const spoken = (leaf) => {
+      const said = [[controls.lang, leaf.getAttribute("aria-label")]];
+      leaf.querySelectorAll(".text, .balloon").forEach((part) => {
+        said.push([part.closest("[lang]").lang, part.textContent.trim().replace(/\s+/g, " ")]);
+      });
+      return said.filter(([, words]) => words).flatMap(([lang, words], index) => {
+        const part = Object.assign(document.createElement("span"), { lang, textContent: words });
+        return index === 0 ? [part] : [index === 1 ? ". " : " ", part];
+      });
+    };
+
     const open = (index, focus) => {
       if (index < 0 || index >= leaves.length || index === current) return;
       settle();
@@ -79,8 +91,7 @@
       scrollTo(0, 0);
       // Whoever moves the focus hears the leaf's name from it; whoever stays on a button hears it here.
       if (focus) to.focus({ preventScroll: true });
-      const words = to.querySelector(".text")?.textContent.trim().replace(/\s+/g, " ");
-      announcer.textContent = focus || !from ? "" : [to.getAttribute("aria-label"), words].filter(Boolean).join(". ");
+      announcer.replaceChildren(...(focus || !from ? [] : spoken(to)));
     };
 
     const keys = {
