@@ -24,6 +24,7 @@ from story.palette import Palette
 from story.schema import Page, Scene, Story
 from story.templates import TEMPLATES_DIR, Templates
 from tests.story.book_samples import COLOPHON, a_story, as_book, bind, make_book, paint, paint_all
+from tests.story.tales import tale
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>&amp;{{ 7*7 }}</style>"
 DATA_URI = re.compile(r"data:image/(?:png|webp);base64,[A-Za-z0-9+/=]+")
@@ -227,6 +228,16 @@ def test_the_books_own_words_are_in_its_language_or_english(tmp_path: Path, lang
     page = parsed(make_book(tmp_path, a_story(language=language)))
     assert page.all("section", id="page-1")[0].attributes["aria-label"] == label
     assert page.all("nav")[0].attributes["lang"] == spoken
+
+
+def test_both_titles_are_on_the_cover_and_told_in_their_language(tmp_path: Path):
+    story = tale("en", second="ar")
+    page = parsed(bind(story, paint_all(story, tmp_path), tmp_path))
+    cover = page.all("section", id="cover")[0]
+    assert words(cover.text) == f"{story.title} {story.second_title} Fableverse"
+    shown, told = page.all("span", lang="ar")[0], page.all("p", lang="ar")[0]
+    assert shown.text == told.text == story.second_title and shown.attributes["dir"] == told.attributes["dir"] == "rtl"
+    assert words(page.all("header")[0].text) == f"{story.title} {story.second_title}"
 
 
 def test_every_language_has_every_label():
