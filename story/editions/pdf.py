@@ -14,6 +14,7 @@ from story.design import Design, PrintSize
 from story.editions.html import data_uri
 from story.editions.layout import layout_of
 from story.editions.paged import Leaf, Sheet, aligned, leaves_of
+from story.editions.pdf_languages import carry_languages, name_languages
 from story.editions.publication import png_of
 from story.editions.style import paged_style
 from story.editions.view import BookView, view_of
@@ -91,8 +92,14 @@ def render_pdf(
         modified=book.modified.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
     rendered = io.BytesIO()
-    HTML(string=html).write_pdf(rendered, pdf_identifier=book.identifier.bytes, pdf_variant=variant)
-    return rendered.getvalue()
+    document = HTML(string=html)
+    languages = carry_languages(document.etree_element) if variant else {}
+    document.write_pdf(rendered, pdf_identifier=book.identifier.bytes, pdf_variant=variant)
+    if not languages:
+        return rendered.getvalue()
+    with pikepdf.open(rendered) as pdf:
+        name_languages(pdf, languages)
+        return save_pdf(pdf)
 
 
 def save_pdf(pdf: pikepdf.Pdf) -> bytes:

@@ -1,5 +1,6 @@
 """Both PDF editions, looked into with pikepdf."""
 
+from collections import Counter
 from pathlib import Path
 
 import pikepdf
@@ -51,6 +52,12 @@ def unmarked(page: pikepdf.Page) -> list[str]:
     return found
 
 
+def painted(page: pikepdf.Page) -> list[str]:
+    """All that a page does but marking what it paints."""
+    found = [(str(operator), repr(operands)) for operands, operator in pikepdf.parse_content_stream(page)]
+    return [f"{operator} {operands}" for operator, operands in found if operator not in ("BMC", "BDC", "EMC")]
+
+
 def fonts(pdf: pikepdf.Pdf) -> list[pikepdf.Dictionary]:
     objects = [each for each in pdf.objects if isinstance(each, pikepdf.Dictionary)]
     return [each for each in objects if each.get("/Type") == "/FontDescriptor"]
@@ -78,6 +85,32 @@ def test_the_reading_pdf_is_tagged_and_says_what_it_is(tmp_path: Path, language:
             assert unmarked(page) == []
         texts = [each for each in pdf.objects if isinstance(each, pikepdf.Dictionary) and each.get("/Type") == "/Font"]
         assert all("/ToUnicode" in font for font in texts if font.Subtype != "/CIDFontType2")
+
+
+def languages(pdf: pikepdf.Pdf) -> dict[str, int]:
+    """How often each language is named: by the whole document, and by structure elements."""
+    said = [str(each.Lang) for each in pdf.objects if isinstance(each, pikepdf.Dictionary) and "/Lang" in each]
+    return dict(Counter(said))
+
+
+def test_words_of_the_second_language_say_so_and_stay_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    story = tale("en", second="ar")
+    marked = make(tmp_path / "marked", story, "pdf")
+    monkeypatch.setattr("story.editions.pdf.carry_languages", lambda _: {})
+    plain = make(tmp_path / "plain", story, "pdf")
+    with pikepdf.open(marked) as pdf, pikepdf.open(plain) as before:
+        # The second title, and the second text of each of three pages.
+        assert languages(pdf) == {"en": 1, "ar": 4} and languages(before) == {"en": 1}
+        kinds = [kind for kind, _ in tags(pdf.Root.StructTreeRoot)]
+        assert set(kinds) <= STANDARD_TAGS
+        for page, as_before in zip(pdf.pages, before.pages, strict=True):
+            assert unmarked(page) == []
+            assert painted(page) == painted(as_before)
+
+
+def test_english_labels_in_a_story_of_another_language_say_so(tmp_path: Path):
+    with pikepdf.open(make(tmp_path, tale("en").model_copy(update={"language": "fi"}), "pdf")) as pdf:
+        assert languages(pdf)["en"] >= 3
 
 
 def test_every_page_of_the_story_has_a_bookmark(tmp_path: Path):
