@@ -5,7 +5,8 @@
     bank/rusty/source.png               the picture it was learnt from
     bank/rusty/preview.png              a picture drawn with it
 
-Names that begin with a dot belong to writes under way and are no concepts. Knows nothing of tensors or models.
+Names that begin with a dot belong to writes under way and are no concepts; nor are folders without any of the files.
+Knows nothing of tensors or models.
 """
 
 import difflib
@@ -13,7 +14,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import stat
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,18 +23,22 @@ from pathlib import Path
 from typing import TypeVar
 
 from PIL import Image
-from pydantic import ValidationError
 
 from concepts.errors import ConceptError, ConceptExists, DamagedConcept, UnknownConcept
 from concepts.files import write_whole
+from concepts.folder import (
+    CONCEPT,
+    DIRECTION,
+    PREVIEW,
+    SOURCE,
+    check_files,
+    check_only_concept,
+    is_concept,
+    read_concept,
+)
 from concepts.pictures import open_picture
 from concepts.schema import Concept, ConceptCard, check_concept_id
 
-_CONCEPT = "concept.json"
-_DIRECTION = "direction.safetensors"
-_SOURCE = "source.png"
-_PREVIEW = "preview.png"
-_FILES = (_CONCEPT, _DIRECTION, _SOURCE, _PREVIEW)
 SETTLED_NS = 3_000_000_000
 """How long a file has been left alone before its hash is remembered: longer than a tick of any file system's clock."""
 HASHES_KEPT = 1024
@@ -62,7 +66,7 @@ class ConceptBank:
         """All concepts by id; none if the folder does not exist. Directions are not read.
 
         Raises:
-            DamagedConcept: A folder in the bank is no whole concept.
+            DamagedConcept: A concept in the bank is not whole, or the bank is no folder.
         """
         found: list[Concept] = []
         for concept_id in self.ids():
@@ -71,7 +75,11 @@ class ConceptBank:
         return tuple(found)
 
     def ids(self) -> tuple[str, ...]:
-        """Ids of all concepts, sorted, damaged ones and names that are no ids too; nothing is read."""
+        """Ids of all concepts, sorted, damaged ones and names that are no ids too; nothing is read.
+
+        Raises:
+            DamagedConcept: The bank is no folder.
+        """
         # A listing during a rename may have neither name, so two must agree.
         names = self._names()
         for _ in range(READS):
@@ -91,8 +99,8 @@ class ConceptBank:
 
         def read() -> Concept:
             place = self._known_place(concept_id)
-            concept = _read_concept(place, concept_id)
-            _check_direction(concept, place / _DIRECTION, _remembered_hash(place / _DIRECTION))
+            concept = read_concept(place, concept_id)
+            _check_direction(concept, place / DIRECTION, _remembered_hash(place / DIRECTION))
             return concept
 
         return self._undisturbed(check_concept_id(concept_id), read)
@@ -107,29 +115,45 @@ class ConceptBank:
         Pictures are stored as PNG, whatever they were, without metadata such as the place where a photo was taken.
 
         Raises:
-            ConceptExists: The bank has this id and `replace` is false.
+            ConceptExists, ForeignFiles: As in `check_free`.
             DamagedConcept: The direction's bytes do not have the hash that the concept names.
             UnreadablePicture: The source or the preview is no usable picture.
             OSError: The direction cannot be read, or the bank cannot be written.
         """
-        self._check_free(concept.id, replace=replace)
+        self.check_free(concept.id, replace=replace)
         direction_bytes = direction.read_bytes()
         _check_direction(concept, direction, hashlib.sha256(direction_bytes).hexdigest())
-        pictures = {_SOURCE: open_picture(source), _PREVIEW: open_picture(preview)}
+        pictures = {SOURCE: open_picture(source), PREVIEW: open_picture(preview)}
         self._write(concept, direction_bytes, pictures)
 
     def add_folder(self, path: Path, *, replace: bool = False) -> Concept:
         """Take in a concept's folder from another bank, whatever that folder is called, and return the concept.
 
         Raises:
-            ConceptExists: The bank has this id and `replace` is false.
+            ConceptExists, ForeignFiles: As in `check_free`.
             DamagedConcept: The folder is no whole concept, or its direction is not the one that was added.
             UnreadablePicture: One of its pictures is unusable.
         """
-        concept = _read_concept(path, None)
-        files = {"source": path / _SOURCE, "direction": path / _DIRECTION, "preview": path / _PREVIEW}
+        concept = read_concept(path, None)
+        files = {"source": path / SOURCE, "direction": path / DIRECTION, "preview": path / PREVIEW}
         self.add(concept, **files, replace=replace)
         return concept
+
+    def check_free(self, concept_id: str, *, replace: bool = False) -> None:
+        """Look whether `add` could put a concept into its place.
+
+        Raises:
+            ConceptExists: The bank has this id and `replace` is false.
+            ForeignFiles: What stands there holds more than a concept.
+        """
+        place = self._place(concept_id)
+        is_taken = is_concept(place) if place.is_dir() else place.exists() or place.is_symlink()
+        if is_taken and not replace:
+            raise ConceptExists(
+                f"The bank already has a concept {concept_id!r}, and ids are unique. "
+                "Choose another id, or replace it on purpose."
+            )
+        check_only_concept(place)
 
     def remove(self, concept_id: str) -> None:
         """Forget a concept and delete its files, damaged or not.
@@ -137,8 +161,9 @@ class ConceptBank:
         Raises:
             InvalidConcept: The id is no slug.
             UnknownConcept: The bank has no such concept.
+            ForeignFiles: Its folder holds more than a concept.
         """
-        self._known_place(concept_id)
+        self.check_removal(concept_id)
         self._finish_interrupted(concept_id)
         place = self.folder / concept_id
         if place.is_symlink():
@@ -150,31 +175,40 @@ class ConceptBank:
         shutil.rmtree(doomed)
         self._clear_abandoned()
 
+    def check_removal(self, concept_id: str) -> None:
+        """Look whether a concept can be removed; errors as in `remove`."""
+        check_only_concept(self._known_place(concept_id))
+
     def direction_path(self, concept_id: str) -> Path:
         """The concept's `direction.safetensors`; errors as in `get`, but the bytes are not hashed."""
-        return self._file(concept_id, _DIRECTION)
+        return self._file(concept_id, DIRECTION)
 
     def source_path(self, concept_id: str) -> Path:
         """The picture the concept was learnt from, a PNG; errors as in `direction_path`."""
-        return self._file(concept_id, _SOURCE)
+        return self._file(concept_id, SOURCE)
 
     def preview_path(self, concept_id: str) -> Path:
         """A picture drawn with the concept, a PNG; errors as in `direction_path`."""
-        return self._file(concept_id, _PREVIEW)
+        return self._file(concept_id, PREVIEW)
 
     def _names(self) -> set[str]:
-        if not self.folder.is_dir():
+        if not self.folder.exists():
             return set()
-        names = {entry.name.removeprefix(".old-") for entry in self.folder.iterdir() if entry.is_dir()}
+        if not self.folder.is_dir():
+            raise DamagedConcept(
+                f"The bank {str(self.folder)!r} is a file, but a bank is a folder of concepts. Name another place for "
+                "it, or move the file away."
+            )
+        names = {entry.name.removeprefix(".old-") for entry in self.folder.iterdir() if is_concept(entry)}
         return {name for name in names if not name.startswith(".")}
 
     def _read(self, concept_id: str) -> Concept:
-        return _read_concept(self._present(concept_id), concept_id)
+        return read_concept(self._present(concept_id), concept_id)
 
     def _file(self, concept_id: str, name: str) -> Path:
         def find() -> Path:
             place = self._known_place(concept_id)
-            _check_files(place)
+            check_files(place)
             return place / name
 
         return self._undisturbed(check_concept_id(concept_id), find)
@@ -207,7 +241,7 @@ class ConceptBank:
 
     def _present(self, concept_id: str) -> Path:
         place = self._place(concept_id)
-        if not place.is_dir():
+        if not is_concept(place):
             raise UnknownConcept(f"The bank has no concept {concept_id!r}: {self._advice(concept_id)}")
         return place
 
@@ -218,20 +252,12 @@ class ConceptBank:
         similar = difflib.get_close_matches(concept_id, ids)
         return f"did you mean {' or '.join(similar)}?" if similar else f"it has {', '.join(ids)}."
 
-    def _check_free(self, concept_id: str, *, replace: bool) -> None:
-        place = self._place(concept_id)
-        if (place.exists() or place.is_symlink()) and not replace:
-            raise ConceptExists(
-                f"The bank already has a concept {concept_id!r}, and ids are unique. "
-                "Choose another id, or replace it on purpose."
-            )
-
     def _write(self, concept: Concept, direction_bytes: bytes, pictures: Mapping[str, Image.Image]) -> None:
         new = self.folder / f".new-{concept.id}-{secrets.token_hex(4)}"
         new.mkdir(parents=True)
         try:
-            write_whole(new / _CONCEPT, f"{concept.model_dump_json(indent=2)}\n".encode())
-            write_whole(new / _DIRECTION, direction_bytes)
+            write_whole(new / CONCEPT, f"{concept.model_dump_json(indent=2)}\n".encode())
+            write_whole(new / DIRECTION, direction_bytes)
             for name, picture in pictures.items():
                 content = BytesIO()
                 picture.save(content, format="PNG")
@@ -307,46 +333,9 @@ def hash_direction(path: Path) -> str:
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_ino, found.st_ctime_ns
-
-
-def _check_files(place: Path) -> None:
-    """Raises `DamagedConcept` unless the concept's four files are ordinary files inside its ordinary folder."""
-    for path in (place, *(place / name for name in _FILES)):
-        try:
-            mode = path.lstat().st_mode
-        except (FileNotFoundError, NotADirectoryError):
-            mode = 0
-        if stat.S_ISLNK(mode):
-            raise DamagedConcept(
-                f"{str(path)!r} is a link: a concept's folder and files are never links, so that a shared bank cannot "
-                "reach outside itself. Put the file itself there, or remove the concept."
-            )
-        if path != place and not stat.S_ISREG(mode):
-            raise DamagedConcept(
-                f"{str(path)!r} is missing: a concept's folder holds {', '.join(_FILES)}. "
-                "Restore the file, or remove the concept and learn it again."
-            )
-
-
-def _read_concept(place: Path, concept_id: str | None) -> Concept:
-    """The concept in a folder; with an id given, the file must name the same one."""
-    _check_files(place)
-    path = place / _CONCEPT
-    try:
-        concept = Concept.model_validate_json(path.read_bytes())
-    except (ValidationError, ConceptError) as error:
-        raise DamagedConcept(
-            f"{str(path)!r} does not describe a concept: {error} Correct the file, or remove the concept."
-        ) from error
-    if concept_id is not None and concept.id != concept_id:
-        raise DamagedConcept(
-            f"{str(path)!r} names the concept {concept.id!r}, but its folder is {concept_id!r}: the two are the same. "
-            "Rename the folder, or add it as a concept from elsewhere."
-        )
-    return concept
 
 
 def _check_direction(concept: Concept, path: Path, sha256: str) -> None:

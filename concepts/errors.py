@@ -6,6 +6,7 @@
         ├── UnknownConcept         the bank has no concept of that id
         ├── InvalidConcept         an id or a word breaks the rules for ids and words
         ├── ConceptExists          adding would overwrite a concept
+        ├── ForeignFiles           a concept's folder that is to go holds more than the concept
         ├── DamagedConcept         a concept's files are missing, changed or malformed
         ├── WrongBaseModel         a concept was learnt on another model
         ├── ConceptNotMentioned    the prompt does not contain the concept's word
@@ -39,6 +40,10 @@ class InvalidConcept(ConceptError):
 
 class ConceptExists(ConceptError):
     """Raised by `ConceptBank.add`; replace the concept on purpose or choose another id."""
+
+
+class ForeignFiles(ConceptError):
+    """Raised before a concept's folder is deleted or replaced; move the files that the message names elsewhere."""
 
 
 class DamagedConcept(ConceptError):

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from concepts.bank import ConceptBank, hash_direction
 from concepts.binding import bind_concepts
-from concepts.errors import ConceptExists, UnknownConcept
+from concepts.errors import UnknownConcept
 from concepts.schema import Concept, ModelFamily
 from generator.directions import Direction, save_direction
 from generator.recipe import ConceptRequest, LearningRecipe, NoiseLevelLoss
@@ -96,11 +96,12 @@ def save_concepts(
         replace: Whether concepts of the same ids are replaced.
 
     Raises:
-        ConceptExists: The bank has one of the ids and `replace` is false.
+        ConceptExists, ForeignFiles: The bank cannot take one of the ids, as `ConceptBank.check_free` says.
         ConceptError: A preview prompt does not name its concept once.
         OSError: The bank cannot be written.
     """
-    _check_free(bank, learnt, replace=replace)
+    for request in learnt.concepts:
+        bank.check_free(request.id, replace=replace)
     prompts = preview_prompts or {}
     with tempfile.TemporaryDirectory() as folder:
         work_dir = Path(folder)
@@ -146,15 +147,6 @@ def _staged(learnt: LearntDirections, work_dir: Path) -> tuple[ConceptBank, Mapp
         learnt.source(request.id).picture.save(sources[request.id])
         _stage(staging, learnt, request, sources[request.id], work_dir)
     return staging, sources
-
-
-def _check_free(bank: ConceptBank, learnt: LearntDirections, *, replace: bool) -> None:
-    taken = {concept.id for concept in learnt.concepts} & set(bank.ids())
-    if taken and not replace:
-        raise ConceptExists(
-            f"The bank {str(bank.folder)!r} already has {sorted(taken)!r}, and ids are unique. "
-            "Choose other ids, or replace them on purpose."
-        )
 
 
 def _stage(

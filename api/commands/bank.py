@@ -1,14 +1,12 @@
 """`fableverse bank`: looks into the bank and changes it. Never loads torch."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from api.outcome import Outcome
 from concepts.bank import ConceptBank
-from concepts.errors import DamagedConcept
 from concepts.schema import Concept
 
 
@@ -47,10 +45,9 @@ def add_folder(bank: ConceptBank, folder: Path, *, replace: bool) -> Outcome:
 
 
 def remove_concepts(bank: ConceptBank, concept_ids: Sequence[str]) -> Outcome:
-    """Deletes concepts, damaged ones too; when one of them is not there, none is deleted."""
+    """Deletes concepts, damaged ones too; when one of them cannot be deleted, none is."""
     for concept_id in concept_ids:
-        with suppress(DamagedConcept):
-            bank.source_path(concept_id)
+        bank.check_removal(concept_id)
     for concept_id in dict.fromkeys(concept_ids):
         bank.remove(concept_id)
     removed = list(dict.fromkeys(concept_ids))

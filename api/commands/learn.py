@@ -210,10 +210,12 @@ def _report(advance: Advance, progress: LearningProgress) -> None:
 
 
 def _check_ids(bank: ConceptBank, concepts: Sequence[ConceptRequest], *, replace: bool) -> None:
-    """Refuse taken ids before any time is spent on learning."""
+    """Refuse taken ids, and those that the bank has something else at, before any time is spent on learning."""
     taken = sorted({concept.id for concept in concepts} & set(bank.ids()))
     if taken and not replace:
         raise ConceptExists(
             f"The bank {str(bank.folder)!r} already has {', '.join(map(repr, taken))}, and ids are unique. "
             "Choose other ids, or give --replace."
         )
+    for concept in concepts:
+        bank.check_free(concept.id, replace=replace)

@@ -215,6 +215,33 @@ def test_a_concept_is_shown_moved_and_removed(
     assert list(bank_dir.iterdir()) == []
 
 
+def test_removing_what_is_no_concept_deletes_nothing(bank_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (bank_dir / "src").mkdir()
+    (bank_dir / "src" / "main.py").write_text("mine")
+    assert main(["bank", "remove", "rusty", "src", "--bank", str(bank_dir)]) == exit_codes.BAD_INPUT
+    assert "no concept 'src'" in capsys.readouterr().err
+    assert (bank_dir / "src" / "main.py").is_file() and (bank_dir / "rusty" / "concept.json").is_file()
+
+
+def test_learning_in_the_place_of_something_else_is_refused_before_anything_is_loaded(
+    bank_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bank_dir / "src").mkdir()
+    (bank_dir / "src" / "main.py").write_text("mine")
+    picture = noise_picture(tmp_path / "fox.png")
+    words = ["learn", str(picture), "--caption", "a cat", "--concept", "src=cat:character", "--replace", "--steps", "2"]
+    assert main([*words, "--bank", str(bank_dir)]) == exit_codes.BAD_INPUT
+    said = capsys.readouterr().err
+    assert "holds 'main.py'" in said and "Loading" not in said
+
+
+def test_a_bank_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("no bank")
+    assert main(["bank", "list", "--bank", str(tmp_path / "file")]) == exit_codes.BAD_INPUT
+    said = capsys.readouterr()
+    assert "is a file, but a bank is a folder" in said.err and said.out == ""
+
+
 def test_a_reader_that_goes_away_ends_quietly(bank_dir: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)

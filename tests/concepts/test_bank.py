@@ -7,13 +7,21 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from concepts.bank import ABANDONED_S, SETTLED_NS, ConceptBank, _hash_of_state, hash_direction, seed_bank
-from concepts.errors import ConceptExists, DamagedConcept, InvalidConcept, UnknownConcept, UnreadablePicture
+from concepts.errors import (
+    ConceptExists,
+    DamagedConcept,
+    ForeignFiles,
+    InvalidConcept,
+    UnknownConcept,
+    UnreadablePicture,
+)
 from tests.concepts.builders import a_concept, add_concept, contents
 
 FILES = {"concept.json", "direction.safetensors", "preview.png", "source.png"}
@@ -255,6 +263,42 @@ def test_a_damaged_concept_can_be_removed(bank: ConceptBank) -> None:
     (bank.folder / "rusty/concept.json").unlink()
     bank.remove("rusty")
     assert bank.list() == ()
+
+
+def test_a_folder_without_a_concepts_files_is_no_concept_and_left_alone(bank: ConceptBank, tmp_path: Path) -> None:
+    (bank.folder / "src").mkdir()
+    (bank.folder / "src/main.py").write_text("mine")
+    (bank.folder / "empty").mkdir()
+    before = contents(bank.folder)
+    assert bank.ids() == ("rusty",) and [concept.id for concept in bank.list()] == ["rusty"]
+    for name in ("src", "empty"):
+        for refused in (bank.get, bank.remove, bank.check_removal):
+            with pytest.raises(UnknownConcept, match=f"no concept '{name}'"):
+                refused(name)
+    for replace in (False, True):
+        with pytest.raises(ForeignFiles, match="'src'.*'main.py'"):
+            add_concept(bank, a_concept("src"), tmp_path / "workshop", replace=replace)
+    assert contents(bank.folder) == before
+    add_concept(bank, a_concept("empty"), tmp_path / "workshop")
+    assert bank.ids() == ("empty", "rusty")
+
+
+def test_a_concept_beside_other_files_is_neither_removed_nor_replaced(bank: ConceptBank, tmp_path: Path) -> None:
+    (bank.folder / "rusty/story.txt").write_text("mine")
+    before = contents(bank.folder)
+    with pytest.raises(ForeignFiles, match="'rusty'.*'story.txt'"):
+        bank.remove("rusty")
+    with pytest.raises(ForeignFiles, match="'rusty'.*'story.txt'"):
+        add_concept(bank, a_concept(), tmp_path / "workshop", replace=True)
+    assert contents(bank.folder) == before and bank.get("rusty") == a_concept()
+
+
+def test_a_bank_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "bank").write_text("no folder")
+    bank = ConceptBank(tmp_path / "bank")
+    for look in (bank.list, bank.ids, partial(bank.get, "rusty")):
+        with pytest.raises(DamagedConcept, match="bank' is a file.*Name another place"):
+            look()
 
 
 def test_a_folder_from_another_bank_is_taken_in_under_its_own_id(bank: ConceptBank, tmp_path: Path) -> None:
