@@ -17,8 +17,8 @@ from api.errors import LockMismatch
 from api.settings import Settings, WantedModel
 from concepts.bank import ConceptBank
 from concepts.binding import bind_concepts
-from concepts.errors import FableverseError
-from concepts.schema import BoundPrompt, ConceptId, ConceptMention
+from concepts.errors import FableverseError, WrongBaseModel
+from concepts.schema import BoundPrompt, Concept, ConceptId, ConceptMention
 from generator.plan import Numbers
 from generator.settings import RenderSettings
 from story.book import STORY_FILENAME
@@ -120,10 +120,10 @@ def make_lock(
     """The lock of a new book: every scene bound to its concepts, with a seed of its own.
 
     Raises:
-        ConceptError: A scene's concept is not in the bank or its prompt does not name it once.
+        ConceptError: A scene's concept is not in the bank or of another model, or its prompt does not name it once.
     """
     pictures = [
-        locked_picture(scene, bank=bank, seed=(request.seed + index) % NUM_SEEDS)
+        locked_picture(scene, bank=bank, model=model, seed=(request.seed + index) % NUM_SEEDS)
         for index, scene in enumerate(story.scenes)
     ]
     on_stage = [concept_id for picture in pictures for concept_id in picture.concepts]
@@ -142,13 +142,15 @@ def make_lock(
     )
 
 
-def locked_picture(scene: Scene, *, bank: ConceptBank, seed: int) -> LockedPicture:
+def locked_picture(scene: Scene, *, bank: ConceptBank, model: LockedModel, seed: int) -> LockedPicture:
     """What a scene is drawn from.
 
     Raises:
-        ConceptError: A concept is not in the bank or the prompt does not name it once.
+        ConceptError: A concept is not in the bank or of another model, or the prompt does not name it once.
     """
     concepts = [bank.get(concept_id) for concept_id in scene.concepts]
+    for concept in concepts:
+        check_base_model(concept, model)
     bound = bind_concepts(scene.prompt, concepts)
     return LockedPicture(
         prompt=bound.prompt,
@@ -156,6 +158,20 @@ def locked_picture(scene: Scene, *, bank: ConceptBank, seed: int) -> LockedPictu
         mentions=bound.mentions,
         concepts={concept.id: concept.direction_sha256 for concept in concepts},
     )
+
+
+def check_base_model(concept: Concept, model: LockedModel) -> None:
+    """Refuse a concept that a book's model cannot draw, before the model is loaded.
+
+    Raises:
+        WrongBaseModel: It was learnt on another model.
+    """
+    if concept.base_model != model.fingerprint:
+        raise WrongBaseModel(
+            f"Concept {concept.id!r} was learnt on {concept.base_model_name!r} ({concept.base_model[:12]}), but the "
+            f"book is drawn with {model.name!r} ({model.fingerprint[:12]}); a direction has a meaning only on its own "
+            "model. Leave the concept out, or learn it again on this one."
+        )
 
 
 def current_versions() -> dict[str, str]:

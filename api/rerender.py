@@ -68,13 +68,13 @@ def edited_lock(lock: BookLock, story: Story, bank: ConceptBank) -> BookLock:
     """The lock of the story as it is now: pictures whose inputs are the same keep theirs, also at another place.
 
     Raises:
-        ConceptError: A concept is not in the bank or a prompt does not name it once.
+        ConceptError: A concept is not in the bank or of another model, or a prompt does not name it once.
     """
     pictures: list[LockedPicture] = []
     free = list(lock.pictures)
     for index, scene in enumerate(story.scenes):
         seed = lock.pictures[index].seed if index < len(lock.pictures) else (lock.seed + index) % _SEEDS
-        wanted = locked_picture(scene, bank=bank, seed=seed)
+        wanted = locked_picture(scene, bank=bank, model=lock.model, seed=seed)
         same = [picture for picture in free if picture.model_copy(update={"seed": seed}) == wanted]
         kept = next((picture for picture in same if picture.seed == seed), same[0] if same else None)
         if kept is not None:

@@ -67,5 +67,4 @@ def studio_of(model: SteppingModel[FluxModel], wanted: WantedModel, bank: Concep
 
 def fitting_cards(studio: Studio) -> tuple[ConceptCard, ...]:
     """The bank's concepts that were learnt on the studio's model: all that a story may count on."""
-    concepts = studio.bank.list()
-    return tuple(concept.card() for concept in concepts if concept.base_model == studio.model.fingerprint)
+    return studio.bank.catalog(base_model=studio.model.fingerprint)

@@ -9,9 +9,16 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from api.settings import POCKET, POCKET_DIR
+
 TokenCounter = Callable[[str], int]
 
 _LETTERS_PER_TOKEN = 3
+
+
+def prompt_counter(model: str) -> TokenCounter:
+    """Counts the tokens of prompts as that picture model does."""
+    return token_counter(_model_dir(model))
 
 
 def token_counter(model_dir: Path | None) -> TokenCounter:
@@ -35,3 +42,11 @@ def token_counter(model_dir: Path | None) -> TokenCounter:
 def estimate_tokens(prompt: str) -> int:
     """More tokens than T5 makes of English text: one for each `_LETTERS_PER_TOKEN` letters of a word, and the end."""
     return 1 + sum(math.ceil(len(word) / _LETTERS_PER_TOKEN) for word in prompt.split())
+
+
+def _model_dir(model: str) -> Path | None:
+    """The model's folder; None for a hub id."""
+    if model == POCKET:
+        return POCKET_DIR / "model"
+    folder = Path(model).expanduser()
+    return folder if folder.is_dir() else None

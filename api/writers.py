@@ -1,10 +1,8 @@
 """Chooses who writes the story: the language model that the settings name, or the built-in storyteller."""
 
-from pathlib import Path
-
 from api.errors import UsageError
-from api.settings import LEXICON_PATH, POCKET, POCKET_DIR, Settings
-from api.tokens import TokenCounter, token_counter
+from api.settings import LEXICON_PATH, Settings
+from api.tokens import prompt_counter
 from concepts.lexicon import Lexicon
 from story.costs import Price, known_price
 from story.draft import DraftFolder
@@ -155,16 +153,3 @@ def price_of(settings: Settings) -> Price | None:
             "and output_price in US dollars for a million tokens (0 for a model of your own), or leave --budget out."
         )
     return price
-
-
-def prompt_counter(model: str) -> TokenCounter:
-    """Counts the tokens of prompts as that picture model does."""
-    return token_counter(_model_dir(model))
-
-
-def _model_dir(model: str) -> Path | None:
-    """The model's folder; None for a hub id."""
-    if model == POCKET:
-        return POCKET_DIR / "model"
-    folder = Path(model).expanduser()
-    return folder if folder.is_dir() else None

@@ -105,9 +105,13 @@ class ConceptBank:
 
         return self._undisturbed(check_concept_id(concept_id), read)
 
-    def catalog(self) -> tuple[ConceptCard, ...]:
-        """What a language model may see of the bank, by id; errors as in `list`."""
-        return tuple(concept.card() for concept in self.list())
+    def catalog(self, *, base_model: str | None = None) -> tuple[ConceptCard, ...]:
+        """What a language model may see of the bank, by id; errors as in `list`.
+
+        Args:
+            base_model: Fingerprint of the model that the concepts were learnt on; None is any.
+        """
+        return tuple(concept.card() for concept in self.list() if base_model in (None, concept.base_model))
 
     def add(self, concept: Concept, *, source: Path, direction: Path, preview: Path, replace: bool = False) -> None:
         """Keep a concept and copies of its files; when anything fails the bank stays as it was.

@@ -109,8 +109,13 @@ def check_page(
     page: Page, *, catalog: Sequence[ConceptCard], count_tokens: Callable[[str], int], max_tokens: int
 ) -> tuple[Problem, ...]:
     """What is wrong with a page: its scene's problems, texts that are missing, and markup in texts and speech."""
-    problems = list(check_scene(page.scene, catalog=catalog, count_tokens=count_tokens, max_tokens=max_tokens))
-    problems += check_text(page.text)
+    scene = check_scene(page.scene, catalog=catalog, count_tokens=count_tokens, max_tokens=max_tokens)
+    return (*scene, *check_words(page))
+
+
+def check_words(page: Page) -> tuple[Problem, ...]:
+    """What is wrong with what is read on a page, whatever its picture: texts that are missing, and markup."""
+    problems = list(check_text(page.text))
     if page.second_text:
         problems += check_text(page.second_text)
     if any(has_markup(f"{line.speaker} {line.text}") for line in page.speech):

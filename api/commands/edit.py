@@ -2,27 +2,27 @@
 
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from api.binding import read_book, read_narration, read_record
-from api.book_lock import LOCK_FILENAME, read_lock_only
+from api.book_lock import LOCK_FILENAME, LockedModel, LockedPicture, check_base_model, read_lock_only
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.rerender import edited_lock
-from api.tokens import estimate_tokens
+from api.tokens import prompt_counter
 from concepts.bank import ConceptBank
 from concepts.files import write_whole
 from concepts.schema import ConceptCard
 from story.book import STORY_FILENAME
-from story.checks import check_page, check_scene, free_mentions
+from story.checks import Problem, check_alt, check_prompt, check_words, free_mentions
 from story.errors import InvalidRequest
 from story.narration import outdated
 from story.safety import SafetyGate
-from story.schema import Page, Scene, SpokenLine, Story, WrittenStory
+from story.schema import Scene, SpokenLine, Story, WrittenStory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +69,15 @@ def edit_book(folder: Path, changes: PageChanges, *, bank: ConceptBank, environm
         UsageError: The changes name no page or a page that is not there, or there is no editor.
         InvalidRequest: The words could not be drawn, read or shown to children.
         LockMismatch, NoBook: The folder holds no book.
+        ConceptError: A page has a concept that is not in the bank or of another model than the book.
     """
     lock, story = read_lock_only(folder / LOCK_FILENAME)
     read_record(folder)
-    edited = _in_editor(folder, environment) if changes.is_empty else changed(story, changes, bank.catalog())
-    check_edited(edited, bank, max_tokens=lock.settings.max_sequence_length)
-    write_whole(folder / STORY_FILENAME, (edited.model_dump_json(indent=2) + "\n").encode())
+    catalog = bank.catalog(base_model=lock.model.fingerprint)
+    edited = _in_editor(folder, environment) if changes.is_empty else changed(story, changes, catalog)
+    check_edited(edited, bank, model=lock.model, max_tokens=lock.settings.max_sequence_length, known=lock.pictures)
     new = edited_lock(lock, edited, bank)
+    write_whole(folder / STORY_FILENAME, (edited.model_dump_json(indent=2) + "\n").encode())
     kept = {picture.model_dump_json() for picture in lock.pictures}
     pages = [index for index, picture in enumerate(new.pictures) if picture.model_dump_json() not in kept]
     line = f"Edited. fableverse book render {shlex.quote(str(folder))} draws {_named(pages)} and binds the book."
@@ -115,18 +117,38 @@ def changed(story: Story, changes: PageChanges, catalog: Sequence[ConceptCard]) 
     return story.model_copy(update={"pages": tuple(pages)})
 
 
-def check_edited(story: Story, bank: ConceptBank, *, max_tokens: int) -> None:
-    """Refuse words that cannot be drawn or shown; `max_tokens` is what the picture model reads of a prompt.
+def check_edited(
+    story: Story, bank: ConceptBank, *, model: LockedModel, max_tokens: int, known: Iterable[Scene | LockedPicture]
+) -> None:
+    """Refuse words that cannot be drawn or shown.
+
+    Args:
+        model: What draws; concepts of other models count as if they were not there.
+        max_tokens: What that model reads of a prompt.
+        known: Whose prompt and concepts were proven already: what the bank learnt since is held against others only.
 
     Raises:
         InvalidRequest: The first thing that is wrong, with its place.
+        WrongBaseModel: A new prompt lists a concept of another model.
     """
     if not story.title.strip():
         raise InvalidRequest("The edited story has no title, and every book needs one. Write one.")
-    catalog = bank.catalog()
-    for number, item in enumerate((story.cover, *story.pages)):
-        check = check_page if isinstance(item, Page) else check_scene
-        problems = check(item, catalog=catalog, count_tokens=estimate_tokens, max_tokens=max_tokens)  # type: ignore[operator]
+    proven = {(each.prompt, frozenset(each.concepts)) for each in known}
+    concepts = bank.list()
+    catalog = tuple(concept.card() for concept in concepts if concept.base_model == model.fingerprint)
+    count_tokens = prompt_counter(model.source)
+    for number, scene in enumerate(story.scenes):
+        problems: tuple[Problem, ...] = ()
+        if (scene.prompt, frozenset(scene.concepts)) not in proven:
+            for concept in concepts:
+                if concept.id in scene.concepts:
+                    check_base_model(concept, model)
+            problems += check_prompt(
+                scene.prompt, scene.concepts, catalog=catalog, count_tokens=count_tokens, max_tokens=max_tokens
+            )
+        problems += check_alt(scene.alt)
+        if number:
+            problems += check_words(story.pages[number - 1])
         if problems:
             where = f"page {number}" if number else "the cover"
             raise InvalidRequest(f"The edited story cannot be drawn: {where}: {problems[0].message}.")

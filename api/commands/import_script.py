@@ -11,7 +11,7 @@ from api.errors import UsageError
 from api.outcome import Outcome
 from api.settings import Settings
 from api.storybook import make_storybook
-from api.writers import prompt_counter
+from api.tokens import prompt_counter
 from concepts.bank import ConceptBank
 from concepts.schema import ConceptCard
 from story.design import Design, check_design

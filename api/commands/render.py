@@ -13,7 +13,7 @@ from api.commands.edit import check_edited
 from api.console import Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
-from api.rerender import rerender_book
+from api.rerender import edited_lock, rerender_book
 from api.settings import LEXICON_PATH, POCKET, Settings
 from concepts.bank import ConceptBank
 from concepts.lexicon import Lexicon
@@ -67,7 +67,8 @@ def render_book(
         raise UsageError(f"--pages and --candidates go together: which pages, and 2 to {MAX_CANDIDATES} pictures each.")
     lock, story = read_lock_only(folder / LOCK_FILENAME)
     read_record(folder)
-    check_edited(story, bank, max_tokens=lock.settings.max_sequence_length)
+    check_edited(story, bank, model=lock.model, max_tokens=lock.settings.max_sequence_length, known=lock.pictures)
+    edited_lock(lock, story, bank)  # a concept that is gone or of another model is told before anything is loaded
     check_place(folder.resolve())
     reporter.note(f"Loading {lock.model.source} …")
     from api.page_score import ProbeScorer  # both load torch, so only now

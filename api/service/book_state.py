@@ -92,6 +92,7 @@ def edited(state: BookState, edit: BookEdit, bank: ConceptBank, *, drawn: Mappin
         NotFound, WrongState, InvalidInput: A page is not there, is locked, or lacks what is asked for.
         UsageError, InvalidRequest, ConceptError: The words could not be drawn, read or shown to children.
     """
+    known = state.lock.pictures
     if edit.title is not None:
         story = changed(state.story, PageChanges(title=edit.title.strip()), ())
         state = state.model_copy(update={"story": story})
@@ -99,7 +100,9 @@ def edited(state: BookState, edit: BookEdit, bank: ConceptBank, *, drawn: Mappin
         state = _with_page(state, page, bank, drawn)
     if edit.order is not None:
         state = _in_order(state, edit.order)
-    check_edited(state.story, bank, max_tokens=state.lock.settings.max_sequence_length)
+    check_edited(
+        state.story, bank, model=state.lock.model, max_tokens=state.lock.settings.max_sequence_length, known=known
+    )
     return state
 
 
@@ -147,7 +150,7 @@ def _with_page(state: BookState, page: PageEdit, bank: ConceptBank, drawn: Mappi
         prompt=None if page.prompt is None or not is_new_prompt else page.prompt.strip(),
         alt=None if page.alt is None else page.alt.strip(),
     )
-    story = changed(state.story, changes, bank.catalog())
+    story = changed(state.story, changes, bank.catalog(base_model=state.lock.model.fingerprint))
     # Only another prompt asks for another picture: a concept that was learnt again since leaves the others alone.
     lock = edited_lock(state.lock, story, bank) if is_new_prompt else state.lock
     state = state.model_copy(update={"story": story, "lock": lock, "marks": tuple(marks)})

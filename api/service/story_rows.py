@@ -1,6 +1,7 @@
 """Stories as rows: read, and edited by one person at a time."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from api.service.owned import owned_row
 from api.service.schema import StoryEdit
 from api.service.settings import ServiceSettings
 from api.service.tables import stories
-from concepts.bank import ConceptBank
+from concepts.schema import ConceptCard
 from story.schema import Story
 
 
@@ -72,8 +73,8 @@ def edit_story(
     if info is None:
         raise NotReady("The picture model is not loaded yet. Try again once /readyz says so.")
     bank = bank_of(settings, owner)
-    edited = _edited(row.story, edit, bank)
-    check_edited(edited, bank, max_tokens=info.settings.max_sequence_length)
+    edited = _edited(row.story, edit, bank.catalog(base_model=info.model.fingerprint))
+    check_edited(edited, bank, model=info.model, max_tokens=info.settings.max_sequence_length, known=row.story.scenes)
     with database.write() as connection:
         done = connection.execute(
             update(stories)
@@ -85,8 +86,7 @@ def edit_story(
     return read_story(database, owner, story_id)
 
 
-def _edited(story: Story, edit: StoryEdit, bank: ConceptBank) -> Story:
-    catalog = bank.catalog()
+def _edited(story: Story, edit: StoryEdit, catalog: Sequence[ConceptCard]) -> Story:
     if edit.title is not None:
         story = changed(story, PageChanges(title=edit.title), catalog)
     for page in edit.pages:

@@ -128,8 +128,7 @@ class TextWork:
 
 def _request_of(wish: StoryWish, bank: ConceptBank, info: ModelInfo) -> StoryRequest:
     """What a writer is asked, with the concepts of the bank that belong to the model."""
-    fingerprint = info.model.fingerprint
-    catalog = tuple(concept.card() for concept in bank.list() if concept.base_model == fingerprint)
+    catalog = bank.catalog(base_model=info.model.fingerprint)
     cast = tuple(bank.get(concept_id).card() for concept_id in wish.cast)
     strangers = [card.id for card in cast if card not in catalog]
     if strangers:

@@ -16,8 +16,9 @@ from api import exit_codes
 from api.cli import main
 from concepts.bank import ConceptBank
 from generator.images import read_metadata
+from story.schema import Story
 from tests.api.builders import SETTINGS, noise_picture
-from tests.concepts.builders import contents
+from tests.concepts.builders import a_concept, add_concept, contents
 from tests.generator.tiny import tiny_pipeline
 
 FABLEVERSE = Path(sys.executable).with_name("fableverse")
@@ -128,6 +129,22 @@ def test_a_book_is_made_and_made_again_by_its_lock(
     first, second = contents(tmp_path / "first"), contents(tmp_path / "second")
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_what_is_learnt_later_keeps_no_book_from_being_drawn_again(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(workplace / "bank", tmp_path / "bank")
+    bank = ConceptBank(tmp_path / "bank")
+    model = ["--model", str(workplace / "model"), "--bank", str(tmp_path / "bank")]
+    words = ["book", "a fox", "--pages", "4", "--cast", "rusty", "--out", str(tmp_path / "fox")]
+    assert main([*words, *model]) == exit_codes.OK
+    story = Story.model_validate_json((tmp_path / "fox" / "story.json").read_bytes())
+    later = a_concept("later", story.cover.prompt.split()[-1])
+    add_concept(bank, later.model_copy(update={"base_model": bank.get("rusty").base_model}), tmp_path / "workshop")
+    capsys.readouterr()
+    assert main(["book", "render", str(tmp_path / "fox"), *model[2:], "--json"]) == exit_codes.OK
+    assert json.loads(capsys.readouterr().out)["drawn"] == []
 
 
 def test_a_cast_of_another_model_is_refused_before_a_story_is_written(

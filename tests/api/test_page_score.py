@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from api.book_lock import LockedPicture, locked_picture
+from api.book_lock import LockedModel, LockedPicture, locked_picture
 from api.page_score import ProbeScorer
 from api.settings import LEXICON_PATH, SAMPLE_BANK_DIR
 from concepts.bank import ConceptBank
@@ -78,7 +78,9 @@ def test_a_concept_has_to_look_like_its_source(scorer: ProbeScorer) -> None:
     """The source's own caption, with its own picture and with one of other colours."""
     bank = ConceptBank(SAMPLE_BANK_DIR)
     concept = bank.get("clover")
-    asked = locked_picture(Scene(prompt=concept.caption, concepts=("clover",), alt=""), bank=bank, seed=0)
+    model = LockedModel(source="pocket", name="Pocket", fingerprint=concept.base_model)
+    scene = Scene(prompt=concept.caption, concepts=("clover",), alt="")
+    asked = locked_picture(scene, bank=bank, model=model, seed=0)
     with Image.open(bank.source_path("clover")) as opened:
         source = opened.convert("RGB")
     red, green, blue = source.split()

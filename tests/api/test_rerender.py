@@ -16,8 +16,9 @@ from api.errors import LockMismatch, UsageError
 from api.rerender import rerender_book
 from api.settings import Settings
 from api.storybook import make_storybook
+from api.tokens import estimate_tokens, prompt_counter
 from concepts.bank import ConceptBank
-from concepts.errors import ConceptNotMentioned
+from concepts.errors import ConceptNotMentioned, WrongBaseModel
 from generator.images import read_metadata
 from story.errors import InvalidRequest, UnsafeRequest
 from story.schema import Box, Face, SpokenLine, Story
@@ -213,6 +214,61 @@ def test_an_edit_that_cannot_be_drawn_or_shown_changes_nothing(
     with pytest.raises(error, match=named):
         edit(book, bank, **changes)
     assert contents(book) == before
+
+
+def learn(bank: ConceptBank, workshop: Path, concept_id: str, word: str, *, base_model: str = "f1") -> None:
+    add_concept(bank, a_concept(concept_id, word).model_copy(update={"base_model": base_model}), workshop)
+
+
+def test_what_is_learnt_later_is_held_against_new_prompts_only(book: Path, bank: ConceptBank, tmp_path: Path) -> None:
+    learn(bank, tmp_path / "later", "snowy", "snow")
+    assert edit(book, bank, title="Another title") == []
+    assert edit(book, bank, page=3, text="Other words.") == []
+    assert edit(book, bank, page=3, prompt="a fox in deep snow") == [3]
+    story = Story.model_validate_json((book / "story.json").read_bytes())
+    assert [scene.concepts for scene in story.scenes][2:4] == [("rusty",), ("rusty", "snowy")]
+    unlisted = story.pages[1].model_copy(update={"scene": story.pages[1].scene.model_copy(update={"prompt": "snow"})})
+    pages = (story.pages[0], unlisted, *story.pages[2:])
+    (book / "story.json").write_text(story.model_copy(update={"pages": pages}).model_dump_json(), encoding="utf-8")
+    with pytest.raises(InvalidRequest, match="page 2: .*lacks 'fox'"):
+        edit(book, bank, title="A third title")
+
+
+def test_concepts_of_another_model_are_none_of_the_books(book: Path, bank: ConceptBank, tmp_path: Path) -> None:
+    learn(bank, tmp_path / "other", "snowy", "snow", base_model="f2")
+    assert edit(book, bank, title="Another title") == []
+    assert edit(book, bank, page=3, prompt="a fox in deep snow") == [3]
+    story = Story.model_validate_json((book / "story.json").read_bytes())
+    assert story.pages[2].scene.concepts == ("rusty",)
+    text = (book / "story.json").read_text(encoding="utf-8").replace('deep snow"', 'very deep snow"')
+    listed = text.replace('"rusty"\n', '"rusty", "snowy"\n')
+    assert listed != text
+    (book / "story.json").write_text(listed, encoding="utf-8")
+    with pytest.raises(WrongBaseModel, match="'snowy' was learnt on 'pocket' .f2., but the book is drawn with"):
+        edit(book, bank, title="A third title")
+
+
+def test_a_concept_learnt_again_on_another_model_changes_nothing(book: Path, bank: ConceptBank, tmp_path: Path) -> None:
+    concept = a_concept(direction=b"other").model_copy(update={"base_model": "f2"})
+    add_concept(bank, concept, tmp_path / "again", direction=b"other", replace=True)
+    before = contents(book)
+    with pytest.raises(WrongBaseModel, match="'rusty'"):
+        edit(book, bank, title="Another title")
+    assert contents(book) == before
+
+
+def test_prompts_are_as_long_as_the_books_own_model_reads(book: Path, bank: ConceptBank) -> None:
+    prompt = (
+        "a gentle little fox wearing a scarf holding an umbrella standing and a gentle little robot wearing glasses "
+        "holding a lantern waving in the bedroom in the lamplight, a picture book illustration"
+    )
+    lock = json.loads((book / "book.lock").read_text(encoding="utf-8"))
+    lock["settings"]["max_sequence_length"] = prompt_counter("pocket")(prompt)
+    assert lock["settings"]["max_sequence_length"] < estimate_tokens(prompt)
+    (book / "book.lock").write_text(json.dumps(lock), encoding="utf-8")
+    assert edit(book, bank, page=3, prompt=prompt) == [3]
+    with pytest.raises(InvalidRequest, match="shorten it"):
+        edit(book, bank, page=3, prompt=f"{prompt} again")
 
 
 def test_a_hand_edit_that_drops_a_word_is_refused_before_drawing(book: Path, bank: ConceptBank) -> None:

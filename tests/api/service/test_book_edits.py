@@ -9,6 +9,7 @@ from sqlalchemy import insert
 from starlette.requests import Request
 
 from api.book_lock import BookLock
+from api.service.banks import bank_of
 from api.service.book_edits import (
     EditedBook,
     check_version,
@@ -36,6 +37,7 @@ from story.design import Design
 from story.errors import BookError, InvalidRequest
 from story.schema import Story
 from tests.api.service.idle import idle_services
+from tests.concepts.builders import a_concept, add_concept
 from tests.conftest import ROOT
 
 OWNER = "somebody"
@@ -114,6 +116,16 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         number += 1
     yield Desk(database, ServiceSettings(data_dir=tmp_path, base=Settings()), book_id)
     database.close()
+
+
+def test_what_is_learnt_later_is_held_against_new_prompts_only(desk: Desk, tmp_path: Path) -> None:
+    bank = bank_of(desk.settings, OWNER)
+    later = a_concept("snowy", "snow")
+    for concept in (later.model_copy(update={"base_model": desk.book().written().lock.model.fingerprint}), later):
+        add_concept(bank, concept, tmp_path / "workshop", replace=True)
+        assert desk.edit(title=concept.base_model).written().story.title == concept.base_model
+    page = PageEdit(id="p3", prompt="a fox in deep snow", alt="A fox in the snow.")
+    assert desk.edit(page).written().story.pages[2].scene.concepts == ("rusty",)
 
 
 def test_a_book_that_was_never_edited_is_as_its_job_made_it(desk: Desk) -> None:
