@@ -1,15 +1,14 @@
 """`fableverse book edit`: other words in a finished book, checked before they are kept."""
 
 import shlex
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from api.binding import read_book, read_narration, read_record
 from api.book_lock import LOCK_FILENAME, LockedModel, LockedPicture, check_base_model, read_lock_only
+from api.commands.editor import written_in_editor
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.rerender import edited_lock
@@ -74,10 +73,14 @@ def edit_book(folder: Path, changes: PageChanges, *, bank: ConceptBank, environm
     lock, story = read_lock_only(folder / LOCK_FILENAME)
     read_record(folder)
     catalog = bank.catalog(base_model=lock.model.fingerprint)
-    edited = _in_editor(folder, environment) if changes.is_empty else changed(story, changes, catalog)
-    check_edited(edited, bank, model=lock.model, max_tokens=lock.settings.max_sequence_length, known=lock.pictures)
-    new = edited_lock(lock, edited, bank)
-    write_whole(folder / STORY_FILENAME, (edited.model_dump_json(indent=2) + "\n").encode())
+    if changes.is_empty:
+        writing = written_in_editor(folder, environment)
+    else:
+        writing = nullcontext(changed(story, changes, catalog))
+    with writing as edited:
+        check_edited(edited, bank, model=lock.model, max_tokens=lock.settings.max_sequence_length, known=lock.pictures)
+        new = edited_lock(lock, edited, bank)
+        write_whole(folder / STORY_FILENAME, (edited.model_dump_json(indent=2) + "\n").encode())
     kept = {picture.model_dump_json() for picture in lock.pictures}
     pages = [index for index, picture in enumerate(new.pictures) if picture.model_dump_json() not in kept]
     line = f"Edited. fableverse book render {shlex.quote(str(folder))} draws {_named(pages)} and binds the book."
@@ -168,27 +171,3 @@ def _scene(scene: Scene, changes: PageChanges, catalog: Sequence[ConceptCard]) -
 
 def _named(pages: Sequence[int]) -> str:
     return ", ".join("the cover" if page == 0 else f"page {page}" for page in pages) or "no picture"
-
-
-def _in_editor(folder: Path, environment: Mapping[str, str]) -> Story:
-    """What a person makes of `story.json` in the editor; the file itself is not touched."""
-    editor = environment.get("VISUAL") or environment.get("EDITOR") or ""
-    path = folder / STORY_FILENAME
-    try:
-        command = shlex.split(editor)
-    except ValueError as error:
-        raise UsageError(f"The editor {editor!r} is no command: {error}. Correct VISUAL or EDITOR.") from error
-    if not command:
-        raise UsageError(
-            f"No editor is set. Set EDITOR, or say what to change (--page 3 --prompt …), or edit {str(path)!r} by hand."
-        )
-    copy = folder.with_name(f".{folder.resolve().name}-{STORY_FILENAME}")
-    copy.write_bytes(path.read_bytes())
-    try:
-        if subprocess.run([*command, str(copy)], check=False).returncode != 0:
-            raise UsageError(f"The editor {editor!r} ended with an error, so nothing is changed.")
-        return Story.model_validate_json(copy.read_bytes())
-    except ValidationError as error:
-        raise InvalidRequest(f"What was edited is no story any more, so nothing is changed: {error}") from error
-    finally:
-        copy.unlink(missing_ok=True)

@@ -1,7 +1,6 @@
 """A finished book is edited, and exactly the pictures whose inputs changed are drawn again."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -277,29 +276,6 @@ def test_a_hand_edit_that_drops_a_word_is_refused_before_drawing(book: Path, ban
     before = contents(book)
     with pytest.raises(ConceptNotMentioned):
         rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
-    assert contents(book) == before
-
-
-def test_an_editor_edits_a_copy_that_is_checked(book: Path, bank: ConceptBank, tmp_path: Path) -> None:
-    script = tmp_path / "editor.py"
-    script.write_text(
-        "import sys\npath = sys.argv[1]\ntext = open(path).read().replace('Text 2.', 'New text.')\n"
-        "open(path, 'w').write(text)\n"
-    )
-    edit_book(book, PageChanges(), bank=bank, environment={"EDITOR": f"{sys.executable} {script}"})
-    assert "New text." in (book / "story.json").read_text(encoding="utf-8")
-    script.write_text("import sys\nopen(sys.argv[1], 'w').write('{')\n")
-    before = contents(book)
-    with pytest.raises(InvalidRequest, match="nothing is changed"):
-        edit_book(book, PageChanges(), bank=bank, environment={"EDITOR": f"{sys.executable} {script}"})
-    assert contents(book) == before
-
-
-@pytest.mark.parametrize(("editor", "message"), [('"x', "is no command"), (" ", "No editor is set")])
-def test_an_editor_that_is_no_command_is_refused(book: Path, bank: ConceptBank, editor: str, message: str) -> None:
-    before = contents(book)
-    with pytest.raises(UsageError, match=message):
-        edit_book(book, PageChanges(), bank=bank, environment={"EDITOR": editor})
     assert contents(book) == before
 
 
