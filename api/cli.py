@@ -143,8 +143,10 @@ def _add_edit(commands: Commands) -> None:
     edit = commands.add_parser("book edit", help="change words of a finished book; without options, in $EDITOR")
     edit.add_argument("folder", type=Path, metavar="DIR", help="the book's folder")
     edit.add_argument("--title", metavar="TEXT", help="the book's title")
+    edit.add_argument("--second-title", metavar="TEXT", help="the same in a bilingual book's second language")
     edit.add_argument("--page", type=int, metavar="N", help="which page the other options are for; 0 is the cover")
     edit.add_argument("--text", metavar="TEXT", help="what is read aloud")
+    edit.add_argument("--second-text", metavar="TEXT", help="the same in a bilingual book's second language")
     edit.add_argument("--prompt", metavar="TEXT", help="what the picture is drawn from")
     edit.add_argument(
         "--say",
@@ -205,7 +207,9 @@ def _add_looks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--theme", metavar="NAME", help="colours and letters (default: paper)")
     parser.add_argument("--panels", type=int, choices=range(2, 7), help="most panels on a comic's page (default: 4)")
     parser.add_argument("--dyslexia", action=_EITHER, help="plain, widely set letters")
-    parser.add_argument("--large-print", action=_EITHER, help="letters half as large again, and two panels on a comic's page at most")
+    parser.add_argument(
+        "--large-print", action=_EITHER, help="letters half as large again, and two panels on a comic's page at most"
+    )
     parser.add_argument(
         "--print-size", choices=("square", "a4"), help="of book-print.pdf (default: square, 8.5 x 8.5 in)"
     )

@@ -138,7 +138,9 @@ def _edit(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
     changes = PageChanges(
         page=arguments.page,
         title=arguments.title,
+        second_title=arguments.second_title,
         text=arguments.text,
+        second_text=arguments.second_text,
         prompt=arguments.prompt,
         alt=arguments.alt,
         speech=parse_speech(arguments.say),

@@ -6,6 +6,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from api.binding import read_book, read_narration, read_record
 from api.book_lock import LOCK_FILENAME, LockedModel, LockedPicture, check_base_model, read_lock_only
 from api.commands.editor import written_in_editor
@@ -30,18 +32,20 @@ class PageChanges:
 
     page: int | None = None
     title: str | None = None
+    second_title: str | None = None
     text: str | None = None
+    second_text: str | None = None
     prompt: str | None = None
     alt: str | None = None
     speech: tuple[SpokenLine, ...] | None = None
 
     @property
     def is_empty(self) -> bool:
-        return self.title is None and self.is_of_no_page
+        return self.title is None and self.second_title is None and self.is_of_no_page
 
     @property
     def is_of_no_page(self) -> bool:
-        return all(each is None for each in (self.text, self.prompt, self.alt, self.speech))
+        return all(each is None for each in (self.text, self.second_text, self.prompt, self.alt, self.speech))
 
 
 def parse_speech(texts: Sequence[str] | None) -> tuple[SpokenLine, ...] | None:
@@ -88,34 +92,43 @@ def edit_book(folder: Path, changes: PageChanges, *, bank: ConceptBank, environm
     stale = [index for index, (old, new) in scenes if old.prompt != new.prompt and old.alt == new.alt]
     if stale:
         line += f" The alternative text of {_named(stale)} was written for the old picture: say with --alt what is new."
+    behind = _pages_behind(story, edited)
+    if behind:
+        names = ", ".join("the title" if page == 0 else f"page {page}" for page in behind)
+        line += f" In the second language {names} has the old words: say new ones with --second-title or --second-text."
     narration = read_narration(folder)
     silent = outdated(read_book(folder)[0].pages, narration) if narration else ()
     if silent:
         line += f" The recording of page {', '.join(map(str, silent))} is left out until you narrate the book again."
-    return Outcome(lines=(line,), data={"book": str(folder), "to_draw": [*pages], "alt_of_old_picture": [*stale]})
+    data: dict[str, JsonValue] = {"book": str(folder), "to_draw": [*pages]}
+    data |= {"alt_of_old_picture": [*stale], "second_of_old_words": [*behind]}
+    return Outcome(lines=(line,), data=data)
 
 
 def changed(story: Story, changes: PageChanges, catalog: Sequence[ConceptCard]) -> Story:
     """The story with the changes; a new prompt's concepts are those whose words it has, the page's own first.
 
     Raises:
-        UsageError: No page is named for words of a page, or it is not there.
+        UsageError: No page is named for words of a page, or it is not there, or the story has no second language.
     """
-    if changes.title is not None:
-        story = story.model_copy(update={"title": changes.title})
+    if story.second_language is None and not (changes.second_title is None and changes.second_text is None):
+        raise UsageError("The story is in one language, so it has no second title or text. Leave them out.")
+    titles = {"title": changes.title, "second_title": changes.second_title}
+    story = story.model_copy(update={name: words for name, words in titles.items() if words is not None})
     if changes.is_of_no_page:
         return story
     if changes.page is None or not 0 <= changes.page <= len(story.pages):
         raise UsageError(f"Say with --page whose words these are: 1 to {len(story.pages)}, or 0 for the cover.")
     if changes.page == 0:
-        if changes.text is not None or changes.speech is not None:
-            raise UsageError("The cover has no text or speech of its own; its words are --title.")
+        if not (changes.text is None and changes.second_text is None and changes.speech is None):
+            raise UsageError("The cover has no text or speech of its own; its words are --title and --second-title.")
         return story.model_copy(update={"cover": _scene(story.cover, changes, catalog)})
     page = story.pages[changes.page - 1]
     text = page.text if changes.text is None else changes.text
+    second_text = page.second_text if changes.second_text is None else changes.second_text
     speech = page.speech if changes.speech is None else changes.speech
     scene = _scene(page.scene, changes, catalog)
-    new = page.model_copy(update={"text": text, "speech": speech, "scene": scene})
+    new = page.model_copy(update={"text": text, "second_text": second_text, "speech": speech, "scene": scene})
     pages = [new if each is page else each for each in story.pages]
     return story.model_copy(update={"pages": tuple(pages)})
 
@@ -136,6 +149,11 @@ def check_edited(
     """
     if not story.title.strip():
         raise InvalidRequest("The edited story has no title, and every book needs one. Write one.")
+    second = (story.second_title, *(page.second_text for page in story.pages))
+    blank = [number for number, words in enumerate(second) if not words.strip()]
+    if story.second_language is not None and blank:
+        where = f"on page {blank[0]}" if blank[0] else "in its title"
+        raise InvalidRequest(f"The edited story lacks its second language {where}. Write the words in both languages.")
     proven = {(each.prompt, frozenset(each.concepts)) for each in known}
     concepts = bank.list()
     catalog = tuple(concept.card() for concept in concepts if concept.base_model == model.fingerprint)
@@ -167,6 +185,16 @@ def _scene(scene: Scene, changes: PageChanges, catalog: Sequence[ConceptCard]) -
     for word in free_mentions(changes.prompt, catalog):
         concepts.append(next(card.id for card in (*own, *catalog) if card.word.casefold() == word))
     return Scene(prompt=changes.prompt, concepts=tuple(concepts), alt=alt)
+
+
+def _pages_behind(story: Story, edited: Story) -> list[int]:
+    """Pages whose first language has new words and whose second has the old ones; 0 is the title."""
+    if edited.second_language is None:
+        return []
+    old = [(story.title, story.second_title), *((page.text, page.second_text) for page in story.pages)]
+    new = [(edited.title, edited.second_title), *((page.text, page.second_text) for page in edited.pages)]
+    pairs = enumerate(zip(old, new, strict=False))
+    return [number for number, (before, after) in pairs if before[0] != after[0] and before[1] == after[1]]
 
 
 def _named(pages: Sequence[int]) -> str:

@@ -59,6 +59,8 @@ class PageEdit(_Frozen):
 
     id: str = Field(max_length=16)
     text: str | None = Field(default=None, max_length=4000)
+    second_text: str | None = Field(default=None, max_length=4000)
+    """Of a bilingual book."""
     prompt: str | None = Field(default=None, max_length=MAX_PROMPT_LENGTH)
     """Its concepts are those whose words it has."""
     alt: str | None = Field(default=None, max_length=1000)
@@ -71,6 +73,8 @@ class BookEdit(_Frozen):
     """What is to be otherwise in a book; what is left out stays."""
 
     title: str | None = Field(default=None, min_length=1, max_length=200)
+    second_title: str | None = Field(default=None, min_length=1, max_length=200)
+    """Of a bilingual book."""
     pages: tuple[PageEdit, ...] = Field(default=(), max_length=17)
     order: tuple[str, ...] | None = Field(default=None, max_length=17)
     """The ids of all pages but the cover in their new order; after the edits."""
@@ -93,9 +97,8 @@ def edited(state: BookState, edit: BookEdit, bank: ConceptBank, *, drawn: Mappin
         UsageError, InvalidRequest, ConceptError: The words could not be drawn, read or shown to children.
     """
     known = state.lock.pictures
-    if edit.title is not None:
-        story = changed(state.story, PageChanges(title=edit.title.strip()), ())
-        state = state.model_copy(update={"story": story})
+    titles = PageChanges(title=_stripped(edit.title), second_title=_stripped(edit.second_title))
+    state = state.model_copy(update={"story": changed(state.story, titles, ())})
     for page in edit.pages:
         state = _with_page(state, page, bank, drawn)
     if edit.order is not None:
@@ -146,9 +149,10 @@ def _with_page(state: BookState, page: PageEdit, bank: ConceptBank, drawn: Mappi
     marks[index] = mark.model_copy(update={"is_locked": is_locked})
     changes = PageChanges(
         page=index,
-        text=None if page.text is None else page.text.replace("\r\n", "\n").strip(),
-        prompt=None if page.prompt is None or not is_new_prompt else page.prompt.strip(),
-        alt=None if page.alt is None else page.alt.strip(),
+        text=_stripped(page.text),
+        second_text=_stripped(page.second_text),
+        prompt=_stripped(page.prompt) if is_new_prompt else None,
+        alt=_stripped(page.alt),
     )
     story = changed(state.story, changes, bank.catalog(base_model=state.lock.model.fingerprint))
     # Only another prompt asks for another picture: a concept that was learnt again since leaves the others alone.
@@ -160,6 +164,11 @@ def _with_page(state: BookState, page: PageEdit, bank: ConceptBank, drawn: Mappi
     if key_of(picture) not in drawn:
         raise InvalidInput(f"There is no candidate of seed {page.seed} for this page. Choose one that is there.")
     return with_picture(state, index, picture)
+
+
+def _stripped(words: str | None) -> str | None:
+    """Words as a form sends them, without what a browser puts around and between lines."""
+    return None if words is None else words.replace("\r\n", "\n").strip()
 
 
 def _in_order(state: BookState, order: Sequence[str]) -> BookState:

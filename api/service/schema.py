@@ -59,6 +59,8 @@ class PageEdit(_Request):
     page: WholeNumber = Field(ge=0, le=MAX_PAGES)
     """From 1; 0 is the cover."""
     text: str | None = Field(default=None, max_length=4000)
+    second_text: str | None = Field(default=None, max_length=4000)
+    """Of a bilingual story."""
     prompt: str | None = Field(default=None, max_length=MAX_PROMPT_LENGTH)
     """Its concepts are those whose words it has."""
     alt: str | None = Field(default=None, max_length=1000)
@@ -68,6 +70,8 @@ class StoryEdit(_Request):
     """What is to be otherwise in a story; what is left out stays."""
 
     title: str | None = Field(default=None, min_length=1, max_length=200)
+    second_title: str | None = Field(default=None, min_length=1, max_length=200)
+    """Of a bilingual story."""
     pages: tuple[PageEdit, ...] = Field(default=(), max_length=MAX_PAGES + 1)
     order: tuple[WholeNumber, ...] | None = None
     """The pages in their new order, each once, counted from 1; after the edits."""
@@ -224,6 +228,8 @@ class PageAnswer(_Answer):
     id: str
     """"cover", or one that stays with the page wherever it is moved to."""
     text: str
+    second_text: str
+    """Empty where the story has no second language."""
     prompt: str
     alt: str
     concepts: tuple[str, ...]
@@ -240,6 +246,8 @@ class PagesAnswer(_Answer):
     book: str
     version: int
     title: str
+    second_title: str
+    """Empty where the story has no second language."""
     pages: tuple[PageAnswer, ...]
     undo: str | None
     """What an undo would take back."""

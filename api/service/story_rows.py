@@ -87,14 +87,16 @@ def edit_story(
 
 
 def _edited(story: Story, edit: StoryEdit, catalog: Sequence[ConceptCard]) -> Story:
-    if edit.title is not None:
-        story = changed(story, PageChanges(title=edit.title), catalog)
+    story = changed(story, PageChanges(title=edit.title, second_title=edit.second_title), catalog)
     for page in edit.pages:
         if page.page > len(story.pages):
             raise InvalidInput(f"There is no page {page.page}: pages are 1 to {len(story.pages)}, and 0 is the cover.")
-        if page.page == 0 and page.text is not None:
+        if page.page == 0 and not (page.text is None and page.second_text is None):
             raise InvalidInput("The cover has no text of its own; its words are the title.")
-        story = changed(story, PageChanges(page=page.page, text=page.text, prompt=page.prompt, alt=page.alt), catalog)
+        changes = PageChanges(
+            page=page.page, text=page.text, second_text=page.second_text, prompt=page.prompt, alt=page.alt
+        )
+        story = changed(story, changes, catalog)
     if edit.order is not None:
         if sorted(edit.order) != list(range(1, len(story.pages) + 1)):
             raise InvalidInput(f"The order has to have each page from 1 to {len(story.pages)} once.")

@@ -201,6 +201,8 @@ def test_what_is_not_there_cannot_be_chosen(book: Path, bank: ConceptBank) -> No
         ({"text": "x"}, UsageError, "--page"),
         ({"page": 0, "text": "x"}, UsageError, "--title"),
         ({"page": 0, "speech": ()}, UsageError, "--title"),
+        ({"page": 3, "second_text": "x"}, UsageError, "in one language"),
+        ({"second_title": "x"}, UsageError, "in one language"),
         ({"page": 3, "speech": (SpokenLine(speaker="rusty", text="<b>"),)}, InvalidRequest, "page 3.*markup"),
         ({"page": 3, "speech": (SpokenLine(speaker="rusty", text="I will kill you."),)}, UnsafeRequest, "page 3"),
         ({}, UsageError, "No editor is set"),
@@ -303,6 +305,48 @@ def test_an_alternative_text_that_a_new_prompt_leaves_behind_is_told(
     outcome = edit_book(book, PageChanges(**changes), bank=bank, environment={})  # type: ignore[arg-type]
     assert outcome.data["alt_of_old_picture"] == ([] if told is None else [changes["page"]])
     assert told is None and "alternative text" not in outcome.lines[0] or told is not None and told in outcome.lines[0]
+
+
+@pytest.fixture
+def bilingual(book: Path) -> Path:
+    """The same with a second language."""
+    story = json.loads((book / "story.json").read_text(encoding="utf-8"))
+    pages = [page | {"second_text": f"Worte {number}."} for number, page in enumerate(story["pages"], start=1)]
+    story |= {"second_language": "de", "second_title": "Der Fuchs", "pages": pages}
+    (book / "story.json").write_text(json.dumps(story), encoding="utf-8")
+    return book
+
+
+def test_a_second_language_is_edited_and_told_where_it_has_the_old_words(
+    bilingual: Path, bank: ConceptBank, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["book", "edit", str(bilingual), "--bank", str(bank.folder)]
+    assert main([*words, "--title", "A Fox", "--page", "2", "--text", "New words."]) == 0
+    assert "In the second language the title, page 2 has the old words" in capsys.readouterr().out
+    assert main([*words, "--page", "2", "--text", "Newer words.", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["second_of_old_words"] == [2]
+    both = ["--page", "2", "--text", "Newest words.", "--second-text", "Neue Worte."]
+    assert main([*words, "--second-title", "Ein Fuchs", *both]) == 0
+    assert "old words" not in capsys.readouterr().out
+    story = Story.model_validate_json((bilingual / "story.json").read_bytes())
+    assert (story.second_title, story.pages[1].second_text) == ("Ein Fuchs", "Neue Worte.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"page": 2, "second_text": ""}, "second language on page 2"),
+        ({"second_title": " "}, "second language in its title"),
+        ({"page": 2, "second_text": "<b>Worte"}, "page 2.*markup"),
+    ],
+)
+def test_a_second_language_stays_whole(
+    bilingual: Path, bank: ConceptBank, changes: dict[str, object], message: str
+) -> None:
+    before = contents(bilingual)
+    with pytest.raises(InvalidRequest, match=message):
+        edit(bilingual, bank, **changes)
+    assert contents(bilingual) == before
 
 
 def test_speech_is_edited_and_taken_out_again(book: Path, bank: ConceptBank) -> None:

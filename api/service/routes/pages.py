@@ -103,6 +103,7 @@ def _tagged(book: EditedBook, response: Response) -> PagesAnswer:
             PageAnswer(
                 id=mark.id,
                 text=state.story.pages[index - 1].text if index else "",
+                second_text=state.story.pages[index - 1].second_text if index else "",
                 prompt=scene.prompt,
                 alt=scene.alt,
                 concepts=scene.concepts,
@@ -115,6 +116,7 @@ def _tagged(book: EditedBook, response: Response) -> PagesAnswer:
         book=book.id,
         version=book.version,
         title=state.story.title,
+        second_title=state.story.second_title,
         pages=tuple(pages),
         undo=book.undoes,
         redo=book.redoes,

@@ -131,16 +131,18 @@ def change_page(
     services: ServicesDep,
     principal: PrincipalDep,
     text: Annotated[str | None, Form(max_length=4000)] = None,
+    second_text: Annotated[str | None, Form(max_length=4000)] = None,
     prompt: Annotated[str | None, Form(max_length=2000)] = None,
     alt: Annotated[str | None, Form(max_length=1000)] = None,
     lock: Annotated[bool | None, Form()] = None,
     seed: Annotated[int | None, Form(ge=0, le=2**32 - 1)] = None,
 ) -> Response:
     """Other words, another prompt, another candidate, or a lock."""
-    page = PageEdit(id=page_id, text=text, prompt=prompt, alt=alt, is_locked=lock, seed=seed)
+    page = PageEdit(id=page_id, text=text, second_text=second_text, prompt=prompt, alt=alt, is_locked=lock, seed=seed)
     label = "the cover" if page_id == COVER else "a page"
     what = {
         "text": "Edit words",
+        "second_text": "Edit words",
         "prompt": f"Edit the picture of {label}",
         "is_locked": "Lock" if lock else "Unlock",
         "seed": "Choose a picture",
@@ -148,7 +150,7 @@ def change_page(
     given = next((name for name in what if getattr(page, name) is not None), "text")
     _edit(services, principal.owner, book_id, BookEdit(pages=(page,)), what=what[given])
     # Words in their field are as they were typed; putting the field in again would disturb whoever goes on typing.
-    place = {"text": (), "seed": ("figure",)}.get(given, ("page",))
+    place = {"text": (), "second_text": (), "seed": ("figure",)}.get(given, ("page",))
     names = ("edits", "editions", *place)
     return _answer(request, services, principal.owner, book_id, names, page_id=page_id, is_open=given == "prompt")
 
@@ -159,10 +161,12 @@ def change_title(
     book_id: str,
     services: ServicesDep,
     principal: PrincipalDep,
-    title: Annotated[str, Form(min_length=1, max_length=200)],
+    title: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
+    second_title: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
 ) -> Response:
-    """Another title."""
-    _edit(services, principal.owner, book_id, BookEdit(title=title), what="Edit the title")
+    """Another title, in the first or second language."""
+    edit = BookEdit(title=title, second_title=second_title)
+    _edit(services, principal.owner, book_id, edit, what="Edit the title")
     return _answer(request, services, principal.owner, book_id, ("edits", "editions"))
 
 

@@ -31,6 +31,7 @@ class PageView:
     id: str
     label: str
     text: str
+    second_text: str
     prompt: str
     pieces: Sequence[Piece]
     alt: str
@@ -169,6 +170,7 @@ def _pages(
                 id=mark.id,
                 label=f"Page {index}" if index else "Cover",
                 text=state.story.pages[index - 1].text if index else "",
+                second_text=state.story.pages[index - 1].second_text if index else "",
                 prompt=scene.prompt,
                 pieces=pieces_of(locked.prompt, locked.mentions, colours),
                 alt=scene.alt,

@@ -1,5 +1,6 @@
 """Editing a book that was made, on a real database and without a model: revisions, candidates, locks, order."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 from starlette.requests import Request
+from starlette.responses import Response
 
 from api.book_lock import BookLock
+from api.errors import UsageError
 from api.service.banks import bank_of
 from api.service.book_edits import (
     EditedBook,
@@ -26,8 +29,9 @@ from api.service.ids import new_id
 from api.service.jobs import Jobs
 from api.service.keys import Principal
 from api.service.payloads import Artifact, BookLook, Drawn, PageDrawing, StoryWish, Written
+from api.service.routes.pages import get_pages
 from api.service.settings import ServiceSettings
-from api.service.studio.book import bind
+from api.service.studio.book import bind, book_page, change_page, change_title
 from api.service.submit import submit_binding
 from api.service.tables import books
 from api.service.tasks import NewTask, TaskQueue
@@ -41,6 +45,7 @@ from tests.concepts.builders import a_concept, add_concept
 from tests.conftest import ROOT
 
 OWNER = "somebody"
+MUM = Principal(owner=OWNER, scopes=frozenset({"write"}))
 EXAMPLE = ROOT / "examples" / "storyteller"
 
 
@@ -80,10 +85,26 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = a_desk(tmp_path, Story.model_validate_json((EXAMPLE / "story.json").read_bytes()))
+    yield desk
+    desk.database.close()
+
+
+@pytest.fixture
+def bilingual(tmp_path: Path) -> Iterator[Desk]:
+    """The same, with a second language."""
+    story = json.loads((EXAMPLE / "story.json").read_bytes())
+    pages = [page | {"second_text": "نص."} for page in story["pages"]]
+    more = {"second_language": "ar", "second_title": "عنوان", "pages": pages}
+    desk = a_desk(tmp_path, Story.model_validate(story | more))
+    yield desk
+    desk.database.close()
+
+
+def a_desk(tmp_path: Path, story: Story) -> Desk:
     seed_bank(tmp_path / "banks" / OWNER, SAMPLE_BANK_DIR)
     database = Database.open(f"sqlite:///{tmp_path}/service.sqlite")
     jobs, tasks = Jobs(database), TaskQueue(database)
-    story = Story.model_validate_json((EXAMPLE / "story.json").read_bytes())
     lock = BookLock.model_validate_json((EXAMPLE / "book.lock").read_bytes())
     book_id = new_id("book")
     request = {
@@ -114,8 +135,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         drawn = Drawn(artifact=artifact, width=1, height=1, seconds=0.0)
         tasks.finish(claimed, drawn.model_dump(mode="json"), picture=artifact.sha256)
         number += 1
-    yield Desk(database, ServiceSettings(data_dir=tmp_path, base=Settings()), book_id)
-    database.close()
+    return Desk(database, ServiceSettings(data_dir=tmp_path, base=Settings()), book_id)
 
 
 def test_what_is_learnt_later_is_held_against_new_prompts_only(desk: Desk, tmp_path: Path) -> None:
@@ -147,6 +167,35 @@ def test_words_are_edited_undone_and_brought_back(desk: Desk) -> None:
         desk.undo(steps=1)
     desk.undo()
     assert desk.edit(title="Another").redoes is None
+
+
+def test_both_languages_of_a_book_are_edited(bilingual: Desk) -> None:
+    edit = PageEdit(id="p1", text="Rusty lay awake.", second_text=" نص آخر.\r\n")
+    story = bilingual.edit(edit, title="Another", second_title="عنوان آخر").written().story
+    assert (story.title, story.second_title) == ("Another", "عنوان آخر")
+    assert (story.pages[0].text, story.pages[0].second_text) == ("Rusty lay awake.", "نص آخر.")
+    answer = get_pages(bilingual.book_id, Response(), idle_services(bilingual.settings, bilingual.database), MUM)
+    assert (answer.second_title, answer.pages[1].second_text) == ("عنوان آخر", "نص آخر.")
+    with pytest.raises(InvalidRequest, match="second language on page 2"):
+        bilingual.edit(PageEdit(id="p2", second_text=" "))
+
+
+def test_the_studio_edits_both_languages(bilingual: Desk) -> None:
+    services, form = idle_services(bilingual.settings, bilingual.database), Request({"type": "http", "headers": []})
+    change_page(form, bilingual.book_id, "p1", services, MUM, second_text="نص آخر.")
+    change_title(form, bilingual.book_id, services, MUM, second_title="عنوان آخر")
+    shown = bytes(book_page(bilingual.book_id, services, MUM).body).decode()
+    assert 'name="second_text"' in shown and 'lang="ar" dir="rtl">نص آخر.</textarea>' in shown
+    assert 'name="second_title" value="عنوان آخر"' in shown
+    assert bilingual.book().undoes == "Edit the title"
+
+
+def test_a_book_in_one_language_has_no_second(desk: Desk) -> None:
+    for edit in (BookEdit(second_title="x"), BookEdit(pages=(PageEdit(id="p1", second_text="x"),))):
+        with pytest.raises(UsageError, match="in one language"):
+            edit_book(desk.database, desk.settings, OWNER, desk.book_id, edit, version=0, what="Edit")
+    shown = book_page(desk.book_id, idle_services(desk.settings, desk.database), MUM).body
+    assert b"second_text" not in shown and b"second_title" not in shown
 
 
 def test_an_edit_that_changes_nothing_is_no_edit(desk: Desk) -> None:
@@ -217,9 +266,9 @@ def test_binding_in_the_studio_keeps_of_the_look_what_its_form_does_not_show(des
     look = BookLook(design=Design(print_size="a4", panels=6), strengths={"rusty": 0.5})
     with desk.database.write() as connection:
         keep_binding(connection, OWNER, desk.book_id, {}, state=desk.book().written(), look=look)
-    services, mum = idle_services(desk.settings, desk.database), Principal(owner=OWNER, scopes=frozenset({"write"}))
+    services = idle_services(desk.settings, desk.database)
     shown = {"formats": ["print-pdf"], "layout": "comic", "theme": "paper", "dyslexia": True, "large_print": False}
-    bind(Request({"type": "http", "headers": []}), desk.book_id, services, mum, **shown)
+    bind(Request({"type": "http", "headers": []}), desk.book_id, services, MUM, **shown)
     (job,) = services.jobs.list(OWNER, limit=1, kind="pages")
     design = Design(layout="comic", dyslexia=True, print_size="a4", panels=6)
     bound = BookLook.model_validate(job.request["pages"]["binding"]["look"])

@@ -158,6 +158,9 @@ def test_an_edited_story_is_drawn_again_only_where_it_changed(client: httpx.Clie
     first = client.post("/v1/books", json={"story": story.json()["id"]}, headers=WAIT).json()
     edit = {"title": "By the sea", "pages": [{"page": 2, "prompt": "a @x", "text": "Other words."}]}
     assert client.patch(place, json=edit).status_code == 428
+    for foreign in ({"second_title": "Am Meer"}, {"pages": [{"page": 2, "second_text": "Andere Worte."}]}):
+        refused = client.patch(place, json=foreign, headers={"If-Match": '"1"'})
+        assert refused.status_code == 422 and "in one language" in refused.json()["detail"]
     edit["pages"][0]["prompt"] = "a rabbit waving in the snow in daylight"
     edited = client.patch(place, json=edit, headers={"If-Match": '"1"'})
     assert edited.status_code == 200, edited.text
