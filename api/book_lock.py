@@ -94,6 +94,7 @@ class BookLock(_Frozen):
     pictures: tuple[LockedPicture, ...] = Field(min_length=1)
     """The cover's, then one for each page."""
     versions: dict[str, str]
+    """Those of the oldest pictures, where some have been drawn again since."""
 
 
 def locked_model(lock: BookLock, settings: Settings) -> WantedModel:
@@ -247,8 +248,13 @@ def check_lock(lock: BookLock, *, bank: ConceptBank, model: LockedModel) -> tupl
                 f"Concept {concept_id!r} in {str(bank.folder)!r} is not the one the book was drawn with: it has been "
                 "learnt again since. Put the earlier one back, or make a new book."
             )
+    return warnings + version_warnings(lock)
+
+
+def version_warnings(lock: BookLock) -> tuple[str, ...]:
+    """What is installed in other versions than when the lock's first pictures were drawn."""
     current = current_versions()
-    return warnings + tuple(
+    return tuple(
         f"Drawn with {name} {version} first and with {current.get(name, 'none')} now: pictures may differ slightly."
         for name, version in lock.versions.items()
         if current.get(name) != version

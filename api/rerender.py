@@ -23,6 +23,7 @@ from api.book_lock import (
     locked_picture,
     picture_file,
     read_lock_only,
+    version_warnings,
 )
 from api.errors import UsageError
 from api.storybook import OnDrawing, Studio, draw_locked, editions_of, on_step_of, save_locked
@@ -80,6 +81,7 @@ def edited_lock(lock: BookLock, story: Story, bank: ConceptBank) -> BookLock:
         if kept is not None:
             free.remove(kept)
         pictures.append(kept or wanted)
+    is_any_kept = len(free) < len(lock.pictures)
     on_stage = [concept_id for picture in pictures for concept_id in picture.concepts]
     cast = [concept_id for concept_id in lock.cast if concept_id in on_stage]
     return lock.model_copy(
@@ -87,7 +89,7 @@ def edited_lock(lock: BookLock, story: Story, bank: ConceptBank) -> BookLock:
             "pictures": tuple(pictures),
             "cast": tuple(dict.fromkeys(cast + on_stage)),
             "strengths": {name: value for name, value in lock.strengths.items() if name in on_stage},
-            "versions": current_versions(),
+            "versions": lock.versions if is_any_kept else current_versions(),
         }
     )
 
@@ -131,10 +133,13 @@ def rerender_book(
         lock, candidates = drawing.with_candidates(lock, several, num_candidates, scorer)
         kept = drawing.rest(lock)
         drawn = tuple(index for index in range(len(lock.pictures)) if index not in kept)
+        lock = lock.model_copy(update={"versions": old.versions if drawing.took_over else current_versions()})
         faceless = record.faces.keys() - {_name(place) for place in kept.values()}
         record = record.model_copy(update={"faces": _moved_faces(record, kept)})
         _lay_out(new, story, lock, record, studio.bank)
         bind_book(new, templates_dir=templates_dir, exported=exported)
+    if drawing.took_over and (drawn or candidates):
+        warnings += version_warnings(old)
     if faceless:
         forgotten = f"{RECORD_FILENAME} forgets the faces of the old {', '.join(sorted(faceless))}"
         warnings = (*warnings, f"{forgotten}: say where new pictures have them.")
@@ -152,6 +157,9 @@ class _Drawing:
         self.new = new
         self.studio = studio
         self.on_drawing = on_drawing
+        self.drawn_now: set[str] = set()
+        self.took_over = False
+        """Whether one of the pictures is of earlier, drawn with the versions of then."""
         self.places = {picture.model_dump_json(): index for index, picture in enumerate(old.pictures)}
 
     def with_candidates(
@@ -200,8 +208,10 @@ class _Drawing:
             if place is not None and (self.folder / picture_file(place)).is_file():
                 shutil.copyfile(self.folder / picture_file(place), path)
                 taken_over[index] = place
+                self.took_over = True
             elif candidate.is_file() and _is_drawing_of(candidate, picture):
                 shutil.copyfile(candidate, path)
+                self.took_over |= picture.model_dump_json() not in self.drawn_now
             else:
                 wanted.append(index)
         pictures = [lock.pictures[index] for index in wanted]
@@ -221,6 +231,7 @@ class _Drawing:
     ) -> None:
         on_step = on_step_of(self.on_drawing, pages, len(lock.pictures))
         draw_locked(pictures, lock, self.studio, keep=keep, on_step=on_step)
+        self.drawn_now.update(picture.model_dump_json() for picture in pictures)
 
 
 def candidate_file(page: int, seed: int) -> str:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from api.binding import read_record
-from api.book_lock import BookLock, LockedPicture
+from api.book_lock import BookLock, LockedPicture, current_versions, read_lock_only
 from api.cli import main
 from api.commands.edit import PageChanges, edit_book
 from api.commands.render import parse_choices, parse_pages
@@ -133,6 +133,64 @@ def test_faces_go_with_the_pictures_that_show_them(book: Path, bank: ConceptBank
     done = rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
     assert [*read_record(book).faces] == ["page-02"]
     assert "the old page-01:" in done.warnings[0]
+
+
+def lock_of(book: Path) -> BookLock:
+    return read_lock_only(book / "book.lock")[0]
+
+
+@pytest.fixture
+def old_book(book: Path) -> Path:
+    """A book that was drawn with another torch."""
+    lock = lock_of(book)
+    lock = lock.model_copy(update={"versions": {**lock.versions, "torch": "1.0.0"}})
+    (book / "book.lock").write_text(lock.model_dump_json(), encoding="utf-8")
+    return book
+
+
+def test_a_lock_keeps_its_versions_while_a_picture_of_them_is_left(old_book: Path, bank: ConceptBank) -> None:
+    done = rerender_book(old_book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
+    assert (done.drawn, done.warnings, lock_of(old_book).versions["torch"]) == ((), (), "1.0.0")
+    edit(old_book, bank, page=3, prompt="a fox in the forest 3")
+    done = rerender_book(old_book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
+    assert (done.drawn, lock_of(old_book).versions["torch"]) == ((3,), "1.0.0")
+    assert [warning[:28] for warning in done.warnings] == ["Drawn with torch 1.0.0 first"]
+
+
+def test_a_lock_of_new_pictures_alone_has_their_versions(old_book: Path, bank: ConceptBank, tmp_path: Path) -> None:
+    add_concept(bank, a_concept(direction=b"other"), tmp_path / "again", direction=b"other", replace=True)
+    done = rerender_book(old_book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
+    assert (done.warnings, lock_of(old_book).versions) == ((), current_versions())
+
+
+class SecondIsBest:
+    """Prefers the second of two pictures."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def score(self, image: Image.Image, picture: LockedPicture) -> float:
+        del image, picture
+        self.times += 1
+        return 1 - self.times % 2
+
+
+def test_candidates_count_with_the_versions_that_drew_them(old_book: Path, bank: ConceptBank) -> None:
+    done = rerender_book(
+        old_book,
+        studio=plain_studio(bank),
+        templates_dir=TEMPLATES_DIR,
+        several=(0, 1, 2, 3, 4),
+        num_candidates=2,
+        scorer=SecondIsBest(),
+    )
+    lock = lock_of(old_book)
+    assert (done.drawn, lock.versions, done.warnings) == ((0, 1, 2, 3, 4), current_versions(), ())
+    lock = lock.model_copy(update={"versions": {**lock.versions, "torch": "1.0.0"}})
+    (old_book / "book.lock").write_text(lock.model_dump_json(), encoding="utf-8")
+    firsts = {each.page: each.seed for each in done.candidates[::2]}
+    done = rerender_book(old_book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR, choices=firsts)
+    assert (done.drawn, lock_of(old_book).versions["torch"]) == ((0, 1, 2, 3, 4), "1.0.0")
 
 
 class DarkestIsBest:
