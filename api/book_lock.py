@@ -103,6 +103,18 @@ def locked_model(lock: BookLock, settings: Settings) -> WantedModel:
     return replace(settings.wanted_model, source=model.source, revision=model.revision, numbers=model.numbers)
 
 
+def moved_lock(lock: BookLock, *, source: str | None, revision: str | None) -> BookLock:
+    """The lock with its model in another place, or at another revision; None leaves what it says.
+
+    Its fingerprint stays, so only the same weights draw by it. A revision belongs to the place that it was named with.
+    """
+    model = lock.model
+    if revision is None and source in (None, model.source):
+        revision = model.revision
+    new = model.model_copy(update={"source": source or model.source, "revision": revision})
+    return lock.model_copy(update={"model": new})
+
+
 def picture_file(index: int) -> str:
     """Where the picture of scene `index` lies in the book's folder; scene 0 is the cover."""
     return f"pages/page-{index:02}.png" if index else "pages/cover.png"

@@ -167,7 +167,7 @@ def _add_render(commands: Commands) -> None:
     render.add_argument(
         "--choose", action="append", default=[], metavar="N=SEED", help="take that candidate for page N; repeatable"
     )
-    add_common(render, with_model=False, draws=True)
+    add_common(render, with_model=True, draws=True)
     render.set_defaults(command="book render")
 
 

@@ -87,6 +87,8 @@ def _book(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
     if arguments.lock is not None:
         return redraw_book(
             arguments.lock,
+            model=arguments.model,
+            revision=arguments.revision,
             settings=settings,
             bank=bank,
             out_dir=arguments.out,
@@ -157,6 +159,8 @@ def _render(arguments: argparse.Namespace, settings: Settings, reporter: Reporte
         pages=parse_pages(arguments.pages),
         candidates=arguments.candidates,
         choices=parse_choices(arguments.choose),
+        model=arguments.model,
+        revision=arguments.revision,
         settings=settings,
         bank=open_bank(settings.bank_dir, tell=reporter.note),
         reporter=reporter,

@@ -21,6 +21,7 @@ from api.book_lock import (
     check_model,
     current_versions,
     locked_picture,
+    moved_lock,
     picture_file,
     read_lock_only,
     version_warnings,
@@ -111,7 +112,7 @@ def rerender_book(
 
     Args:
         folder: A book's.
-        studio: Has to draw with the model of the book's lock.
+        studio: Has to draw with the model of the book's lock, which says afterwards where that was loaded from.
         several: Pages to draw `num_candidates` pictures for, of which the best by `scorer` is taken, or the first
             without one; all are kept in `candidates/`.
         choices: By page, the seed of a candidate to take.
@@ -133,6 +134,7 @@ def rerender_book(
         lock, candidates = drawing.with_candidates(lock, several, num_candidates, scorer)
         kept = drawing.rest(lock)
         drawn = tuple(index for index in range(len(lock.pictures)) if index not in kept)
+        lock = moved_lock(lock, source=studio.model.source, revision=studio.model.revision)
         lock = lock.model_copy(update={"versions": old.versions if drawing.took_over else current_versions()})
         faceless = record.faces.keys() - {_name(place) for place in kept.values()}
         record = record.model_copy(update={"faces": _moved_faces(record, kept)})

@@ -8,16 +8,17 @@ from pydantic import JsonValue, ValidationError
 
 from api.binding import read_record
 from api.book_folder import check_place, draft_place, slug_of
-from api.book_lock import locked_model, read_lock
+from api.book_lock import BookLock, locked_model, moved_lock, read_lock
 from api.console import Advance, Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.settings import Settings
-from api.storybook import DrawingProgress, OnDrawing, Storybook, make_storybook, redraw_storybook
+from api.storybook import DrawingProgress, OnDrawing, Storybook, Studio, make_storybook, redraw_storybook
 from api.writers import check_language_model, check_languages, make_writer
 from concepts.bank import ConceptBank
 from concepts.errors import WrongBaseModel
 from concepts.schema import ConceptCard
+from generator.errors import ModelNotFound
 from story.design import Design, check_design
 from story.draft import DraftFolder
 from story.editions.layout import layout_of
@@ -102,6 +103,8 @@ def make_book(
 def redraw_book(
     lock_path: Path,
     *,
+    model: str | None,
+    revision: str | None,
     settings: Settings,
     bank: ConceptBank,
     out_dir: Path | None,
@@ -111,19 +114,18 @@ def redraw_book(
 ) -> Outcome:
     """The book of a lock, drawn again into its own folder or another.
 
-    It looks and is made into editions as the record beside the lock says, but for what the command line says.
+    It looks and is made into editions as the record beside the lock says, but for what the command line says. `model`
+    and `revision` are where its model is now; None is where the lock says.
     """
     lock, story = read_lock(lock_path)
+    lock = moved_lock(lock, source=model, revision=revision)
     earlier = read_record(lock_path.parent)
     design = earlier.design.model_copy(update=dict(changes))
     check_design(design, Templates(settings.templates_dir))
     record = earlier.model_copy(update={"design": design, "formats": tuple(formats or earlier.formats)})
     place = out_dir or lock_path.parent
     check_place(place.resolve())
-    reporter.note(f"Loading {lock.model.source} …")
-    from api.studio import open_studio  # loads torch, so only now
-
-    studio = open_studio(locked_model(lock, settings), bank, pictures=len(lock.pictures), tell=reporter.note)
+    studio = open_locked(lock, bank, pictures=len(lock.pictures), settings=settings, reporter=reporter)
     with reporter.progress(len(lock.pictures) * STEPS_FOR_THE_BAR) as advance:
         book = redraw_storybook(
             lock,
@@ -136,6 +138,21 @@ def redraw_book(
             on_drawing=drawing_of(advance),
         )
     return outcome_of(book, reporter)
+
+
+def open_locked(lock: BookLock, bank: ConceptBank, *, pictures: int, settings: Settings, reporter: Reporter) -> Studio:
+    """What draws so many pictures with the model of a lock.
+
+    Raises:
+        ModelNotFound: It is not where the lock says.
+    """
+    reporter.note(f"Loading {lock.model.source} …")
+    from api.studio import open_studio  # loads torch, so only now
+
+    try:
+        return open_studio(locked_model(lock, settings), bank, pictures=pictures, tell=reporter.note)
+    except ModelNotFound as error:
+        raise ModelNotFound(f"{error} If the book's model lies elsewhere now, say where with --model.") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from pydantic import JsonValue
 
 from api.binding import read_record
 from api.book_folder import check_place
-from api.book_lock import LOCK_FILENAME, locked_model, read_lock_only
-from api.commands.book import STEPS_FOR_THE_BAR, drawing_of
+from api.book_lock import LOCK_FILENAME, moved_lock, read_lock_only
+from api.commands.book import STEPS_FOR_THE_BAR, drawing_of, open_locked
 from api.commands.edit import check_edited
 from api.console import Reporter
 from api.errors import UsageError
@@ -54,11 +54,15 @@ def render_book(
     pages: Sequence[int],
     candidates: int,
     choices: Mapping[int, int],
+    model: str | None,
+    revision: str | None,
     settings: Settings,
     bank: ConceptBank,
     reporter: Reporter,
 ) -> Outcome:
     """The book in its place, with new pictures where their inputs changed and the others byte for byte.
+
+    `model` and `revision` are where the book's model is now; None is where its lock says.
 
     Raises:
         UsageError: Pages and candidates do not go together.
@@ -66,15 +70,14 @@ def render_book(
     if bool(pages) != (candidates > 1) or not 1 <= candidates <= MAX_CANDIDATES:
         raise UsageError(f"--pages and --candidates go together: which pages, and 2 to {MAX_CANDIDATES} pictures each.")
     lock, story = read_lock_only(folder / LOCK_FILENAME)
+    lock = moved_lock(lock, source=model, revision=revision)
     read_record(folder)
     check_edited(story, bank, model=lock.model, max_tokens=lock.settings.max_sequence_length, known=lock.pictures)
     edited_lock(lock, story, bank)  # a concept that is gone or of another model is told before anything is loaded
     check_place(folder.resolve())
-    reporter.note(f"Loading {lock.model.source} …")
-    from api.page_score import ProbeScorer  # both load torch, so only now
-    from api.studio import open_studio
+    studio = open_locked(lock, bank, pictures=len(pages) * candidates, settings=settings, reporter=reporter)
+    from api.page_score import ProbeScorer  # loads torch, so only now
 
-    studio = open_studio(locked_model(lock, settings), bank, pictures=len(pages) * candidates, tell=reporter.note)
     scorer = ProbeScorer(bank, Lexicon.load(LEXICON_PATH)) if lock.model.source == POCKET and pages else None
     with reporter.progress(len(story.scenes) * STEPS_FOR_THE_BAR) as advance:
         done = rerender_book(

@@ -147,6 +147,30 @@ def test_what_is_learnt_later_keeps_no_book_from_being_drawn_again(
     assert json.loads(capsys.readouterr().out)["drawn"] == []
 
 
+def test_a_lock_whose_model_was_moved_is_told_where_it_is(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(workplace / "model", tmp_path / "model")
+    tiny_pipeline(seed=1).save_pretrained(tmp_path / "other")
+    bank, book = ["--bank", str(workplace / "bank")], tmp_path / "fox"
+    words = ["book", "a fox", "--pages", "4", "--cast", "rusty", "--out", str(book)]
+    assert main([*words, "--model", str(tmp_path / "model"), *bank]) == exit_codes.OK
+    pictures = {path.name: path.read_bytes() for path in (book / "pages").iterdir()}
+    (tmp_path / "model").rename(tmp_path / "moved")
+    render, again = ["book", "render", str(book), *bank], ["book", "--lock", str(book / "book.lock"), *bank]
+    for command in (render, again):
+        assert main(command) == exit_codes.MODEL
+        assert "lies elsewhere now, say where with --model" in capsys.readouterr().err
+        assert main([*command, "--model", str(tmp_path / "other")]) == exit_codes.BAD_INPUT
+        assert "other weights draw other pictures" in capsys.readouterr().err
+    assert main([*render, "--model", str(tmp_path / "moved")]) == exit_codes.OK
+    assert main(render) == exit_codes.OK, "the lock says from now on where the model is"
+    (tmp_path / "moved").rename(tmp_path / "model")
+    assert main([*again, "--model", str(tmp_path / "model")]) == exit_codes.OK
+    assert main(again) == exit_codes.OK
+    assert {path.name: path.read_bytes() for path in (book / "pages").iterdir()} == pictures
+
+
 def test_a_cast_of_another_model_is_refused_before_a_story_is_written(
     workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

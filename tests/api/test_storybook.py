@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.binding import RECORD_FILENAME, read_record
-from api.book_lock import BookLock, locked_model, read_lock
+from api.book_lock import BookLock, locked_model, moved_lock, read_lock
 from api.errors import LockMismatch
 from api.settings import Settings
 from api.storybook import DrawingProgress, Storybook, make_storybook, redraw_storybook
@@ -199,6 +199,18 @@ def test_a_lock_that_names_no_numbers_asks_for_none(bank: ConceptBank, tmp_path:
     lock, _ = read_lock(path)
     assert locked_model(lock, Settings()).numbers is None
     assert redraw(bank, tmp_path / "fox" / "book.lock", tmp_path / "fox").warnings == ()
+
+
+def test_a_lock_moves_with_its_model_and_keeps_its_fingerprint(bank: ConceptBank, tmp_path: Path) -> None:
+    lock = make(bank, tmp_path / "fox").lock
+    there = moved_lock(lock, source="them/flux", revision="abc")
+    assert locked_model(there, Settings(model="pocket")).source == "them/flux"
+    assert there.model.fingerprint == lock.model.fingerprint
+    assert (
+        moved_lock(there, source=None, revision=None) == moved_lock(there, source="them/flux", revision=None) == there
+    )
+    assert moved_lock(there, source=None, revision="def").model.revision == "def"
+    assert moved_lock(there, source="models/flux", revision=None).model.revision is None
 
 
 def test_a_lock_of_before_there_was_guidance_draws_without_it(bank: ConceptBank, tmp_path: Path) -> None:
