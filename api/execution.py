@@ -35,9 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
         outcome = _run(arguments)
         print(json.dumps(outcome.data, ensure_ascii=False) if wants_json else "\n".join(outcome.lines), flush=True)
     except BrokenPipeError as error:
-        # Whoever read the output went away; Python would complain once more when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exit_code_of(error)
+        return _reader_gone(error)
     except KeyboardInterrupt as error:
         return report_failure(error, wants_json=wants_json)
     except FableverseError as error:
@@ -53,11 +51,20 @@ def execute(arguments: argparse.Namespace) -> int:
 def report_failure(error: FableverseError | KeyboardInterrupt, *, wants_json: bool) -> int:
     """Tells what went wrong on standard error, with `--json` on standard output too, and returns the exit code."""
     code, message = exit_code_of(error), str(error) or "Interrupted."
-    if wants_json:
-        failure = {"type": type(error).__name__, "message": message, "exit_code": code}
-        print(json.dumps({"error": failure}, ensure_ascii=False), flush=True)
-    print(f"fableverse: {message}", file=sys.stderr)
+    try:
+        if wants_json:
+            failure = {"type": type(error).__name__, "message": message, "exit_code": code}
+            print(json.dumps({"error": failure}, ensure_ascii=False), flush=True)
+        print(f"fableverse: {message}", file=sys.stderr)
+    except BrokenPipeError as gone:
+        return _reader_gone(gone)
     return code
+
+
+def _reader_gone(error: BrokenPipeError) -> int:
+    """The exit code when whoever read the output went away; Python no longer complains when it flushes at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return exit_code_of(error)
 
 
 def _run(arguments: argparse.Namespace) -> Outcome:

@@ -251,6 +251,16 @@ def test_a_reader_that_goes_away_ends_quietly(bank_dir: Path) -> None:
     assert (done.returncode, done.stderr) == (exit_codes.BROKEN_PIPE, "")
 
 
+@pytest.mark.parametrize("concept_id", ["nosuch", "Not an id"])
+def test_a_reader_that_goes_away_before_a_failure_is_told_ends_quietly(bank_dir: Path, concept_id: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [FABLEVERSE, "bank", "show", concept_id, "--json", "--bank", str(bank_dir)]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.returncode == exit_codes.BROKEN_PIPE and "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
