@@ -124,7 +124,7 @@ class Settings:
                 )
             values[name] = text
         sources = {name: _PREFIX + name.upper() if name in given else f"{name} in {config_path}" for name in values}
-        parsed = {_FIELDS[name]: _parse(name, value, source=sources[name]) for name, value in values.items()}
+        parsed = {_FIELDS[name]: _parse(_PARSERS[name], value, source=sources[name]) for name, value in values.items()}
         return cls(**parsed, openai_api_key=environment.get("OPENAI_API_KEY") or None, config_path=config_path)
 
 
@@ -132,7 +132,7 @@ def _config_path(named: str | None, folder: Path) -> Path | None:
     if named is None:
         usual = folder / CONFIG_FILENAME
         return usual if usual.is_file() else None
-    path = Path(named)
+    path = _parse(_path, named, source=_CONFIG_VARIABLE)
     if not path.is_file():
         raise InvalidConfiguration(
             f"{_CONFIG_VARIABLE} names {named!r}, and there is no such file. Correct it or unset it."
@@ -154,9 +154,9 @@ def _read_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def _parse(name: str, value: object, *, source: str) -> Any:
+def _parse(parse: Callable[[object], Any], value: object, *, source: str) -> Any:
     try:
-        return _PARSERS[name](value)
+        return parse(value)
     except ValueError as error:
         raise InvalidConfiguration(f"{source} is {value!r}: {error}. Correct it.") from error
 
@@ -168,7 +168,11 @@ def _text(value: object) -> str:
 
 
 def _path(value: object) -> Path:
-    return Path(_text(value))
+    """A path; one that begins with "~" is in a home folder."""
+    try:
+        return Path(_text(value)).expanduser()
+    except RuntimeError as error:
+        raise ValueError("nobody's home folder is known by that name") from error
 
 
 def _amount(value: object) -> float:

@@ -70,6 +70,19 @@ def test_the_file_sets_what_the_environment_does_not(tmp_path: Path) -> None:
     assert Settings.read({"FABLEVERSE_CONFIG": str(file)}, folder=HERE).llm == "openai:local"
 
 
+def test_a_path_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    (tmp_path / "fableverse.toml").write_text('bank = "~/concepts"\n')
+    settings = Settings.read({"FABLEVERSE_TEMPLATES": "~/templates"}, folder=tmp_path)
+    assert (settings.bank_dir, settings.templates_dir) == (home / "concepts", home / "templates")
+    home.mkdir()
+    (home / "mine.toml").write_text('llm = "openai:local"\n')
+    assert Settings.read({"FABLEVERSE_CONFIG": "~/mine.toml"}, folder=HERE).llm == "openai:local"
+    with pytest.raises(InvalidConfiguration, match="FABLEVERSE_BANK is '~no-such-person/x': .*home folder"):
+        Settings.read({"FABLEVERSE_BANK": "~no-such-person/x"}, folder=HERE)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
