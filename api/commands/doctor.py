@@ -20,6 +20,7 @@ from api.exit_codes import DISK, OK, STORY
 from api.outcome import Outcome
 from api.outlook import outlook_of
 from api.settings import SAMPLE_BANK_DIR, Settings, WantedModel
+from api.storybook import Studio
 from api.writers import STORYTELLER_NAME, open_gate, open_language_model, price_of
 from concepts.bank import ConceptBank
 from concepts.errors import FableverseError
@@ -94,7 +95,7 @@ def _configuration(settings: Settings) -> Finding:
 
 def _picture_model_and_bank(settings: Settings, tell: Callable[[str], None]) -> list[Finding]:
     """What it computes on, how it is to draw, the picture model, loaded, and the bank, as that model can use it."""
-    from api.studio import fitting_cards, open_studio  # loads torch, which is part of what is tried
+    from api.studio import open_studio  # loads torch, which is part of what is tried
     from generator.machine import look
 
     machine = look()
@@ -102,7 +103,7 @@ def _picture_model_and_bank(settings: Settings, tell: Callable[[str], None]) -> 
     started = time.perf_counter()
     try:
         found += _plan(settings.wanted_model, machine, tell)
-        folder = settings.bank_dir if settings.bank_dir.is_dir() else SAMPLE_BANK_DIR
+        folder = settings.bank_dir if settings.bank_dir.exists() else SAMPLE_BANK_DIR
         bank = ConceptBank(folder)
         studio = open_studio(settings.wanted_model, bank, pictures=_PICTURES_OF_A_BOOK, tell=tell)
     except FableverseError as error:
@@ -110,11 +111,7 @@ def _picture_model_and_bank(settings: Settings, tell: Callable[[str], None]) -> 
         return [*found, broken]
     seconds = time.perf_counter() - started
     model = f"{studio.model.name}, loaded in {seconds:.1f} s, fingerprint {studio.model.fingerprint[:12]}"
-    return [
-        *found,
-        Finding(name="picture model", status="works", detail=model),
-        _bank(bank, len(fitting_cards(studio))),
-    ]
+    return [*found, Finding(name="picture model", status="works", detail=model), _bank(studio)]
 
 
 def _plan(wanted: WantedModel, machine: Machine, tell: Callable[[str], None]) -> list[Finding]:
@@ -133,9 +130,13 @@ def _reason(line: str) -> Finding:
     return Finding(name=f"  {what}", status="absent" if what == "warning" else "works", detail=why)
 
 
-def _bank(bank: ConceptBank, fitting: int) -> Finding:
+def _bank(studio: Studio) -> Finding:
+    """The bank's concepts, as the loaded model can use them."""
+    from api.studio import fitting_cards  # loads torch
+
+    bank = studio.bank
     try:
-        concepts = len(bank.list())
+        concepts, fitting = len(bank.list()), len(fitting_cards(studio))
     except FableverseError as error:
         return Finding(name="bank", status="broken", detail=str(error), exit_code=exit_code_of(error))
     return Finding(name="bank", status="works", detail=f"{bank.folder}: {concepts} concepts, {fitting} of this model")

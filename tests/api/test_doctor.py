@@ -1,6 +1,7 @@
 """The doctor tries each thing itself and says on one screen what works."""
 
 import json
+import shutil
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ import pytest
 
 from api.cli import main
 from api.commands.doctor import examine
-from api.exit_codes import MODEL, OK
+from api.exit_codes import BAD_INPUT, MODEL, OK
 from api.outcome import Outcome
-from api.settings import Settings
+from api.settings import SAMPLE_BANK_DIR, Settings
 from tests.story.servers import serving
 
 
@@ -72,6 +73,23 @@ def test_what_is_broken_is_named_and_decides_the_exit_code(tmp_path: Path) -> No
     assert found["cluster"] == "broken" and any("RAY_AUTH_MODE=token" in line for line in outcome.lines)
     assert outcome.exit_code == MODEL
     assert any("not in the shape" in line for line in outcome.lines)
+
+
+@pytest.mark.parametrize("damage", ["damaged", "file"])
+def test_a_bank_that_cannot_be_used_is_named_on_the_screen(tmp_path: Path, pocket_model_dir: Path, damage: str) -> None:
+    assert pocket_model_dir.is_dir()
+    bank_dir = tmp_path / "bank"
+    if damage == "file":
+        bank_dir.write_text("no bank")
+    else:
+        shutil.copytree(SAMPLE_BANK_DIR / "luna", bank_dir / "luna")
+        (bank_dir / "luna" / "preview.png").unlink()
+    outcome = diagnose(tmp_path, Settings(bank_dir=bank_dir))
+    found = statuses(outcome)
+    assert (found["picture model"], found["bank"], found["disk"]) == ("works", "broken", "works")
+    named = {"damaged": "luna/preview.png' is missing", "file": "bank' is a file"}[damage]
+    assert any(named in line for line in outcome.lines)
+    assert outcome.exit_code == BAD_INPUT
 
 
 def test_a_language_model_that_cannot_be_asked_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
