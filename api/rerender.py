@@ -126,8 +126,8 @@ def rerender_book(
     warnings = check_model(old, studio.model)
     record = read_record(folder)
     exported = exported_beside(folder, record)
-    lock = _chosen(edited_lock(old, story, studio.bank), choices or {}, folder)
-    _check_pages([*several, *(choices or {})], lock)
+    check_pages(folder, story, several, choices or {})
+    lock = _chosen(edited_lock(old, story, studio.bank), choices or {})
     with replaced_book(folder) as new:
         keep_belongings(folder, new)
         drawing = _Drawing(folder, new, old, studio, on_drawing)
@@ -250,26 +250,32 @@ def _moved_faces(record: BookRecord, kept: Mapping[int, int]) -> dict[str, tuple
     return {_name(new): record.faces[_name(old)] for new, old in kept.items() if _name(old) in record.faces}
 
 
-def _chosen(lock: BookLock, choices: Mapping[int, int], folder: Path) -> BookLock:
-    pictures = list(lock.pictures)
+def check_pages(folder: Path, story: Story, several: Sequence[int], choices: Mapping[int, int]) -> None:
+    """Look whether the book has the pages that `rerender_book` is asked for, and the candidates.
+
+    Raises:
+        UsageError: A page or candidate is not there.
+    """
+    strange = [page for page in (*several, *choices) if not 0 <= page < len(story.scenes)]
+    if strange:
+        raise UsageError(
+            f"The book has no page {strange[0]}: its pages are 1 to {len(story.scenes) - 1}, and 0 is the cover."
+        )
+    candidates = folder / CANDIDATES_DIRNAME
     for page, seed in choices.items():
-        path = folder / CANDIDATES_DIRNAME / candidate_file(page, seed)
-        if not path.is_file():
-            there = sorted(each.name for each in (folder / CANDIDATES_DIRNAME).glob("*.png"))
+        if not (candidates / candidate_file(page, seed)).is_file():
+            there = sorted(each.name for each in candidates.glob("*.png"))
             raise UsageError(
                 f"There is no candidate {seed} for page {page}: there are {', '.join(there) or 'none'}. Choose one of "
                 "them, or draw some with --pages and --candidates."
             )
+
+
+def _chosen(lock: BookLock, choices: Mapping[int, int]) -> BookLock:
+    pictures = list(lock.pictures)
+    for page, seed in choices.items():
         pictures[page] = pictures[page].model_copy(update={"seed": seed})
     return lock.model_copy(update={"pictures": tuple(pictures)})
-
-
-def _check_pages(pages: Sequence[int], lock: BookLock) -> None:
-    strange = [page for page in pages if not 0 <= page < len(lock.pictures)]
-    if strange:
-        raise UsageError(
-            f"The book has no page {strange[0]}: its pages are 1 to {len(lock.pictures) - 1}, and 0 is the cover."
-        )
 
 
 def _is_drawing_of(path: Path, picture: LockedPicture) -> bool:

@@ -13,7 +13,7 @@ from api.commands.edit import check_edited
 from api.console import Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
-from api.rerender import edited_lock, rerender_book
+from api.rerender import check_pages, edited_lock, rerender_book
 from api.settings import LEXICON_PATH, POCKET, Settings
 from concepts.bank import ConceptBank
 from concepts.lexicon import Lexicon
@@ -65,13 +65,14 @@ def render_book(
     `model` and `revision` are where the book's model is now; None is where its lock says.
 
     Raises:
-        UsageError: Pages and candidates do not go together.
+        UsageError: Pages and candidates do not go together, or are not there.
     """
     if bool(pages) != (candidates > 1) or not 1 <= candidates <= MAX_CANDIDATES:
         raise UsageError(f"--pages and --candidates go together: which pages, and 2 to {MAX_CANDIDATES} pictures each.")
     lock, story = read_lock_only(folder / LOCK_FILENAME)
     lock = moved_lock(lock, source=model, revision=revision)
     read_record(folder)
+    check_pages(folder, story, pages, choices)
     check_edited(story, bank, model=lock.model, max_tokens=lock.settings.max_sequence_length, known=lock.pictures)
     edited_lock(lock, story, bank)  # a concept that is gone or of another model is told before anything is loaded
     check_place(folder.resolve())

@@ -1,6 +1,7 @@
 """A finished book is edited, and exactly the pictures whose inputs changed are drawn again."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -245,6 +246,32 @@ def test_what_is_not_there_cannot_be_chosen(book: Path, bank: ConceptBank) -> No
         rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR, several=(9,), num_candidates=2)
     with pytest.raises(LockMismatch, match="Use the model that drew it"):
         rerender_book(book, studio=plain_studio(bank, fingerprint="f2"), templates_dir=TEMPLATES_DIR)
+
+
+def test_a_candidate_of_a_page_that_was_taken_out_cannot_be_chosen(book: Path, bank: ConceptBank) -> None:
+    (book / "candidates").mkdir()
+    shutil.copy(book / "pages/page-04.png", book / "candidates/page-04-seed-5.png")
+    story = json.loads((book / "story.json").read_text(encoding="utf-8"))
+    story["pages"].pop()
+    (book / "story.json").write_text(json.dumps(story), encoding="utf-8")
+    with pytest.raises(UsageError, match="no page 4: its pages are 1 to 3"):
+        rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR, choices={4: 5})
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--choose", "9=5"], "no page 9"),
+        (["--choose", "3=5"], "no candidate 5 for page 3"),
+        (["--pages", "9", "--candidates", "2"], "no page 9"),
+    ],
+)
+def test_what_is_not_there_is_told_before_anything_is_loaded(
+    book: Path, bank: ConceptBank, words: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["book", "render", str(book), *words, "--bank", str(bank.folder)]) == 2
+    said = capsys.readouterr().err
+    assert named in said and "Loading" not in said
 
 
 @pytest.mark.parametrize(
