@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -23,11 +22,10 @@ from api.service.keys import KeyStore
 from api.service.problems import install_problems
 from api.service.studio.rendering import StudioRoute
 from api.settings import SAMPLE_BANK_DIR
-from story.schema import StoryRequest
 from tests.api.service.running import RunningServer, running_server
+from tests.api.service.teller import Teller
 from tests.publications import complaints_of
-from tests.story.builders import BANK
-from tests.story.misbehaving_server import Behaviour, MisbehavingServer, misbehaving
+from tests.story.misbehaving_server import Behaviour
 
 pytest_plugins = ["tests.browser"]
 
@@ -52,29 +50,6 @@ def keys(data_dir: Path) -> dict[str, str]:
         store = KeyStore(database)
         made = {owner: store.create(owner, scopes=["read", "write"])[0] for owner in ("mum", "dad")}
         return made | {"reader": store.create("mum", scopes=["read"])[0]}
-
-
-class Teller:
-    """A language model whose answers can be held up, so that a story stays under way as long as a test wants."""
-
-    def __init__(self) -> None:
-        self.behaviour: Behaviour = "good"
-        self.may_go_on = threading.Event()
-        self.server: MisbehavingServer
-
-    def next_behaviour(self) -> Behaviour:
-        """Words come at once; what comes after them when it may."""
-        asked = self.server.requests[-1]["response_format"]["json_schema"]["name"]
-        if asked == "ScenesAnswer":
-            self.may_go_on.wait(120)
-        return self.behaviour
-
-
-@pytest.fixture(scope="module")
-def teller() -> Iterator[Teller]:
-    teller = Teller()
-    with misbehaving(StoryRequest(idea="a fox", catalog=BANK, pages=4), teller.next_behaviour) as teller.server:
-        yield teller
 
 
 @pytest.fixture(scope="module")
