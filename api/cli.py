@@ -208,7 +208,7 @@ def _add_looks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--panels", type=int, choices=range(2, 7), help="most panels on a comic's page (default: 4)")
     parser.add_argument("--dyslexia", action=_EITHER, help="plain, widely set letters")
     parser.add_argument(
-        "--large-print", action=_EITHER, help="letters half as large again, and two panels on a comic's page at most"
+        "--large-print", action=_EITHER, help="letters half as large again; two panels on a comic's page at most"
     )
     parser.add_argument(
         "--print-size", choices=("square", "a4"), help="of book-print.pdf (default: square, 8.5 x 8.5 in)"

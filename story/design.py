@@ -25,7 +25,7 @@ class Design(BaseModel):
     dyslexia: bool = Field(default=False, strict=True)
     """Plain letters, wider spacing, nothing justified or italic."""
     large_print: bool = Field(default=False, strict=True)
-    """Letters half as large again, unless a word leaves its column sooner; fewer panels on a comic's page."""
+    """Letters half as large again, if the longest word then fits its column; fewer panels on a comic's page."""
     print_size: PrintSize = "square"
     """Of `book-print.pdf`: 8.5 × 8.5 inches, or A4."""
 

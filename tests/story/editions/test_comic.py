@@ -1,5 +1,7 @@
 """Comic pages: panels, and balloons that hide no face and point at who speaks."""
 
+import re
+import zipfile
 from math import hypot
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from story.design import Design
 from story.editions.balloons import place_balloons
 from story.editions.formats import write_editions
 from story.editions.layout import groups_of, layout_of
+from story.editions.letters import width_em
 from story.editions.view import view_of
 from story.languages import Direction
 from story.schema import Box
@@ -90,6 +93,49 @@ def test_panels_are_shared_out_evenly(tmp_path: Path, pages: int, panels: int, s
     groups = groups_of(view, layout_of(book.design, Templates()))
     assert [len(group.pages) for group in groups] == sizes
     assert [page.number for group in groups for page in group.pages] == list(range(1, pages + 1))
+
+
+@pytest.mark.parametrize(
+    ("pages", "panels", "sizes"), [(4, 4, [2, 2]), (5, 6, [1, 2, 2]), (4, 3, [2, 2]), (3, 2, [1, 1, 1])]
+)
+def test_panels_are_fewer_and_larger_in_large_print(tmp_path: Path, pages: int, panels: int, sizes: list[int]):
+    design = Design(layout="comic", panels=panels, large_print=True)
+    book = comic_book(tmp_path, comic_story(pages=pages), design=design)
+    view = view_of(book, Templates(), address=lambda picture: picture.name)
+    groups = groups_of(view, layout_of(book.design, Templates()))
+    assert [len(group.pages) for group in groups] == sizes
+
+
+def fixed_epub(folder: Path, design: Design, *, knows_faces: bool = True) -> zipfile.ZipFile:
+    book = comic_book(folder / "pictures", comic_story(pages=4), design=design, knows_faces=knows_faces)
+    (path,) = write_editions(book, ["epub"], folder, templates=Templates())
+    return zipfile.ZipFile(path)
+
+
+def test_balloons_grow_in_large_print(tmp_path: Path):
+    sizes: list[list[float]] = []
+    for large_print in (False, True):
+        with fixed_epub(tmp_path, Design(layout="comic", large_print=large_print)) as archive:
+            pages = [archive.read(name).decode() for name in archive.namelist() if re.search(r"page-.*xhtml", name)]
+        sizes.append([float(size) for page in pages for size in re.findall(r'font-size: ([\d.]+)rem"><span', page)])
+    assert len(sizes[0]) == len(sizes[1]) >= 6
+    assert all(large >= 1.5 * usual for usual, large in zip(*sizes, strict=True))
+
+
+@pytest.mark.parametrize("knows_faces", [True, False])
+def test_a_comic_is_large_print_only_without_balloons(tmp_path: Path, knows_faces: bool):
+    with fixed_epub(tmp_path, Design(layout="comic", large_print=True), knows_faces=knows_faces) as archive:
+        assert (">largePrint<" in archive.read("EPUB/package.opf").decode()) is not knows_faces
+
+
+def test_a_word_too_long_for_any_balloon_has_none():
+    faces = [("rusty", Box(left=0.35, top=0.5, right=0.65, bottom=0.8))]
+    for word, has_balloon in (("Zauberwaldgeschichten!", True), ("H" + "m" * 60, False)):
+        placed, left_over = place_balloons([a_line(1, "rusty", word)], faces, height=1.0, direction="ltr")
+        assert len(placed) == has_balloon and len(left_over) == (not has_balloon)
+        for balloon in placed:
+            width = balloon.box.right - balloon.box.left
+            assert width_em(word) * balloon.size <= width - balloon.size
 
 
 @pytest.mark.parametrize("width", [1280, 390])
