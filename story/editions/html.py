@@ -58,8 +58,9 @@ def html_context(book: Book, templates: Templates) -> HtmlContext:
 
 
 def _styles(book: Book, templates: Templates) -> str:
-    layout = f"book/layouts/{book.design.layout}.css"
-    return "\n".join(templates.text(name) for name in (f"book/themes/{book.design.theme}.css", "book/book.css", layout))
+    design = book.design
+    names = (f"themes/{design.theme}.css", "book.css", "print.css", f"layouts/{design.layout}.css")
+    return "\n".join(templates.text(f"book/{name}") for name in names)
 
 
 def _smallest_uri(picture: BookPicture) -> str:

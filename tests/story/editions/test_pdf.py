@@ -184,6 +184,32 @@ def drawn(page: pikepdf.Page) -> list[tuple[float, float, int, int]]:
     return found
 
 
+def heights_of_lines(page: pikepdf.Page) -> list[int]:
+    """Of every line of letters on a page, in points above its lower edge."""
+    found: set[int] = set()
+    matrix, stack = pikepdf.Matrix(), []
+    for operands, operator in pikepdf.parse_content_stream(page):
+        if str(operator) == "q":
+            stack.append(matrix)
+        elif str(operator) == "Q":
+            matrix = stack.pop()
+        elif str(operator) in ("cm", "Tm"):
+            moved = pikepdf.Matrix(*(float(value) for value in operands)) @ matrix
+            matrix = moved if str(operator) == "cm" else matrix
+            found |= {round(moved.f)} if str(operator) == "Tm" else set()
+    return sorted(found)
+
+
+def test_every_line_of_a_poem_without_full_stops_is_on_a_page(tmp_path: Path):
+    story = a_story(pages=1)
+    poem = story.pages[0].model_copy(update={"text": "\n".join(["the fox sang over the hill"] * 40)})
+    with pikepdf.open(make(tmp_path, story.model_copy(update={"pages": (poem,)}), "pdf")) as pdf:
+        pages = [heights_of_lines(page) for page in list(pdf.pages)[2:-2]]
+    # Each page has its number below the lines.
+    assert sum(len(heights) - 1 for heights in pages) == 40
+    assert all(0 < height < 612 for heights in pages for height in heights)
+
+
 @pytest.mark.parametrize("layout", Templates().choices("book/layouts", ".html.j2"))
 @pytest.mark.parametrize("size", ["square", "a4"])
 def test_pictures_have_300_dots_an_inch(tmp_path: Path, layout: str, size: PrintSize):
