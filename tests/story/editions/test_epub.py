@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from story.design import Design
@@ -21,6 +22,10 @@ EDITIONS = ("epub", "epub-reflow")
 HOSTILE = "\"'><script>alert(1)</script>]]>&amp;&nbsp;{{ 7*7 }}<!--\x0b\x00\ufffe"
 SHOWN = "\"'><script>alert(1)</script>]]>&amp;&nbsp;{{ 7*7 }}<!--"
 XML = {"opf": "http://www.idpf.org/2007/opf", "h": "http://www.w3.org/1999/xhtml"}
+PLACES = """[...document.querySelectorAll("body, img, p, li, dd")].map((each) => {
+    const {x, y, width, height} = each.getBoundingClientRect();
+    return [x, y, width, height];
+})"""
 LONG = "Once more the fox went up the stair, and once more he counted every step. "
 
 
@@ -116,6 +121,33 @@ def test_every_page_is_in_the_table_of_contents(tmp_path: Path):
         (contents, _) = nav.iter(f"{{{XML['h']}}}nav")
         labels = [link.text for link in contents.iter(f"{{{XML['h']}}}a")]
         assert labels == ["Umschlag", *(f"Seite {number} von 3" for number in (1, 2, 3)), "Die letzte Seite"]
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_every_entry_of_the_table_of_contents_leads_to_a_heading_that_nobody_sees(
+    chromium: Browser, tmp_path: Path, edition: str
+):
+    story = tale("de")
+    path = make(tmp_path, story, edition)
+    (contents, _) = parsed(path, "nav.xhtml").iter(f"{{{XML['h']}}}nav")
+    links = [(link.get("href") or "", link.text) for link in contents.iter(f"{{{XML['h']}}}a")]
+    assert len(links) == 5
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    page = chromium.new_page(viewport={"width": 1200, "height": 1200})
+    for name, label in links:
+        page.goto((tmp_path / "unpacked" / "EPUB" / name).as_uri())
+        heading = page.locator("h1, h2").first
+        assert heading.text_content() == (story.title if name == "cover.xhtml" else label)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        results = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+        assert results.violations_count == 0, results.generate_report()
+        if name != "cover.xhtml":
+            box, places = heading.bounding_box(), page.evaluate(PLACES)
+            assert box and box["width"] <= 1 and box["height"] <= 1
+            heading.evaluate("heading => heading.remove()")
+            assert page.evaluate(PLACES) == places, name
+    page.close()
 
 
 def long_story(text: str, *, language: str, second: str | None) -> Story:
