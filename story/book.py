@@ -174,9 +174,10 @@ def book_of(
         faces: Where faces are, by the picture's name, for pictures of which it is known.
 
     Raises:
-        BookError: The number of pictures is not the number of scenes.
+        BookError: The number of pictures is not the number of scenes, or title or an alternative text is blank.
         UnreadablePicture: A picture or portrait cannot be read.
     """
+    _check_told(story)
     if len(pictures) != len(story.scenes):
         raise BookError(
             f"{len(pictures)} pictures for {story.title!r}, which has a cover and {len(story.pages)} pages: "
@@ -216,6 +217,23 @@ def book_of(
         identifier=identifier,
         modified=modified,
     )
+
+
+def _check_told(story: Story) -> None:
+    """Editions are found by their title and say that every picture is described, so neither may be blank."""
+    if not _plain(story.title).strip():
+        raise BookError(
+            f"The story has no title, and every book needs one. Write one as `title` in {STORY_FILENAME}, "
+            "or with fableverse book edit DIR --title."
+        )
+    blank = [number for number, scene in enumerate(story.scenes) if not _plain(scene.alt).strip()]
+    if blank:
+        places = ", ".join(f"page {number}" if number else "the cover" for number in blank)
+        raise BookError(
+            f"There is no alternative text for {places}: whoever cannot see the picture is told nothing of it. Say "
+            f"what it shows as `alt` of its scene in {STORY_FILENAME}, or with fableverse book edit DIR "
+            f"--page {blank[0]} --alt."
+        )
 
 
 def _texts_of(page: Page, story: Story, number: int) -> tuple[BookText, ...]:

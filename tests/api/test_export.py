@@ -1,6 +1,7 @@
 """A finished book becomes more editions later, from its folder alone."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -99,6 +100,24 @@ def test_a_damaged_record_is_named(folder: Path) -> None:
     (folder / "book.json").write_text("{}")
     with pytest.raises(NoBook, match=r"(?s)book\.json' is damaged.*Correct or restore"):
         read_book(folder)
+
+
+@pytest.mark.parametrize(
+    ("written", "blank", "message"),
+    [
+        ('"title": "The <Fox>"', '"title": " \\u0000"', "no title.*--title"),
+        (r'"alt": "[^"]*"', '"alt": ""', "the cover, page 1, page 2.*--page 0 --alt"),
+    ],
+    ids=["title", "alternative texts"],
+)
+def test_a_book_without_title_or_alternative_text_is_refused(
+    folder: Path, written: str, blank: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "story.json"
+    path.write_text(re.sub(written, lambda _: blank, path.read_text(encoding="utf-8")), encoding="utf-8")
+    assert main(["export", str(folder), "--format", "epub"]) == exit_codes.BAD_INPUT
+    assert re.search(message, " ".join(capsys.readouterr().err.split()))
+    assert not (folder / "book.epub").exists()
 
 
 def test_a_missing_picture_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
