@@ -4,19 +4,17 @@ Lengths are in rem, hundredths of the page's width; they are those of `templates
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from story.editions.letters import count_lines
 from story.editions.parting import parted_text
-from story.editions.view import BookView, CastView
+from story.editions.view import BookView, CastView, ColophonView
 
 _MARGINS_REM = 16
 _THE_END_REM = 8.4
 _HEADING_REM = 9.5
 _FEW_MEMBERS = 4
 _COLOPHON_WIDTH_REM = 72
-
-Entry = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -63,40 +61,41 @@ def cast_on_leaves(book: BookView, height_rem: float) -> tuple[tuple[CastView, .
     return tuple(map(tuple, leaves))
 
 
-def colophon_on_leaves(book: BookView, height_rem: float) -> tuple[tuple[Entry, ...], ...]:
-    """Labels and values on each leaf; a value longer than its leaf goes on below the same label.
+def colophon_on_leaves(book: BookView, height_rem: float) -> tuple[tuple[ColophonView, ...], ...]:
+    """Lines on each leaf; a value longer than its leaf goes on below the same label.
 
     Args:
         book: Its colophon.
         height_rem: Of a leaf.
     """
-    leaves: list[list[Entry]] = [[]]
+    leaves: list[list[ColophonView]] = [[]]
     room = height_rem - _MARGINS_REM - _HEADING_REM
     waiting = list(reversed(book.colophon))
     while waiting:
-        entry = waiting.pop()
-        if _colophon_height([*leaves[-1], entry], book.large_print) <= room:
-            leaves[-1].append(entry)
+        line = waiting.pop()
+        if _colophon_height([*leaves[-1], line], book.large_print) <= room:
+            leaves[-1].append(line)
             continue
         if not leaves[-1]:
-            here, entry = _parted_entry(entry, room, book.large_print)
+            here, line = _parted_line(line, room, book.large_print)
             leaves[-1].append(here)
-        waiting.append(entry)
+        waiting.append(line)
         leaves.append([])
     return tuple(map(tuple, leaves))
 
 
-def _colophon_height(entries: Sequence[Entry], large_print: bool) -> float:
+def _colophon_height(lines: Sequence[ColophonView], large_print: bool) -> float:
     label_size, value_size = (3.6, 3.6) if large_print else (2.2, 2.5)
     return sum(
         1.6
-        + 1.4 * label_size * count_lines(label, _COLOPHON_WIDTH_REM / label_size)
-        + 1.4 * value_size * count_lines(value, _COLOPHON_WIDTH_REM / value_size)
-        for label, value in entries
+        + 1.4 * label_size * count_lines(line.label, _COLOPHON_WIDTH_REM / label_size)
+        + 1.4 * value_size * count_lines(line.value, _COLOPHON_WIDTH_REM / value_size)
+        for line in lines
     )
 
 
-def _parted_entry(entry: Entry, room: float, large_print: bool) -> tuple[Entry, Entry]:
-    label, value = entry
-    head, tail = parted_text(value, lambda text: _colophon_height([(label, text)], large_print) <= room)
-    return (label, head), (label, tail)
+def _parted_line(line: ColophonView, room: float, large_print: bool) -> tuple[ColophonView, ColophonView]:
+    head, tail = parted_text(
+        line.value, lambda text: _colophon_height([replace(line, value=text)], large_print) <= room
+    )
+    return replace(line, value=head), replace(line, value=tail)

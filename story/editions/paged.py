@@ -12,7 +12,7 @@ from story.editions.endings import cast_on_leaves, colophon_on_leaves
 from story.editions.fit import Room, Words, large_size_of, part_words, size_of
 from story.editions.layout import Group, Layout, groups_of
 from story.editions.panels import Grid, grid_of
-from story.editions.view import BookView, CastView, PageView
+from story.editions.view import BookView, CastView, ColophonView, PageView
 
 Place = Literal["verso", "recto", "any"]
 """Which half of an open book a leaf wants to be on; verso is the one that is read first."""
@@ -39,8 +39,8 @@ class Leaf:
     """How panels share it, if it has any."""
     cast: tuple[CastView, ...] = ()
     """Of "end": who is named here."""
-    colophon: tuple[tuple[str, str], ...] = ()
-    """Of "colophon": labels and values that stand here."""
+    colophon: tuple[ColophonView, ...] = ()
+    """Of "colophon": the lines that stand here."""
     goes_on: bool = False
     """Of "end" and "colophon": whether it goes on from the leaf before."""
 

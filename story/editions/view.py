@@ -16,6 +16,17 @@ _LONG_TEXT_CHARACTERS = 380
 _DENSE_LANGUAGES = frozenset("ja ko zh".split())
 """Written in syllables or words, so that a character weighs about two letters."""
 
+_COLOPHON_KEYS = {
+    "Idea": "idea",
+    "Written by": "written_by",
+    "Drawn by": "drawn_by",
+    "Seed": "seed",
+    "Made with": "made_with",
+}
+"""Keys of `labels.json` by what books' records call the lines of the colophon."""
+_ENGLISH_VALUES = frozenset(("written_by", "drawn_by", "made_with"))
+"""Lines whose values are the program's own words."""
+
 Address = Callable[[BookPicture], str]
 """Where an edition's reader finds a picture."""
 
@@ -78,6 +89,18 @@ class CastView:
 
 
 @dataclass(frozen=True)
+class ColophonView:
+    """One line of how the book was made."""
+
+    label: str
+    label_language: str
+    """Empty where it is not known, as of labels that are not the book's own."""
+    value: str
+    value_language: str
+    """Empty where it is not known, as of an idea."""
+
+
+@dataclass(frozen=True)
 class BookView:
     """The variable `book` of every template; `templates/README.md` says what each field is."""
 
@@ -96,7 +119,7 @@ class BookView:
     cover: PictureView
     pages: tuple[PageView, ...]
     cast: tuple[CastView, ...]
-    colophon: tuple[tuple[str, str], ...]
+    colophon: tuple[ColophonView, ...]
 
 
 def view_of(book: Book, templates: Templates, *, address: Address, has_balloons: bool = False) -> BookView:
@@ -131,7 +154,7 @@ def view_of(book: Book, templates: Templates, *, address: Address, has_balloons:
             )
             for member in book.cast
         ),
-        colophon=book.colophon,
+        colophon=tuple(_colophon_line(*line, labels, labels_language) for line in book.colophon),
     )
 
 
@@ -195,3 +218,14 @@ def _labels(language: str, templates: Templates) -> tuple[str, Mapping[str, str]
     known = json.loads(templates.text("book/labels.json"))
     primary = primary_language(language)
     return (primary, known[primary]) if primary in known else ("en", known["en"])
+
+
+def _colophon_line(label: str, value: str, labels: Mapping[str, str], language: str) -> ColophonView:
+    """The line with its label in the book's language, where it is one of the book's own."""
+    key = _COLOPHON_KEYS.get(label, "")
+    return ColophonView(
+        label=labels.get(key, label),
+        label_language=language if key in labels else "en" if key else "",
+        value=value,
+        value_language="en" if key in _ENGLISH_VALUES else "",
+    )

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser
 
 from story.book import Line, Sentence
 from story.design import Design
@@ -163,21 +163,6 @@ def test_balloons_stand_on_their_picture_and_hold_their_words(chromium: Browser,
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         results = Axe().run(page)
         assert results.violations_count == 0, results.generate_report()
-    page.close()
-
-
-def test_turning_by_button_speaks_all_panels_and_balloons_in_reading_order(chromium: Browser, tmp_path: Path):
-    story = comic_story(pages=3)
-    story = story.model_copy(update={"pages": (story.pages[0], story.pages[2])})
-    book = comic_book(tmp_path / "pictures", story)
-    (path,) = write_editions(book, ["html"], tmp_path, templates=Templates())
-    page = chromium.new_page(reduced_motion="reduce")
-    page.goto(path.as_uri())
-    page.get_by_role("button", name="Next page").click()
-    expect(page.get_by_role("status")).to_have_text(
-        "Pages 1 to 2 of 2. On the hill above the sea two friends met. Rusty: Good evening, Luna! Is your lamp lit? "
-        "Luna: Not yet. I cannot find a match. Rusty had an idea. Rusty: Here, take my lantern."
-    )
     page.close()
 
 

@@ -18,7 +18,7 @@ from concepts.errors import UnreadablePicture
 from concepts.schema import ConceptCard
 from story.book import Sentence
 from story.editions.paged import Leaf
-from story.editions.view import BookView, CastView, PageView, PictureView, TextView, view_of
+from story.editions.view import BookView, CastView, ColophonView, PageView, PictureView, TextView, view_of
 from story.errors import BookError
 from story.palette import Palette
 from story.schema import Page, Scene, Story
@@ -254,6 +254,31 @@ def test_last_page_names_the_cast_in_order_and_how_the_book_was_made(tmp_path: P
     assert [e.text for e in page.all("dd")] == list(COLOPHON.values())
 
 
+def test_how_a_book_was_made_is_told_in_its_language_and_english_says_so(tmp_path: Path):
+    story = tale("ko")
+    colophon = {"Idea": "여우", "Written by": "the built-in storyteller", "Seed": "7", "Printer": "Luna"}
+    page = parsed(bind(story, paint_all(story, tmp_path), tmp_path, colophon=colophon))
+    lines = [(e.text, e.attributes.get("lang")) for e in (*page.all("dt"), *page.all("dd"))]
+    assert lines == [
+        ("아이디어", "ko"), ("글", "ko"), ("시드", "ko"), ("Printer", None),
+        ("여우", None), ("the built-in storyteller", "en"), ("7", None), ("Luna", None),
+    ]  # fmt: skip
+    assert [(e.text, e.attributes["lang"]) for e in page.all("span", **{"class": "word"})] == [
+        ("fox", "en"), ("moonlight", "en")
+    ]  # fmt: skip
+
+
+def test_labels_that_a_folder_of_ones_own_lacks_stay_english(tmp_path: Path):
+    templates = tmp_path / "templates"
+    (templates / "book").mkdir(parents=True)
+    known = json.loads((TEMPLATES_DIR / "book" / "labels.json").read_text(encoding="utf-8"))
+    del known["ko"]["seed"]
+    (templates / "book" / "labels.json").write_text(json.dumps(known), encoding="utf-8")
+    story = tale("ko")
+    page = parsed(bind(story, paint_all(story, tmp_path), tmp_path, colophon={"Seed": "7"}, templates_dir=templates))
+    assert [(e.text, e.attributes["lang"]) for e in page.all("dt")] == [("Seed", "en")]
+
+
 def test_a_book_without_a_cast_has_no_empty_list(tmp_path: Path):
     story = a_story(pages=1)
     page = parsed(bind(story, paint_all(story, tmp_path), tmp_path, cast=(), colophon={}))
@@ -312,7 +337,14 @@ def test_documented_book_is_the_given_one():
 
 
 @pytest.mark.parametrize(
-    ("variable", "view"), [("palette", Palette), ("cover", PictureView), ("pages", PageView), ("cast", CastView)]
+    ("variable", "view"),
+    [
+        ("palette", Palette),
+        ("cover", PictureView),
+        ("pages", PageView),
+        ("cast", CastView),
+        ("colophon", ColophonView),
+    ],
 )
 def test_documented_fields_are_the_given_ones(variable: str, view: type):
     named = set(re.findall(r"`([a-z_]+)`", documented("The variable `book`")[variable]))

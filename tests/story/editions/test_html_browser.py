@@ -103,16 +103,6 @@ def test_turning_by_button_keeps_the_focus_and_speaks_the_page(page: Page, book:
     assert open_leaf(page) == "cover"
 
 
-def test_turning_by_button_speaks_each_language_as_itself(page: Page, tmp_path: Path):
-    story = tale("ko", second="ar")
-    page.goto(bind(story, paint_all(story, tmp_path), tmp_path).as_uri())
-    page.locator(".forward").click()
-    told = page.get_by_role("status").locator("span").all()
-    assert [part.get_attribute("lang") for part in told] == ["ko", "ko", "ar"]
-    spoken = [" ".join(text.split()) for text in (story.pages[0].text, story.pages[0].second_text)]
-    assert [part.text_content() for part in told] == ["3쪽 중 1쪽", *spoken]
-
-
 def test_buttons_say_when_there_is_nothing_to_turn(page: Page, book: str):
     page.goto(book)
     back, forward = page.get_by_role("button", name="Previous page"), page.get_by_role("button", name="Next page")
