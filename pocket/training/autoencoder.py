@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional
 
+from concepts.files import write_whole
 from generator.autoencoder import PATCH_SIZE, PatchAutoencoder
 from generator.precision import autocast
 from pocket.training.dataset import SHAPES
@@ -86,8 +88,12 @@ def train_autoencoder(
         for line in fit(autoencoder, sampler, minutes=minutes, batch_size=batch_size, seed=seed, lr=learning_rate):
             print(line, flush=True)
         standardise_latents(autoencoder, pictures[:2000], device)
-        save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, path)
+        _save(autoencoder, path)
     return autoencoder.eval().requires_grad_(False)
+
+
+def _save(autoencoder: PatchAutoencoder, path: Path) -> None:
+    write_whole(path, save({k: v.contiguous() for k, v in autoencoder.state_dict().items()}))
 
 
 def fit(
@@ -144,7 +150,7 @@ def sharpen_decoder(folder: Path, autoencoder: PatchAutoencoder, *, minutes: flo
     for line in _fit_decoder(autoencoder, pictures, latents, minutes=minutes, batch_size=batch_size, seed=seed):
         print(line, flush=True)
     autoencoder.requires_grad_(False)
-    save_file({k: v.contiguous() for k, v in autoencoder.state_dict().items()}, path)
+    _save(autoencoder, path)
 
 
 def _fit_decoder(
@@ -194,4 +200,6 @@ def encode_dataset(folder: Path, autoencoder: PatchAutoencoder) -> None:
             with autocast(device):
                 posterior = autoencoder.encode(batch.contiguous(memory_format=torch.channels_last)).latent_dist
             latents.append(posterior.mean.float().half().cpu().numpy())
-        np.save(path, np.concatenate(latents))
+        content = BytesIO()
+        np.save(content, np.concatenate(latents))
+        write_whole(path, content.getvalue())

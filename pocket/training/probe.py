@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
 
+from concepts.files import write_whole
 from generator.precision import autocast
 from pocket.probe import (
     FIGURE_ATTRIBUTES,
@@ -109,7 +110,7 @@ def train_probe(folder: Path, out: Path, *, minutes: float, batch_size: int, see
     for line in _fit(probe, pictures, truth, minutes=minutes, batch_size=batch_size, seed=seed):
         print(line, flush=True)
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.half().contiguous() for name, value in probe.state_dict().items()}, out)
+    write_whole(out, save({name: value.half().contiguous() for name, value in probe.state_dict().items()}))
     accuracies = accuracy(probe, pictures[-NUM_HELD_OUT:], {n: v[-NUM_HELD_OUT:] for n, v in truth.items()})
     print("probe, held-out accuracy:", " ".join(f"{n} {a:.3f}" for n, a in accuracies.items()), flush=True)
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
+from concepts.files import write_whole
 from generator.precision import autocast
 from pocket.training.tokenizer import build_tokenizer
 from pocket.world import captions, schema
@@ -206,7 +207,8 @@ def train_text_encoders(folder: Path, *, steps: int, batch_size: int, seed: int,
         modules.to(device), readers.to(device)
         for line in _fit(encoders, readers, steps=steps, batch_size=batch_size, seed=seed, device=device):
             print(line, flush=True)
-        save_file({k: v.contiguous().clone() for k, v in modules.state_dict().items() if "embed_tokens" not in k}, path)
+        state = {k: v.contiguous().clone() for k, v in modules.state_dict().items() if "embed_tokens" not in k}
+        write_whole(path, save(state))
     modules.to(device).eval().requires_grad_(False)
     return encoders
 

@@ -1,6 +1,9 @@
 """Small scenes and a small training folder, made by hand instead of by training."""
 
 import pickle
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +36,17 @@ def character(
 
 def scene(*characters: Character, place: str = "snow", light: str = "day", boat: Thing | None = None) -> Scene:
     return Scene(characters=characters, place=place, light=light, standing_object=boat)
+
+
+@contextmanager
+def most_bytes_of_a_file(limit: int) -> Iterator[None]:
+    """Writing to a file ends where it is so many bytes long, as on a full disk or in a process that is killed."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def write_latent_folder(folder: Path, *, latent_channels: int = 1) -> None:

@@ -9,8 +9,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from generator.autoencoder import PATCH_DIM, PATCH_SIZE, PatchAutoencoder
-from pocket.training.autoencoder import CROP_SIZE, PictureSampler, encode_dataset, reconstruction_loss, to_model_range
+from pocket.training.autoencoder import (
+    CROP_SIZE,
+    PictureSampler,
+    encode_dataset,
+    reconstruction_loss,
+    sharpen_decoder,
+    to_model_range,
+)
 from pocket.training.dataset import SHAPES
+from tests.pocket.builders import most_bytes_of_a_file
 
 LATENT_CHANNELS = 3
 
@@ -133,6 +141,26 @@ def test_every_shape_is_encoded_once(autoencoder: PatchAutoencoder, tmp_path: Pa
     pictures = to_model_range(np.load(tmp_path / "pictures-square.npy"), "cpu")
     expected = autoencoder.encode(pictures).latent_dist.mean.numpy()
     assert np.abs(latents["square"] - expected).max() < 0.1 * expected.std()
+
+
+def test_latents_whose_writing_was_cut_short_are_encoded_again(autoencoder: PatchAutoencoder, tmp_path: Path) -> None:
+    for shape, (width, height) in SHAPES.items():
+        np.save(tmp_path / f"pictures-{shape}.npy", np.zeros((2, height, width, 3), np.uint8))
+    with most_bytes_of_a_file(1000), pytest.raises(OSError):
+        encode_dataset(tmp_path, autoencoder)
+    assert not list(tmp_path.glob("latents-*.npy"))
+    encode_dataset(tmp_path, autoencoder)
+    assert np.load(tmp_path / "latents-square.npy").shape == (2, LATENT_CHANNELS, 16, 16)
+
+
+def test_a_decoder_whose_writing_was_cut_short_is_trained_again(autoencoder: PatchAutoencoder, tmp_path: Path) -> None:
+    np.save(tmp_path / "pictures-square.npy", np.zeros((2, 32, 32, 3), np.uint8))
+    np.save(tmp_path / "latents-square.npy", np.zeros((2, LATENT_CHANNELS, 2, 2), np.float16))
+    with most_bytes_of_a_file(1000), pytest.raises(OSError):
+        sharpen_decoder(tmp_path, autoencoder, minutes=1e-6, batch_size=1, seed=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latents-square.npy", "pictures-square.npy"]
+    sharpen_decoder(tmp_path, autoencoder, minutes=1e-6, batch_size=1, seed=0)
+    sharpen_decoder(tmp_path, tiny_autoencoder(), minutes=1e-6, batch_size=1, seed=0)
 
 
 def test_a_batch_is_of_whole_pictures_or_of_four_times_as_many_crops_around_figures() -> None:

@@ -21,7 +21,7 @@ from pocket.training.text import (
 from pocket.world import captions
 from pocket.world.captions import PLAIN, Caption, join_two_parts, write_caption
 from pocket.world.schema import Scene
-from tests.pocket.builders import character, scene, thing
+from tests.pocket.builders import character, most_bytes_of_a_file, scene, thing
 
 
 def _caption(shown: Scene) -> Caption:
@@ -122,6 +122,12 @@ def test_taught_encoders_are_loaded_again_instead_of_taught(taught: tuple[Path, 
         loaded.encode(prompts, max_sequence_length=32), encoders.encode(prompts, max_sequence_length=32), strict=True
     ):
         assert torch.equal(ours, theirs)
+
+
+def test_encoders_whose_writing_was_cut_short_are_taught_again(tmp_path: Path) -> None:
+    with most_bytes_of_a_file(100_000), pytest.raises(OSError):
+        train_text_encoders(tmp_path, steps=1, batch_size=2, seed=0, device="cpu")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_teaching_moves_both_encoders_and_freezes_them(taught: tuple[Path, TextEncoders]) -> None:
