@@ -10,6 +10,8 @@ from pathlib import Path
 from PIL import Image
 
 from api.book_lock import LockedModel
+from api.commands.edit import PageChanges, edit_book
+from api.settings import Settings
 from api.storybook import Studio
 from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt
@@ -21,6 +23,7 @@ from generator.slides import Slide
 from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
 from tests.concepts.builders import a_concept, add_concept
 
+TEMPLATES_DIR = Settings().templates_dir
 SETTINGS = RenderSettings(num_inference_steps=2, guidance_scale=3.5, height=16, width=32, max_sequence_length=300)
 MODEL = LockedModel(source="pocket", name="Pocket", fingerprint="f1", numbers=Numbers(dtype="float32"))
 
@@ -114,3 +117,10 @@ def noise_picture(path: Path, *, size: tuple[int, int] = (24, 16)) -> Path:
     pixels = random.Random(0).randbytes(size[0] * size[1] * 3)
     Image.frombytes("RGB", size, pixels).save(path)
     return path
+
+
+def edit(book: Path, bank: ConceptBank, **changes: object) -> list[int]:
+    outcome = edit_book(book, PageChanges(**changes), bank=bank, environment={})  # type: ignore[arg-type]
+    pages = outcome.data["to_draw"]
+    assert isinstance(pages, list)
+    return [int(str(page)) for page in pages]

@@ -16,10 +16,8 @@ from concepts.errors import ConceptNotMentioned
 from generator.images import read_metadata
 from generator.plan import Numbers
 from story.schema import Box, Face
-from tests.api.builders import SETTINGS, PlainRenderer, PlainWriter, a_request, plain_bank, plain_studio
+from tests.api.builders import SETTINGS, TEMPLATES_DIR, PlainRenderer, PlainWriter, a_request, plain_bank, plain_studio
 from tests.concepts.builders import a_concept, add_concept, contents
-
-TEMPLATES_DIR = Settings().templates_dir
 
 
 @pytest.fixture
