@@ -64,9 +64,13 @@ def test_an_interruption_waits_for_nothing(setup: RunnerSetup, cases: tuple[Case
         signal.pthread_kill(main.ident or 0, signal.SIGINT)
 
     main = threading.main_thread()
-    with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt):
-        pool.submit(interrupt)
-        prepare_runner(for_ever, ["m"], cases, num_workers=2, tell=print)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run side by side it is ignored
+    try:
+        with ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt):
+            pool.submit(interrupt)
+            prepare_runner(for_ever, ["m"], cases, num_workers=2, tell=print)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not workers()
 
 
