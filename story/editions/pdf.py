@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pikepdf
 from markupsafe import Markup
+from PIL import ImageFile
 
 from story.book import Book, BookPicture
 from story.design import Design, PrintSize
@@ -84,6 +85,8 @@ def render_pdf(
             f"A PDF needs the Pango library, which cannot be loaded: {error}. Install it "
             "(Debian: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or leave PDF out."
         ) from error
+    # WeasyPrint has Pillow take pictures that are cut short for whole, wherever else in the process they are opened.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     html = templates.render(
         "book/paged/pdf.html.j2",
         book=view,

@@ -6,6 +6,8 @@ from pathlib import Path
 import pikepdf
 import pytest
 
+from concepts.errors import UnreadablePicture
+from concepts.pictures import open_picture
 from story.design import Design, PrintSize
 from story.schema import Story
 from story.templates import Templates
@@ -182,6 +184,14 @@ def drawn(page: pikepdf.Page) -> list[tuple[float, float, int, int]]:
             image = images[str(operands[0])]
             found.append((abs(matrix.a), abs(matrix.d), int(image.Width), int(image.Height)))
     return found
+
+
+def test_pictures_that_are_cut_short_are_refused_after_a_pdf_too(tmp_path: Path):
+    make(tmp_path, a_story(pages=1), "pdf")
+    picture = paint(tmp_path / "picture.png", height=256)
+    picture.write_bytes(picture.read_bytes()[:200])
+    with pytest.raises(UnreadablePicture):
+        open_picture(picture)
 
 
 def heights_of_lines(page: pikepdf.Page) -> list[int]:
