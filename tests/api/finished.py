@@ -21,7 +21,7 @@ def book(bank: ConceptBank, tmp_path: Path) -> Path:
         writer=PlainWriter(),
         writer_name="a plain writer",
         studio=plain_studio(bank),
-        out_dir=tmp_path / "fox",
+        out_dir=tmp_path / "out" / "fox",
         templates_dir=TEMPLATES_DIR,
     )
     return made.folder

@@ -10,32 +10,13 @@ from api.cli import main
 from api.commands.edit import PageChanges, edit_book
 from api.errors import UsageError
 from api.exit_codes import USAGE
-from api.settings import Settings
-from api.storybook import make_storybook
 from concepts.bank import ConceptBank
 from story.errors import InvalidRequest, UnsafeRequest
-from tests.api.builders import PlainWriter, a_request, plain_bank, plain_studio
 from tests.concepts.builders import contents
 
+pytest_plugins = ["tests.api.finished"]
+
 COPY = ".fox-story.json"
-
-
-@pytest.fixture
-def bank(tmp_path: Path) -> ConceptBank:
-    return plain_bank(tmp_path)
-
-
-@pytest.fixture
-def book(bank: ConceptBank, tmp_path: Path) -> Path:
-    made = make_storybook(
-        a_request(bank),
-        writer=PlainWriter(),
-        writer_name="a plain writer",
-        studio=plain_studio(bank),
-        out_dir=tmp_path / "out" / "fox",
-        templates_dir=Settings().templates_dir,
-    )
-    return made.folder
 
 
 def editor(tmp_path: Path, old: str, new: str, *, exit_code: int = 0) -> dict[str, str]:
