@@ -16,6 +16,8 @@ DIRECTION = "direction.safetensors"
 SOURCE = "source.png"
 PREVIEW = "preview.png"
 FILES = (CONCEPT, DIRECTION, SOURCE, PREVIEW)
+_OF_SYSTEMS = frozenset((".DS_Store", "Thumbs.db", "desktop.ini"))
+"""What macOS and Windows put into folders that somebody looks at; nobody misses it."""
 
 
 def _mode(path: Path) -> int:
@@ -35,7 +37,7 @@ def check_only_concept(place: Path) -> None:
     """Raises `ForeignFiles` if more than a concept would be deleted with a folder; of a link nothing would."""
     if not place.is_dir() or place.is_symlink():
         return
-    foreign = sorted({path.name for path in place.iterdir()}.difference(FILES))
+    foreign = sorted({path.name for path in place.iterdir()}.difference(FILES, _OF_SYSTEMS))
     if foreign:
         raise ForeignFiles(
             f"The folder {place.name!r} in the bank holds {', '.join(map(repr, foreign))}, which would be deleted "

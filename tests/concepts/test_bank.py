@@ -259,6 +259,15 @@ def test_a_removed_concept_is_gone_with_its_files(bank: ConceptBank) -> None:
         bank.remove("rusty")
 
 
+def test_what_a_system_puts_into_every_folder_keeps_no_concept(bank: ConceptBank, tmp_path: Path) -> None:
+    (bank.folder / "rusty/.DS_Store").write_bytes(b"\0")
+    add_concept(bank, a_concept(word="vixen"), tmp_path / "workshop", replace=True)
+    assert bank.get("rusty").word == "vixen"
+    (bank.folder / "rusty/Thumbs.db").write_bytes(b"\0")
+    bank.remove("rusty")
+    assert bank.ids() == ()
+
+
 def test_a_damaged_concept_can_be_removed(bank: ConceptBank) -> None:
     (bank.folder / "rusty/concept.json").unlink()
     bank.remove("rusty")
