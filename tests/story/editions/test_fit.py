@@ -115,7 +115,8 @@ def test_long_words_stay_beside_the_other_language(
     story = told(text, language=language, second=second, second_text=second_text)
     design = Design(large_print=large_print, layout=layout)
     path = bind(story, paint_all(story, tmp_path), tmp_path, design=design, edition="epub")
-    words_shown(chromium, leaves(path, tmp_path / "unpacked", "page"), ".text p")
+    shown = words_shown(chromium, leaves(path, tmp_path / "unpacked", "page"), ".text p")
+    assert {*text.split(), *second_text.split()} <= {*shown.split()}
 
 
 def test_what_goes_on_in_the_second_language_alone_says_which_it_is(tmp_path: Path):
