@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 import api
-from api.cli_common import add_common, add_guidance, add_length, dollars_number, seconds_number, seed_number
+from api.cli_common import a_path, add_common, add_guidance, add_length, dollars_number, seconds_number, seed_number
 from api.cli_keys import add_cluster, add_data, add_keys
 from api.exit_codes import MEANINGS
 
@@ -88,8 +88,10 @@ def _add_book(commands: Commands) -> None:
     _add_strength(book)
     _add_languages(book)
     _add_language_model(book)
-    book.add_argument("--out", type=Path, metavar="DIR", help="the book's folder (default: out/ and the idea's words)")
-    book.add_argument("--lock", type=Path, metavar="FILE", help="draw a book again by its book.lock, without an idea")
+    book.add_argument(
+        "--out", type=a_path, metavar="DIR", help="the book's folder (default: out/ and the idea's words)"
+    )
+    book.add_argument("--lock", type=a_path, metavar="FILE", help="draw a book again by its book.lock, without an idea")
     _add_looks(book)
     add_guidance(book)
     add_common(book, with_model=True, draws=True)
@@ -118,7 +120,7 @@ def _add_language_model(parser: argparse.ArgumentParser) -> None:
 
 def _add_import(commands: Commands) -> None:
     script = commands.add_parser("book import", help="turn a ready script into a book")
-    script.add_argument("script", type=Path, metavar="SCRIPT", help="Markdown, or a story.json of ViStoryBench")
+    script.add_argument("script", type=a_path, metavar="SCRIPT", help="Markdown, or a story.json of ViStoryBench")
     script.add_argument(
         "--cast",
         action="append",
@@ -131,7 +133,7 @@ def _add_import(commands: Commands) -> None:
     script.add_argument("--seed", type=seed_number, default=0, metavar="N", help="(default: 0)")
     _add_strength(script)
     script.add_argument(
-        "--out", type=Path, metavar="DIR", help="the book's folder (default: out/ and the title's words)"
+        "--out", type=a_path, metavar="DIR", help="the book's folder (default: out/ and the title's words)"
     )
     _add_looks(script)
     add_guidance(script)
@@ -141,7 +143,7 @@ def _add_import(commands: Commands) -> None:
 
 def _add_edit(commands: Commands) -> None:
     edit = commands.add_parser("book edit", help="change words of a finished book; without options, in $EDITOR")
-    edit.add_argument("folder", type=Path, metavar="DIR", help="the book's folder")
+    edit.add_argument("folder", type=a_path, metavar="DIR", help="the book's folder")
     edit.add_argument("--title", metavar="TEXT", help="the book's title")
     edit.add_argument("--second-title", metavar="TEXT", help="the same in a bilingual book's second language")
     edit.add_argument("--page", type=int, metavar="N", help="which page the other options are for; 0 is the cover")
@@ -161,7 +163,7 @@ def _add_edit(commands: Commands) -> None:
 
 def _add_render(commands: Commands) -> None:
     render = commands.add_parser("book render", help="draw the pages of an edited book that changed, and bind it")
-    render.add_argument("folder", type=Path, metavar="DIR", help="the book's folder")
+    render.add_argument("folder", type=a_path, metavar="DIR", help="the book's folder")
     render.add_argument("--pages", default="", metavar="N,N", help="pages to draw several pictures for; 0 is the cover")
     render.add_argument("--candidates", type=int, default=1, metavar="N", help="how many for each of them")
     render.add_argument(
@@ -173,8 +175,8 @@ def _add_render(commands: Commands) -> None:
 
 def _add_narrate(commands: Commands) -> None:
     narrate = commands.add_parser("book narrate", help="have a finished book read aloud, for its EPUB editions")
-    narrate.add_argument("folder", type=Path, metavar="DIR", help="the book's folder")
-    narrate.add_argument("--audio", type=Path, metavar="DIR", help="your own recordings: page-01.mp3, page-02.wav, …")
+    narrate.add_argument("folder", type=a_path, metavar="DIR", help="the book's folder")
+    narrate.add_argument("--audio", type=a_path, metavar="DIR", help="your own recordings: page-01.mp3, page-02.wav, …")
     narrate.add_argument("--narrator", metavar="NAME", help="who reads them")
     narrate.add_argument(
         "--voice", metavar="NAME", help="of espeak-ng (default: the language's), or openai:MODEL/VOICE of an endpoint"
@@ -187,11 +189,11 @@ def _add_narrate(commands: Commands) -> None:
 
 def _add_export(commands: Commands) -> None:
     export = commands.add_parser("export", help="make more editions of a finished book, drawing nothing")
-    export.add_argument("folder", type=Path, metavar="DIR", help="the book's folder")
-    export.add_argument("--out", type=Path, metavar="DIR", help="where they go (default: the book's folder)")
+    export.add_argument("folder", type=a_path, metavar="DIR", help="the book's folder")
+    export.add_argument("--out", type=a_path, metavar="DIR", help="where they go (default: the book's folder)")
     export.add_argument(
         "--vistorybench",
-        type=Path,
+        type=a_path,
         metavar="DIR",
         help="instead of editions, put the pictures of an imported story where ViStoryBench's scorer reads them",
     )
@@ -217,7 +219,7 @@ def _add_looks(parser: argparse.ArgumentParser) -> None:
 
 def _add_learn(commands: Commands) -> None:
     learn = commands.add_parser("learn", help="learn concepts from one picture into the bank")
-    learn.add_argument("picture", type=Path, metavar="PICTURE", help="a PNG, JPEG, WebP, GIF, BMP or TIFF file")
+    learn.add_argument("picture", type=a_path, metavar="PICTURE", help="a PNG, JPEG, WebP, GIF, BMP or TIFF file")
     learn.add_argument("--caption", required=True, help='what it shows, as in "a fox wearing a scarf in the moonlight"')
     learn.add_argument(
         "--concept",
@@ -261,7 +263,7 @@ def _add_bank(commands: Commands) -> None:
     show = actions.add_parser("show", help="say all about one concept")
     show.add_argument("id", metavar="ID")
     add = actions.add_parser("add", help="take in a concept's folder from another bank")
-    add.add_argument("folder", type=Path, metavar="FOLDER")
+    add.add_argument("folder", type=a_path, metavar="FOLDER")
     add.add_argument("--replace", action="store_true", help="replace a concept of the same id")
     remove = actions.add_parser("remove", help="delete concepts and their files")
     remove.add_argument("ids", nargs="+", metavar="ID")
@@ -277,7 +279,7 @@ def _add_bank(commands: Commands) -> None:
 def _add_draw(commands: Commands) -> None:
     draw = commands.add_parser("draw", help="draw one picture")
     draw.add_argument("prompt", metavar="PROMPT", help='concepts by their handles, as in "a @rusty waving in the snow"')
-    draw.add_argument("-o", "--out", type=Path, default=Path("page.png"), metavar="FILE", help="(default: page.png)")
+    draw.add_argument("-o", "--out", type=a_path, default=Path("page.png"), metavar="FILE", help="(default: page.png)")
     draw.add_argument("--seed", type=seed_number, default=0, metavar="N", help="(default: 0)")
     _add_strength(draw)
     draw.add_argument(
@@ -304,7 +306,12 @@ def _add_compose(commands: Commands) -> None:
         help='one to nine, each added to those before, as in "a @rusty" "in the snow" "by @moon"',
     )
     compose.add_argument(
-        "-o", "--out", type=Path, default=Path("compose"), metavar="DIR", help="the pictures' folder (default: compose)"
+        "-o",
+        "--out",
+        type=a_path,
+        default=Path("compose"),
+        metavar="DIR",
+        help="the pictures' folder (default: compose)",
     )
     compose.add_argument("--seed", type=seed_number, default=0, metavar="N", help="one for all pictures (default: 0)")
     _add_strength(compose)
@@ -369,13 +376,13 @@ def _add_bench(commands: Commands) -> None:
     )
     concepts.add_argument(
         "--cache",
-        type=Path,
+        type=a_path,
         default=Path("out/bench-concepts"),
         metavar="DIR",
         help="keeps what is learnt and drawn, so that a run goes on (default: out/bench-concepts)",
     )
     concepts.add_argument(
-        "--results", type=Path, default=Path("benchmarks"), metavar="DIR", help="tables go here (default: benchmarks)"
+        "--results", type=a_path, default=Path("benchmarks"), metavar="DIR", help="tables go here (default: benchmarks)"
     )
     concepts.add_argument("--model", metavar="MODEL", help="pocket or a folder of its kind (default: pocket)")
     concepts.add_argument("--json", action="store_true", help="print one JSON object on standard output")

@@ -1,4 +1,4 @@
-"""What several commands take on the command line, and the kinds of numbers that they take."""
+"""What several commands take on the command line, and how its paths and numbers are read."""
 
 import argparse
 from pathlib import Path
@@ -26,7 +26,7 @@ def add_common(parser: argparse.ArgumentParser, *, with_model: bool, draws: bool
             "--memory", choices=MEMORIES, help="of the GPU that may be used (default: auto, what is free)"
         )
     parser.add_argument(
-        "--bank", dest="bank_dir", type=Path, metavar="DIR", help="the folder of concepts (default: bank)"
+        "--bank", dest="bank_dir", type=a_path, metavar="DIR", help="the folder of concepts (default: bank)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
@@ -56,6 +56,14 @@ def add_length(parser: argparse.ArgumentParser) -> None:
         metavar="YEARS",
         help=f"the child's age, {MIN_AGE} to {MAX_AGE} (default: 5)",
     )
+
+
+def a_path(text: str) -> Path:
+    """A file or folder; "~" at its beginning is a home folder, also in `--bank=~/bank`, where shells leave it."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: nobody's home folder is known by that name") from error
 
 
 def seed_number(text: str) -> int:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from api.cli_common import days_number
+from api.cli_common import a_path, days_number
 
 
 def add_keys(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -35,7 +35,7 @@ def add_keys(commands: "argparse._SubParsersAction[Any]") -> None:
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Where a service keeps what it has."""
     parser.add_argument(
-        "--data", type=Path, default=Path("data"), metavar="DIR", help="where everything is kept (default: data)"
+        "--data", type=a_path, default=Path("data"), metavar="DIR", help="where everything is kept (default: data)"
     )
     parser.add_argument("--database", metavar="URL", help="a PostgreSQL database (default: SQLite in the data folder)")
 

@@ -69,19 +69,16 @@ class Rerendered:
 def edited_lock(lock: BookLock, story: Story, bank: ConceptBank) -> BookLock:
     """The lock of the story as it is now: pictures whose inputs are the same keep theirs, also at another place.
 
+    A page that still wants its own picture has it before another page of the same prompt may take it.
+
     Raises:
         ConceptError: A concept is not in the bank or of another model, or a prompt does not name it once.
     """
-    pictures: list[LockedPicture] = []
-    free = list(lock.pictures)
-    for index, scene in enumerate(story.scenes):
-        seed = lock.pictures[index].seed if index < len(lock.pictures) else (lock.seed + index) % _SEEDS
-        wanted = locked_picture(scene, bank=bank, model=lock.model, seed=seed)
-        same = [picture for picture in free if picture.model_copy(update={"seed": seed}) == wanted]
-        kept = next((picture for picture in same if picture.seed == seed), same[0] if same else None)
-        if kept is not None:
-            free.remove(kept)
-        pictures.append(kept or wanted)
+    wanted = [
+        locked_picture(scene, bank=bank, model=lock.model, seed=_seed_of(lock, index))
+        for index, scene in enumerate(story.scenes)
+    ]
+    pictures, free = _taken_over(lock.pictures, wanted)
     is_any_kept = len(free) < len(lock.pictures)
     on_stage = [concept_id for picture in pictures for concept_id in picture.concepts]
     cast = [concept_id for concept_id in lock.cast if concept_id in on_stage]
@@ -93,6 +90,29 @@ def edited_lock(lock: BookLock, story: Story, bank: ConceptBank) -> BookLock:
             "versions": lock.versions if is_any_kept else current_versions(),
         }
     )
+
+
+def _seed_of(lock: BookLock, index: int) -> int:
+    return lock.pictures[index].seed if index < len(lock.pictures) else (lock.seed + index) % _SEEDS
+
+
+def _taken_over(
+    old: Sequence[LockedPicture], wanted: Sequence[LockedPicture]
+) -> tuple[list[LockedPicture], list[LockedPicture]]:
+    """The pictures of the pages as they are wanted, old ones where inputs are the same, and the old ones left over."""
+    stays = [picture in old[place : place + 1] for place, picture in enumerate(wanted)]
+    free = [picture for place, picture in enumerate(old) if not any(stays[place : place + 1])]
+    pictures = [picture if stay else _taken_from(free, picture) for picture, stay in zip(wanted, stays, strict=True)]
+    return pictures, free
+
+
+def _taken_from(free: list[LockedPicture], wanted: LockedPicture) -> LockedPicture:
+    """The first free picture that differs from the wanted one by its seed at most, which is free no more, or it."""
+    for picture in free:
+        if picture.model_copy(update={"seed": wanted.seed}) == wanted:
+            free.remove(picture)
+            return picture
+    return wanted
 
 
 def rerender_book(

@@ -15,7 +15,16 @@ from PIL import Image
 import api
 from api.binding import BenchmarkStory, BookRecord, bind_book, lay_out
 from api.book_folder import keep_belongings, replaced_book
-from api.book_lock import LOCK_FILENAME, BookLock, LockedModel, LockedPicture, check_lock, make_lock, picture_file
+from api.book_lock import (
+    LOCK_FILENAME,
+    BookLock,
+    LockedModel,
+    LockedPicture,
+    check_lock,
+    current_versions,
+    make_lock,
+    picture_file,
+)
 from concepts.bank import ConceptBank
 from concepts.lexicon import Lexicon
 from generator.images import PictureMetadata, save_picture
@@ -148,6 +157,8 @@ def redraw_storybook(
 ) -> Storybook:
     """Draw the pictures of a lock again and bind them with the story's words, which may have been edited since.
 
+    The new book's lock has the versions that drew it.
+
     Args:
         lock: What is drawn.
         story: The words.
@@ -163,6 +174,7 @@ def redraw_storybook(
         OutputError, OSError, ConceptError, GeneratorError: As for `make_storybook`.
     """
     warnings = check_lock(lock, bank=studio.bank, model=studio.model)
+    lock = lock.model_copy(update={"versions": current_versions()})
     with replaced_book(out_dir) as folder:
         drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
         keep_belongings(earlier, folder)

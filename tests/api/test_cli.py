@@ -11,6 +11,7 @@ import pytest
 
 from api import exit_codes
 from api.cli import main
+from api.cli_common import a_path
 from api.commands.learn import parse_concept, recipe_of
 from api.errors import UsageError
 from tests.api.builders import noise_picture, plain_bank
@@ -240,6 +241,12 @@ def test_a_bank_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.Capture
     assert main(["bank", "list", "--bank", str(tmp_path / "file")]) == exit_codes.BAD_INPUT
     said = capsys.readouterr()
     assert "is a file, but a bank is a folder" in said.err and said.out == ""
+
+
+def test_a_bank_in_a_home_folder_is_found_where_the_shell_left_its_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    assert a_path("~/bank") == Path.home() / "bank"
+    assert main(["bank", "list", "--bank=~nobody-of-this-name/bank"]) == exit_codes.USAGE
+    assert "nobody's home folder is known by that name" in capsys.readouterr().err
 
 
 def test_a_reader_that_goes_away_ends_quietly(bank_dir: Path) -> None:

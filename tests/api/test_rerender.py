@@ -26,6 +26,10 @@ def pictures(book: Path) -> dict[str, bytes]:
     return {name: data for name, data in contents(book).items() if name.startswith("pages/") and data}
 
 
+def lock_of(book: Path) -> BookLock:
+    return read_lock_only(book / "book.lock")[0]
+
+
 def prompts_drawn(renderer: PlainRenderer) -> list[str]:
     return [bound.prompt for bound, _ in renderer.drawn]
 
@@ -66,6 +70,16 @@ def test_a_page_taken_out_leaves_the_pictures_of_the_others(book: Path, bank: Co
     assert "pages/page-04.png" not in after
 
 
+def test_a_page_given_anothers_prompt_is_drawn_and_the_other_keeps_its_picture(book: Path, bank: ConceptBank) -> None:
+    before = pictures(book)
+    theirs = lock_of(book).pictures[3]
+    edit(book, bank, page=2, prompt=theirs.prompt)
+    done = rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
+    assert done.drawn == (2,)
+    assert [name for name, data in pictures(book).items() if data != before[name]] == ["pages/page-02.png"]
+    assert lock_of(book).pictures[3] == theirs
+
+
 def test_a_concept_learnt_again_draws_its_pages_again(book: Path, bank: ConceptBank, tmp_path: Path) -> None:
     add_concept(bank, a_concept(direction=b"other"), tmp_path / "again", direction=b"other", replace=True)
     done = rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
@@ -103,10 +117,6 @@ def test_faces_go_with_the_pictures_that_show_them(book: Path, bank: ConceptBank
     done = rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR)
     assert [*read_record(book).faces] == ["page-02"]
     assert "the old page-01:" in done.warnings[0]
-
-
-def lock_of(book: Path) -> BookLock:
-    return read_lock_only(book / "book.lock")[0]
 
 
 @pytest.fixture

@@ -221,10 +221,14 @@ def test_a_lock_of_before_there_was_guidance_draws_without_it(bank: ConceptBank,
     assert read_lock(path)[0].settings.concept_guidance_scale == 1
 
 
-def test_other_versions_are_told_but_do_not_stop(bank: ConceptBank, tmp_path: Path) -> None:
+def test_other_versions_are_told_do_not_stop_and_are_those_of_the_new_lock(bank: ConceptBank, tmp_path: Path) -> None:
+    lock_path = tmp_path / "fox" / "book.lock"
     make(bank, tmp_path / "fox")
-    edit(tmp_path / "fox" / "book.lock", '"fableverse": "', '"fableverse": "0.0.')
-    assert any("0.0." in warning for warning in redraw(bank, tmp_path / "fox" / "book.lock", tmp_path / "fox").warnings)
+    before = lock_path.read_bytes()
+    edit(lock_path, '"fableverse": "', '"fableverse": "0.0.')
+    assert any("0.0." in warning for warning in redraw(bank, lock_path, tmp_path / "fox").warnings)
+    assert lock_path.read_bytes() == before
+    assert not any("0.0." in warning for warning in redraw(bank, lock_path, tmp_path / "fox").warnings)
 
 
 @pytest.mark.parametrize(
