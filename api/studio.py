@@ -4,7 +4,6 @@ Importing this file loads torch, so commands import it only once everything that
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from api.book_lock import LockedModel
 from api.outlook import outlook_of
@@ -51,7 +50,7 @@ def studio_of(model: SteppingModel[FluxModel], wanted: WantedModel, bank: Concep
     loaded = model.model
     settings = settings_of(wanted.profile, loaded.defaults, wanted.concept_guidance)
     return Studio(
-        renderer=SteppingRenderer(model, lambda at_hand: FluxRenderer(replace(at_hand, defaults=settings), bank)),
+        renderer=SteppingRenderer(model, lambda at_hand: FluxRenderer(at_hand, bank, settings=settings)),
         bank=bank,
         model=LockedModel(
             source=wanted.source,

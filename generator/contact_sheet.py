@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 PANELS_A_ROW = 5
 MARGIN = 12
+_GAP = 4
 _PAPER, _INK = (255, 255, 255), (40, 40, 40)
 
 
@@ -28,7 +29,8 @@ class Panel:
 def contact_sheet(panels: Sequence[Panel]) -> Image.Image:
     """All panels from left to right and from top to bottom, RGB on white; at least one panel."""
     width, height = panels[0].picture.size
-    thumb = width // 3
+    most_sources = max(1, *(len(panel.sources) for panel in panels))
+    thumb = min(width // 3, (width + _GAP) // most_sources - _GAP)
     font = ImageFont.load_default(max(11, width // 14))
     labels = [_wrap(panel.label, font, width) for panel in panels]
     line_height = math.ceil(font.size * 1.3)
@@ -41,7 +43,7 @@ def contact_sheet(panels: Sequence[Panel]) -> Image.Image:
     for index, (panel, lines) in enumerate(zip(panels, labels, strict=True)):
         left, top = MARGIN + index % columns * cell_width, MARGIN + index // columns * cell_height
         for place, source in enumerate(panel.sources):
-            sheet.paste(ImageOps.fit(source.convert("RGB"), (thumb, thumb)), (left + place * (thumb + 4), top))
+            sheet.paste(ImageOps.fit(source.convert("RGB"), (thumb, thumb)), (left + place * (thumb + _GAP), top))
         below = top + thumb + MARGIN // 2
         sheet.paste(panel.picture, (left, below))
         for number, line in enumerate(lines):

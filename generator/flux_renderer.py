@@ -50,14 +50,23 @@ PROBED_SIGMA = 0.95
 class FluxRenderer:
     """A `Renderer` for one model and one bank; holds no state of its own, serves one caller at a time."""
 
-    def __init__(self, model: FluxModel, bank: ConceptBank, *, num_rows: int | None = None) -> None:
-        """Draw with rows for at least `num_rows` tokens of concepts, used or not, in every picture.
+    def __init__(
+        self,
+        model: FluxModel,
+        bank: ConceptBank,
+        *,
+        settings: RenderSettings | None = None,
+        num_rows: int | None = None,
+    ) -> None:
+        """Draw by the settings where a picture has none of its own, and with rows for `num_rows` tokens of concepts.
 
-        By default as many as the model was set up for. Where the transformer's blocks are compiled, the number makes
-        pictures with other concepts, or with none, run what was compiled for the first.
+        By default settings are the model's own, and rows as many as the model was set up for: each picture has at least
+        these, used or not. Where the transformer's blocks are compiled, the number makes pictures with other concepts,
+        or with none, run what was compiled for the first.
         """
         self.model = model
         self.bank = bank
+        self.settings = settings or model.defaults
         self.num_rows = model.num_rows if num_rows is None else num_rows
 
     def render(
@@ -76,7 +85,7 @@ class FluxRenderer:
         Args:
             bound: The prompt and where it names which concepts of the bank.
             seed: Of the initial noise, which is drawn on the CPU and so is the same on every device.
-            settings: By default the model's own.
+            settings: By default the renderer's.
             strengths: Factor on a concept's direction, by id; 1 for those not named.
             slides: Text-driven directions, added to those of concepts and to each other.
             on_step: As in `Renderer`.
@@ -89,7 +98,7 @@ class FluxRenderer:
             GeneratorError: Also `PromptTooLong`, `TokenSpanError`, `DirectionMismatch`.
             ConceptError: Also `UnknownConcept`, `DamagedConcept`.
         """
-        settings = settings or self.model.defaults
+        settings = settings or self.settings
         self._check_size(settings)
         bindings = self._bind(bound, settings, strengths or {})
         of_slides, for_all = self._bind_slides(slides, bound, settings)
@@ -110,7 +119,7 @@ class FluxRenderer:
 
         Text encoders work once, before anything is drawn. Errors as in `render`, all of them before that too.
         """
-        settings = settings or self.model.defaults
+        settings = settings or self.settings
         self._check_size(settings)
         bindings = [self._bind(order.bound, settings, order.strengths) for order in orders]
         if not orders:
@@ -175,7 +184,7 @@ class FluxRenderer:
         By one pass of the transformer on fixed noise at `PROBED_SIGMA`; nothing where there is one concept or none.
         Errors as in `render`.
         """
-        settings, model = self.model.defaults, self.model
+        settings, model = self.settings, self.model
         bindings = self._bind(bound, settings, strengths or {})
         if len(bindings) < 2:
             return ()

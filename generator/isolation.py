@@ -18,6 +18,7 @@ from torch import Tensor
 
 from concepts.files import write_whole
 from generator.flow import unpack
+from generator.isolation_files import isolation_path
 from generator.isolation_prompts import TWO_PARTS
 from generator.loading import FluxModel
 from generator.settings import RenderSettings
@@ -69,12 +70,14 @@ def _load(model: FluxModel, prompt: str, settings: RenderSettings, *, seed: int,
     cache_dir.mkdir(parents=True, exist_ok=True)
     identity = [model.fingerprint, prompt, settings.of_pipeline, seed]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    path = cache_dir / f"isolation-{digest[:16]}.safetensors"
+    path = isolation_path(cache_dir, digest)
     with FileLock(path.with_suffix(".lock")):
         latents = _read(path, digest)
         if latents is None:
             latents = _draw(model, prompt, settings, seed=seed)
             write_whole(path, save({"latents": latents.contiguous()}, {"digest": digest}))
+        else:
+            path.touch()  # it is of use, so it stays
     return latents
 
 

@@ -12,7 +12,8 @@ Source: TokenVerse (arXiv:2501.12224).
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from generator.directions import Direction
+from generator.errors import OutOfMemory
 from generator.even_steps import EvenSteps
 from generator.flow import draw_sigmas, frozen
 from generator.learning_loss import (
@@ -58,6 +60,21 @@ DEFAULT_RECIPE = LearningRecipe()
 _Option = TypeVar("_Option")
 
 
+@contextmanager
+def _told_of_memory() -> Iterator[None]:
+    """Memory that runs out, as an error of ours."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        said = str(error).partition("\n")[0]
+        raise OutOfMemory(
+            f"There is too little memory to learn with ({said}). What was learnt before is kept where there is a "
+            "checkpoint. End other programs that use the GPU (nvidia-smi names them), or learn in smaller batches: "
+            "--quick does."
+        ) from error
+
+
+@_told_of_memory()
 def learn_concepts(
     model: FluxModel,
     picture: Image.Image,
@@ -107,6 +124,7 @@ def learn_concepts(
         TokenSpanError, DirectionMismatch: The tokenizer cannot tell a concept's word apart, or a paraphrase lacks it.
         InvalidSettings: The recipe's size or length is out of the model's range.
         UnsupportedModel: Which norms modulate the text is not known of the transformer's family.
+        OutOfMemory: Memory ran out.
         LearningError: No isolation caption fits, no two pictures can be learnt jointly, the checkpoint is not this
             run's, or the loss is no longer finite.
     """
@@ -127,7 +145,7 @@ def learn_concepts(
     state = keep.read(
         LearningState.start(*predictor.start(), stage1_steps=recipe.stage1_steps, device=transformer.device)
     )
-    with frozen(transformer, gradient_checkpointing=recipe.gradient_checkpointing), attention_for_gradients():
+    with frozen(transformer, gradient_checkpointing=bool(recipe.gradient_checkpointing)), attention_for_gradients():
         material = Material.prepare(
             model, task, pictures, isolation_prompts, cache_dir=cache_dir, on_prepare=on_prepare
         )

@@ -17,12 +17,13 @@ from generator.caption_tokens import CaptionTokens, NumberedTokens, Placement
 from generator.errors import DirectionMismatch, InvalidSettings
 from generator.isolation import join_captions
 from generator.isolation_prompts import SIDE_BY_SIDE
+from generator.learning_plan import fitted
 from generator.loading import FluxModel
 from generator.recipe import ConceptRequest, LearningError, LearningRecipe, SourcePicture
 from generator.settings import RenderSettings
 from generator.text_reader import TextReader
 
-_OF_MODEL = ("height", "width", "max_sequence_length", "direction_sigma_min")
+_OF_SETTINGS = ("height", "width", "max_sequence_length", "direction_sigma_min")
 """What the recipe leaves to the model's own settings where it says nothing."""
 
 
@@ -82,7 +83,7 @@ class LearningTask:
 
     concepts: tuple[ConceptRequest, ...]
     recipe: LearningRecipe
-    """With height, width, length and lowest noise level filled in."""
+    """With all that follows from the model filled in."""
     settings: RenderSettings
     """The model's own, at the recipe's size, length and lowest noise level."""
     num_rows: int
@@ -140,6 +141,8 @@ def plan_learning(
     isolation_prompts: Sequence[str],
 ) -> LearningTask:
     """Check a request and find its words; errors as in `learn_concepts`."""
+    num_parameters = sum(weight.numel() for weight in model.pipeline.transformer.parameters())
+    recipe = fitted(recipe, model.defaults, num_parameters=num_parameters)
     settings = _settings(recipe, model)
     reader = TextReader(model, settings.max_sequence_length)
     bound = bind_captions([source.caption for source in sources], concepts)
@@ -155,7 +158,7 @@ def plan_learning(
     )
     return LearningTask(
         concepts=tuple(concepts),
-        recipe=recipe.model_copy(update={name: getattr(settings, name) for name in _OF_MODEL}),
+        recipe=recipe,
         settings=settings,
         num_rows=num_rows,
         rows=rows,
@@ -223,8 +226,7 @@ def _source_task(
 
 
 def _settings(recipe: LearningRecipe, model: FluxModel) -> RenderSettings:
-    wanted = {name: getattr(recipe, name) for name in _OF_MODEL if getattr(recipe, name) is not None}
-    settings = replace(model.defaults, **wanted)
+    settings = replace(model.defaults, **{name: getattr(recipe, name) for name in _OF_SETTINGS})
     token_px = model.pipeline.vae_scale_factor * 2
     if settings.height % token_px or settings.width % token_px:
         raise InvalidSettings(

@@ -4,7 +4,7 @@ Knows how a concept's files are made; nothing of how directions are learnt.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def save_concepts(
     Raises:
         ConceptExists, ForeignFiles: The bank cannot take one of the ids, as `ConceptBank.check_free` says.
         ConceptError: A preview prompt does not name its concept once.
-        OSError: The bank cannot be written.
+        OSError: The bank cannot be written; it is as it was, but for concepts that were replaced.
     """
     for request in learnt.concepts:
         bank.check_free(request.id, replace=replace)
@@ -113,12 +113,32 @@ def save_concepts(
             bound = bind_concepts(prompts.get(concept.id, concept.caption), [concept], beside=learnt.words)
             previews[concept.id] = work_dir / f"{concept.id}-preview.png"
             renderer.render(bound, seed=seed).save(previews[concept.id])
+        _add_all(bank, concepts, staging=staging, sources=sources, previews=previews, replace=replace)
+    return concepts
+
+
+def _add_all(
+    bank: ConceptBank,
+    concepts: Sequence[Concept],
+    *,
+    staging: ConceptBank,
+    sources: Mapping[str, Path],
+    previews: Mapping[str, Path],
+    replace: bool,
+) -> None:
+    """All concepts, or none: where one cannot be added, those before it are taken back, unless they replaced others."""
+    added: list[str] = []
+    try:
         for concept in concepts:
             direction = staging.direction_path(concept.id)
             bank.add(
                 concept, source=sources[concept.id], direction=direction, preview=previews[concept.id], replace=replace
             )
-    return concepts
+            added.append(concept.id)
+    except OSError:
+        for concept_id in () if replace else added:
+            bank.remove(concept_id)
+        raise
 
 
 def draw_preview(

@@ -108,7 +108,7 @@ class Numbers:
 
 @dataclass(frozen=True, kw_only=True)
 class RenderPlan:
-    """How a model is loaded and set up for drawing; nothing of it changes pictures but its numbers."""
+    """How a model is loaded and set up for drawing or learning; nothing of it changes pictures but its numbers."""
 
     device: Literal["cuda", "cpu"]
     numbers: Numbers

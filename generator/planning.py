@@ -45,7 +45,7 @@ def plan_rendering(
     numbers that pictures were first drawn in, none in others is tried.
     """
     wish = wish or Wish()
-    budget, said = _budget(machine, wish.memory)
+    budget, said = budget_of(machine, wish.memory)
     plans = [
         _planned(each, machine, sizes, settings, wish, said, compiled=compiled)
         for each in _candidates(machine, sizes, wish)
@@ -71,7 +71,7 @@ def settings_of(profile: Profile, defaults: RenderSettings, concept_guidance: fl
     return replace(defaults, num_inference_steps=num_steps, concept_guidance_scale=scale)
 
 
-def _budget(machine: Machine, memory: Memory) -> tuple[int, str]:
+def budget_of(machine: Machine, memory: Memory) -> tuple[int, str]:
     """Bytes that may be used of the device that draws, and these in words."""
     if machine.gpu is None:
         usable = int(machine.ram_bytes * FREE_SHARE)
@@ -176,18 +176,23 @@ def _attention(machine: Machine) -> str:
 def peak_of(plan: RenderPlan, sizes: ModelSizes, settings: RenderSettings) -> Peak:
     """What a plan is expected to take while one picture of these settings is drawn."""
     width = 4 if plan.numbers.dtype == "float32" else 2
-    overhead = OVERHEAD_BYTES if plan.device == "cuda" else 0
-    resident = resident_bytes(plan, sizes)
-    encoders = sizes.text_encoders * width if plan.text_encoders == "stay" else 0
     table = table_values(sizes, settings, num_rows=max(plan.num_rows, ROWS_OF_CONCEPTS)) * width
     pixels = settings.height * settings.width
     num_tokens = settings.max_sequence_length + pixels // 256
-    rest = resident + encoders + overhead
+    rest = held_bytes(plan, sizes)
     return Peak(
         encoding=rest + int(_ENCODING_SHARE * sizes.text_encoders * width),
         denoising=rest + table + streamed_bytes(plan, sizes) + _VALUES_A_TOKEN * num_tokens * sizes.dim * width,
         decoding=rest + table + _VALUES_A_PIXEL * pixels * width,
     )
+
+
+def held_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
+    """What is on the device all the time: weights, and what comes with CUDA."""
+    width = 4 if plan.numbers.dtype == "float32" else 2
+    overhead = OVERHEAD_BYTES if plan.device == "cuda" else 0
+    encoders = sizes.text_encoders * width if plan.text_encoders == "stay" else 0
+    return resident_bytes(plan, sizes) + encoders + overhead
 
 
 def resident_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:

@@ -102,15 +102,16 @@ class LearningRecipe(BaseModel):
     """Probability that a step learns from two source pictures side by side under a merged caption, so that concepts
     that would blend learn to stand beside each other. Needs several pictures. The paper does not state its share."""
     height: int | None = Field(default=None, gt=0)
-    """Pixels; None is the model's default."""
+    """Pixels; None is the model's default, or 512 where that is more and the model has a billion parameters."""
     width: int | None = Field(default=None, gt=0)
-    """Pixels; None is the model's default. Isolation works at twice this width."""
+    """Pixels; None as for the height. Isolation works at twice this width."""
     max_sequence_length: int | None = Field(default=None, gt=0)
     """Text tokens after padding; None is the model's default."""
     flip: bool = True
     """Learn from the mirrored picture too, unless mirroring would change what the caption says."""
-    gradient_checkpointing: bool = False
-    """Compute activations twice instead of keeping them: slower, for models that fill the memory."""
+    gradient_checkpointing: bool | None = None
+    """Compute activations twice instead of keeping them: slower, for models that fill the memory. None is that for
+    models from a billion parameters on."""
     seed: int = Field(default=0, ge=0)
     """Everything random follows from it."""
     checkpoint_every: int = Field(default=50, ge=1)

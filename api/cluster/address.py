@@ -27,7 +27,7 @@ def check_cluster(address: str, environment: Mapping[str, str]) -> None:
         UsageError: The address is none, is not private or not known; tokens are not on; or Ray is not installed.
     """
     host, _ = host_and_port(address)
-    public = sorted(str(each) for each in _ip_addresses(host) if not each.is_private)
+    public = sorted(str(each) for each in _ip_addresses(host) if each.is_global)
     if public:
         raise UsageError(
             f"The cluster's address {address!r} is public ({', '.join(public)}): a Ray cluster belongs on a private "

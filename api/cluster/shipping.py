@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from concepts.bank import ConceptBank
+from concepts.folder import FILES
 from concepts.schema import check_concept_id
 
 Parcel: TypeAlias = Mapping[str, Mapping[str, bytes]]
@@ -44,4 +45,4 @@ def unpack(parcel: Parcel, folder: Path) -> ConceptBank:
 def _files_of(bank: ConceptBank, concept_id: str) -> dict[str, bytes]:
     bank.get(concept_id)  # proves that the files are those that were added
     place = bank.direction_path(concept_id).parent
-    return {path.name: path.read_bytes() for path in place.iterdir()}
+    return {name: (place / name).read_bytes() for name in FILES}

@@ -1,6 +1,8 @@
 """`fableverse bank check`: says of each concept whether it is sound, or what is wrong and what to do."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from pydantic import JsonValue
 
@@ -8,10 +10,11 @@ from api.console import Reporter
 from api.exit_codes import BAD_INPUT, OK
 from api.outcome import Outcome
 from api.settings import WantedModel
+from api.studio import open_model
 from concepts.bank import ConceptBank
 from generator.concept_check import check_concept, check_drawing
 from generator.flux_renderer import FluxRenderer
-from generator.loading import load_model
+from generator.loading import FluxModel
 
 NOT_REDRAWN = "not drawn again: it was learnt on another model"
 
@@ -26,12 +29,13 @@ def check_bank(
     if redraw:
         sound = [concept_id for concept_id in ids if not faults[concept_id]]
         reporter.note(f"Loading {model.source} …")
-        renderer = FluxRenderer(load_model(model.source, revision=model.revision), bank)
+        opened = open_model(replace(model, profile="quality"), pictures=len(sound), tell=reporter.note)
+        fingerprint = opened.model.fingerprint
         with reporter.progress(len(sound)) as advance:
             for index, concept_id in enumerate(sound):
                 advance(index, "Drawing previews again")
-                if bank.get(concept_id).base_model == renderer.model.fingerprint:
-                    faults[concept_id] = check_drawing(renderer, concept_id)
+                if bank.get(concept_id).base_model == fingerprint:
+                    faults[concept_id] = opened.attempt(partial(_drawing_faults, bank, concept_id))
                 else:
                     notes[concept_id] = NOT_REDRAWN
     is_sound = not any(faults.values())
@@ -43,6 +47,10 @@ def check_bank(
         ],
     }
     return Outcome(lines=_lines(ids, faults, notes), data=data, exit_code=OK if is_sound else BAD_INPUT)
+
+
+def _drawing_faults(bank: ConceptBank, concept_id: str, model: FluxModel) -> tuple[str, ...]:
+    return check_drawing(FluxRenderer(model, bank), concept_id)
 
 
 def _lines(ids: Sequence[str], faults: dict[str, tuple[str, ...]], notes: dict[str, str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from api.console import Advance, Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
+from api.outlook import learning_plan_of
 from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from concepts.distinct import give_distinct_words
@@ -21,6 +22,7 @@ from concepts.errors import ConceptError, ConceptExists
 from concepts.pictures import open_picture
 from concepts.schema import Concept, ConceptKind
 from generator.caption_binding import bind_captions
+from generator.isolation_files import clear_isolation
 from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
 from generator.recipe import ConceptRequest, LearningProgress, LearningRecipe, SourcePicture
 
@@ -100,8 +102,12 @@ def learn_from_pictures(
     from generator.learning import learn_concepts
     from generator.learnt import save_concepts
     from generator.loading import load_model
+    from generator.machine import look
 
-    loaded = load_model(model.source, revision=model.revision)
+    plan = learning_plan_of(model, look(), recipe)
+    for warning in (reason for reason in plan.reasons if reason.startswith("warning")):
+        reporter.note(warning.capitalize())
+    loaded = load_model(model.source, revision=model.revision, plan=plan)
     prompts = GENERAL_PROMPTS if loaded.lexicon is None else prompts_from_lexicon(loaded.lexicon)
     captions, concepts = _tell_apart(texts, concepts, bank, loaded.fingerprint, distinct=distinct, reporter=reporter)
     first, *others = (
@@ -134,6 +140,7 @@ def learn_from_pictures(
     make_renderer = partial(FluxRenderer, loaded)
     kept = save_concepts(bank, learnt, make_renderer=make_renderer, seed=recipe.seed, replace=replace)
     checkpoint_path.unlink()
+    clear_isolation(work_dir)
     return Outcome(
         lines=tuple(f"Learnt {concept.id} ({concept.word}): {bank.folder / concept.id}" for concept in kept),
         data={"bank": str(bank.folder), "concepts": [concept.card().model_dump(mode="json") for concept in kept]},

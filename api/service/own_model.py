@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from api.outlook import learning_plan_of
 from api.service.payloads import ModelInfo
 from api.service.picture_model import LearningOrder, LearningWatch
 from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from concepts.schema import Concept
 from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
+from generator.recipe import LearningRecipe
 from generator.renderer import Renderer
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class OwnModel:
         watch: LearningWatch,
     ) -> tuple[Concept, ...]:
         """Learn, draw the previews, and put the concepts into the bank."""
-        model = self._learnable()
+        model = self._learnable(order.recipe)
         from generator.flux_renderer import FluxRenderer
         from generator.learning import learn_concepts
         from generator.learnt import draw_preview, save_concepts
@@ -91,7 +93,7 @@ class OwnModel:
 
         return caption_of(picture)
 
-    def _learnable(self) -> "FluxModel":
+    def _learnable(self, recipe: LearningRecipe) -> "FluxModel":
         """The model in full; where it is set up for drawing alone it gives way to one that is not."""
         opened = self._open()
         if opened.plan.can_learn:
@@ -99,7 +101,10 @@ class OwnModel:
         from generator.loading import load_model
 
         opened.unload()
-        return load_model(self._wanted.source, revision=self._wanted.revision)
+        from generator.machine import look
+
+        plan = learning_plan_of(self._wanted, look(), recipe)
+        return load_model(self._wanted.source, revision=self._wanted.revision, plan=plan)
 
     def _studio(self, bank: ConceptBank) -> "Studio":
         from api.studio import studio_of

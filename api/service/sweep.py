@@ -22,6 +22,7 @@ from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.service.tables import jobs, metadata, previews
 from concepts.bank import ConceptBank
+from generator.isolation_files import clear_isolation
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ def sweep(database: Database, store: ContentStore, settings: ServiceSettings, *,
         connection.execute(delete(webhook_outbox).where(over))
         _forget_uploads(connection, settings)
     _clear_folders(database, settings)
+    clear_isolation(settings.learning_dir)
     return store.forget_all_but(named_hashes(database), older_than_s=older_than_s)
 
 

@@ -9,6 +9,7 @@ from api.cli import main
 from api.outlook import outlook_of
 from api.settings import WantedModel
 from concepts.bank import ConceptBank
+from concepts.schema import BoundPrompt
 from generator.plan import FLUX_1_SIZES, Machine
 
 CARD = Machine(gpu="a card", gpu_bytes=24 * 2**30, free_bytes=24 * 2**30, capability=(8, 9), ram_bytes=64 * 10**9)
@@ -43,10 +44,22 @@ def test_a_model_keeps_its_own_settings_for_previews_whatever_is_drawn_by(tmp_pa
 
     wanted = WantedModel(profile="draft", concept_guidance=3.0)
     opened = open_model(wanted, pictures=1, tell=print)
-    drawing = studio_of(opened, wanted, ConceptBank(tmp_path / "bank")).settings
-    assert (drawing.num_inference_steps, drawing.concept_guidance_scale) == (10, 3.0)
+    studio = studio_of(opened, wanted, ConceptBank(tmp_path / "bank"))
+    assert (studio.settings.num_inference_steps, studio.settings.concept_guidance_scale) == (10, 3.0)
+    steps: list[tuple[int, int]] = []
+    studio.renderer.render(BoundPrompt(prompt="a fox"), seed=1, on_step=lambda *step: steps.append(step))
+    assert steps[-1] == (10, 10)
     own = opened.model.defaults
     assert (own.num_inference_steps, own.concept_guidance_scale) == (16, 1.5)
+
+
+def test_what_shows_unfinished_pictures_is_fitted_once(tmp_path: Path) -> None:
+    from api.studio import open_model, studio_of
+
+    opened = open_model(WantedModel(profile="draft"), pictures=1, tell=print)
+    studio = studio_of(opened, WantedModel(profile="draft"), ConceptBank(tmp_path / "bank"))
+    studio.renderer.render(BoundPrompt(prompt="a fox"), seed=1, on_preview=lambda preview: preview())
+    assert "preview_decoder" in vars(opened.model)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,16 @@ def test_every_picture_and_its_sources_are_whole_on_the_sheet(num_panels: int) -
         assert count(sheet, (0, 200, 10 * number + 20)) == number % 3 * (WIDTH // 3) ** 2
 
 
+def test_many_sources_stay_above_their_own_picture() -> None:
+    sheet = np.asarray(contact_sheet([panel(0, num_sources=4), panel(1, num_sources=1)]))
+    columns = {
+        number: np.flatnonzero((sheet == (0, 200, 10 * number + 20)).all(axis=2).any(axis=0)) for number in (0, 1)
+    }
+    assert columns[0].max() < MARGIN + WIDTH <= columns[1].min()
+    thumb = (WIDTH + 4) // 4 - 4
+    assert count(Image.fromarray(sheet), (0, 200, 20)) == 4 * thumb**2
+
+
 def test_long_labels_are_wrapped_and_shown_below_the_picture() -> None:
     short, long = contact_sheet([panel(0)]), contact_sheet([panel(0, label="wearing a hat " * 6)])
     assert long.height > short.height

@@ -1,6 +1,7 @@
 """Pictures for the isolation loss, made once even where several processes want them."""
 
 import logging
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from filelock import FileLock
 
 from generator.isolation import load_isolation_latents
+from generator.isolation_files import clear_isolation
 from tests.generator.learning_builders import ISOLATION_PROMPTS
 from tests.generator.tiny import tiny_model
 
@@ -53,3 +55,16 @@ def test_pictures_are_told_of_and_those_drawn_before_an_interruption_are_kept(
     assert told == [0, 1]
     fresh = load_isolation_latents(model, ISOLATION_PROMPTS, settings=model.defaults, cache_dir=None)
     assert torch.equal(latents, fresh)
+
+
+def test_pictures_that_nothing_uses_any_more_are_cleared_and_used_ones_stay(tmp_path: Path) -> None:
+    model = tiny_model()
+    for prompt in ISOLATION_PROMPTS:
+        load_isolation_latents(model, [prompt], settings=model.defaults, cache_dir=tmp_path)
+    (tmp_path / "checkpoint.safetensors").touch()
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    load_isolation_latents(model, ISOLATION_PROMPTS[:1], settings=model.defaults, cache_dir=tmp_path)
+    (used,) = (path for path in tmp_path.glob("*.safetensors") if path.stat().st_mtime > 0)
+    clear_isolation(tmp_path)
+    assert {path.name for path in tmp_path.glob("*.safetensors")} == {used.name, "checkpoint.safetensors"}

@@ -17,7 +17,7 @@ from concepts.errors import (
     UnknownConcept,
 )
 from concepts.schema import BoundPrompt, ConceptMention
-from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong
+from generator.errors import DirectionMismatch, InvalidSettings, OutOfMemory, PromptTooLong
 from generator.even_steps import EvenSteps
 from generator.flow import draw_sigmas
 from generator.flux_renderer import FluxRenderer
@@ -322,11 +322,11 @@ def test_bad_input_is_refused_before_any_work(model: FluxModel, tmp_path: Path, 
 def test_isolation_pictures_and_companions_are_drawn_once_and_told_of(model: FluxModel, tmp_path: Path):
     told: list[tuple[int, int]] = []
     first = learn(model, cache_dir=tmp_path, on_prepare=lambda *numbers: told.append(numbers))
-    written = {kept: kept.stat().st_mtime_ns for kept in tmp_path.glob("*.safetensors")}
+    written = {kept: kept.stat().st_ino for kept in tmp_path.glob("*.safetensors")}
     assert len(written) > len(ISOLATION_PROMPTS)
     assert told == [(number, len(written)) for number in range(1, len(written) + 1)]
     again = learn(model, cache_dir=tmp_path, caption=CAPTION)
-    assert {kept: kept.stat().st_mtime_ns for kept in tmp_path.glob("*.safetensors")} == written
+    assert {kept: kept.stat().st_ino for kept in tmp_path.glob("*.safetensors")} == written
     assert torch.equal(first.direction("fox").vectors, again.direction("fox").vectors)
 
 
@@ -362,3 +362,16 @@ def test_a_loss_of_isolation_that_is_no_number_ends_learning_before_its_step(mod
     material = replace(material, sources=(replace(whole, two_parts=broken),))
     with pytest.raises(LearningError, match="step 1"):
         learning_step(Learner(transformer, predictor), material, recipe, state)
+
+
+def test_memory_that_runs_out_is_told_and_what_was_learnt_is_kept(model: FluxModel, tmp_path: Path):
+    def run_out(progress: LearningProgress) -> None:
+        if progress.step == 5:
+            raise torch.OutOfMemoryError("CUDA out of memory.\nMore of it")
+
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(OutOfMemory, match=r"too little memory to learn with \(CUDA out of memory\.\).*--quick"):
+        learn(model, checkpoint_path=path, on_step=run_out)
+    steps: list[int] = []
+    learn(model, checkpoint_path=path, on_step=lambda progress: steps.append(progress.step))
+    assert steps == [6, 7, 8]

@@ -1,8 +1,10 @@
 """From learnt directions to concepts of a bank."""
 
+import errno
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from PIL import Image, ImageChops
 
 from concepts.bank import ConceptBank
 from concepts.errors import ConceptExists, ConceptNotMentioned
-from concepts.schema import BoundPrompt
+from concepts.schema import BoundPrompt, Concept
 from generator.concept_check import check_concept, check_drawing
 from generator.directions import load_direction
 from generator.flux_renderer import FluxRenderer
@@ -104,6 +106,22 @@ def test_an_interrupted_preview_leaves_the_bank_untouched(bank: ConceptBank, lea
     with pytest.raises(KeyboardInterrupt):
         save_concepts(bank, learnt, make_renderer=lambda _: Recorder(good=1))
     assert not bank.folder.exists()
+
+
+class FullDisk(ConceptBank):
+    """A bank on a disk with room for one concept."""
+
+    def add(self, concept: Concept, **files: Any) -> None:
+        if self.ids():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().add(concept, **files)
+
+
+def test_a_disk_that_fills_up_keeps_no_half_of_what_was_learnt(tmp_path: Path, learnt: LearntDirections):
+    bank = FullDisk(tmp_path / "bank")
+    with pytest.raises(OSError, match="No space"):
+        save_concepts(bank, learnt, make_renderer=lambda _: Recorder())
+    assert bank.ids() == ()
 
 
 def test_a_preview_prompt_without_the_word_leaves_the_bank_untouched(bank: ConceptBank, learnt: LearntDirections):

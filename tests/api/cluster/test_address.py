@@ -8,7 +8,9 @@ from api.errors import UsageError
 TOKEN = {"RAY_AUTH_MODE": "token"}
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1:6379", "127.0.0.2:6379", "192.168.1.7:10001", "localhost:6379"])
+@pytest.mark.parametrize(
+    "address", ["10.0.0.1:6379", "127.0.0.2:6379", "192.168.1.7:10001", "localhost:6379", "100.64.0.7:6379"]
+)
 def test_private_addresses_with_tokens_are_good(address: str, needs_ray: None) -> None:
     del needs_ray
     check_cluster(address, TOKEN)

@@ -122,6 +122,14 @@ def steps_of(pieces: Sequence[Told | Made]) -> list[int]:
     return [each.values[0].step for each in pieces if isinstance(each, Told) and each.callback == "on_step"]
 
 
+def test_what_else_lies_in_a_concepts_folder_does_not_travel(tmp_path: Path) -> None:
+    bank = unpack(pack(BANK, ["rusty"]), tmp_path / "bank")
+    place = bank.direction_path("rusty").parent
+    (place / "@eaDir").mkdir()
+    (place / "notes.txt").write_text("mine")
+    assert pack(bank, ["rusty"]) == pack(BANK, ["rusty"])
+
+
 def test_a_damaged_concept_does_not_travel(tmp_path: Path) -> None:
     bank = unpack(pack(BANK, ["rusty"]), tmp_path / "bank")
     assert bank.get("rusty") == BANK.get("rusty")

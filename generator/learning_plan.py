@@ -1,0 +1,91 @@
+"""How a model is loaded to learn with, and what of a recipe follows from how large the model is.
+
+Plain arithmetic on plain values, without torch. Bytes of a step are counted (on PyTorch's meta device, with directions
+attached, without matrices of attention), not measured.
+"""
+
+from dataclasses import replace
+
+from generator.plan import Machine, Memory, ModelSizes, Numbers, Peak, RenderPlan, gigabytes
+from generator.planning import LARGE, budget_of, held_bytes, peak_of
+from generator.recipe import LearningRecipe
+from generator.settings import RenderSettings
+
+LARGE_SIDE = 512
+"""Pixels of width and height at most that large models learn at by themselves. The paper does not state its own; at
+1024 a step takes three times as long and as much memory."""
+_VALUES_KEPT = 1.02
+"""Values as wide as the model that one token leaves at each block for the backward pass, where the rest is computed
+again."""
+_VALUES_OF_A_BLOCK = 15.4
+"""The same of a block whose activations are kept."""
+_PIXELS_A_TOKEN = 256
+
+
+def fitted(recipe: LearningRecipe, defaults: RenderSettings, *, num_parameters: int) -> LearningRecipe:
+    """The recipe with its size, length, lowest noise level and checkpointing filled in.
+
+    Args:
+        recipe: What it says stays.
+        defaults: The model's own settings.
+        num_parameters: Of the model's transformer.
+    """
+    is_large = num_parameters >= LARGE
+    most = LARGE_SIDE if is_large else max(defaults.height, defaults.width)
+    own = {
+        "height": min(defaults.height, most),
+        "width": min(defaults.width, most),
+        "max_sequence_length": defaults.max_sequence_length,
+        "direction_sigma_min": defaults.direction_sigma_min,
+        "gradient_checkpointing": is_large,
+    }
+    return recipe.model_copy(update={name: value for name, value in own.items() if getattr(recipe, name) is None})
+
+
+def plan_for_learning(
+    machine: Machine, sizes: ModelSizes, defaults: RenderSettings, recipe: LearningRecipe, *, memory: Memory = "auto"
+) -> RenderPlan:
+    """The fastest way of loading a model in full that leaves room for learning; else the one that takes least.
+
+    The peak of `denoising` is a step of learning's. Where nothing fits, the last of the reasons is a warning.
+    """
+    budget, said = budget_of(machine, memory)
+    plans = [
+        replace(plan, peak=_peak(plan, sizes, defaults, fitted(recipe, defaults, num_parameters=sizes.transformer)))
+        for plan in _candidates(machine, f"memory: {said}")
+    ]
+    least = min(plans, key=lambda plan: plan.peak.most)
+    warning = f"warning: learning takes about {gigabytes(least.peak.most)}, more than there is"
+    short = replace(least, reasons=(*least.reasons, warning))
+    return next((plan for plan in plans if plan.peak.most <= budget), short)
+
+
+def _candidates(machine: Machine, reason: str) -> tuple[RenderPlan, ...]:
+    nothing = Peak(encoding=0, denoising=0, decoding=0)
+    if machine.gpu is None:
+        exact = RenderPlan(device="cpu", numbers=Numbers(dtype="float32"), peak=nothing, reasons=(reason,))
+        return exact, replace(exact, numbers=Numbers(dtype="bfloat16"))
+    stay = RenderPlan(device="cuda", numbers=Numbers(dtype="bfloat16"), peak=nothing, reasons=(reason,))
+    return stay, replace(stay, text_encoders="leave")
+
+
+def _peak(plan: RenderPlan, sizes: ModelSizes, defaults: RenderSettings, recipe: LearningRecipe) -> Peak:
+    """A step beside what is held, or drawing a preview, whichever takes more."""
+    width = 4 if plan.numbers.dtype == "float32" else 2
+    drawing = peak_of(plan, sizes, defaults)
+    step = _tokens_of_a_step(recipe) * _values_a_token(sizes, recipe) * sizes.dim * width
+    return replace(drawing, denoising=max(drawing.denoising, int(held_bytes(plan, sizes) + step)))
+
+
+def _tokens_of_a_step(recipe: LearningRecipe) -> int:
+    """Of the larger of a step's two passes with gradients; isolation works at twice the width."""
+    text, pixels = recipe.max_sequence_length or 0, (recipe.height or 0) * (recipe.width or 0)
+    image = pixels // _PIXELS_A_TOKEN
+    isolation = recipe.isolation_batch_size * (text + 2 * image) if recipe.isolation_fraction else 0
+    return max(recipe.batch_size * (text + image), isolation)
+
+
+def _values_a_token(sizes: ModelSizes, recipe: LearningRecipe) -> float:
+    """What a token leaves for the backward pass, and one block's activations with their gradients."""
+    kept = _VALUES_KEPT if recipe.gradient_checkpointing else _VALUES_OF_A_BLOCK
+    return sizes.num_blocks * kept + 2 * _VALUES_OF_A_BLOCK

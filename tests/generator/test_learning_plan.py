@@ -1,0 +1,93 @@
+"""What learning asks of a machine: sizes by how large a model is, and where its parts lie."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from generator.learning_plan import LARGE_SIDE, fitted, plan_for_learning
+from generator.loading import load_model
+from generator.plan import FLUX_1_SIZES, Machine, RenderPlan
+from generator.planning import LARGE
+from generator.recipe import LearningRecipe
+from generator.settings import FLUX_DEV_SETTINGS
+from tests.generator.learning_builders import RECIPE, learn
+from tests.generator.test_placement import PLANS
+from tests.generator.tiny import TINY_SETTINGS, tiny_model, tiny_pipeline
+
+RECIPE_OF_THE_MODEL = LearningRecipe()
+
+
+def card(gigabytes: int) -> Machine:
+    num_bytes = gigabytes * 10**9
+    return Machine(
+        gpu="a card", gpu_bytes=num_bytes, free_bytes=num_bytes, capability=(9, 0), ram_bytes=64 * 10**9,
+        packages=frozenset({"triton", "flash_attn_interface"}),
+    )  # fmt: skip
+
+
+def plan(machine: Machine, recipe: LearningRecipe = RECIPE_OF_THE_MODEL) -> RenderPlan:
+    return plan_for_learning(machine, FLUX_1_SIZES, FLUX_DEV_SETTINGS, recipe)
+
+
+def test_a_large_model_learns_at_512_pixels_and_computes_activations_twice() -> None:
+    recipe = fitted(RECIPE_OF_THE_MODEL, FLUX_DEV_SETTINGS, num_parameters=FLUX_1_SIZES.transformer)
+    assert (recipe.height, recipe.width, recipe.gradient_checkpointing) == (LARGE_SIDE, LARGE_SIDE, True)
+    assert recipe.max_sequence_length == FLUX_DEV_SETTINGS.max_sequence_length
+
+
+def test_a_small_model_learns_at_its_own_size_and_keeps_activations() -> None:
+    recipe = fitted(RECIPE_OF_THE_MODEL, FLUX_DEV_SETTINGS, num_parameters=LARGE - 1)
+    assert (recipe.height, recipe.width, recipe.gradient_checkpointing) == (1024, 1024, False)
+
+
+def test_what_a_recipe_says_itself_stays() -> None:
+    recipe = LearningRecipe(height=768, width=640, gradient_checkpointing=False, direction_sigma_min=0.0)
+    filled = fitted(recipe, replace(FLUX_DEV_SETTINGS, direction_sigma_min=0.3), num_parameters=LARGE)
+    assert (filled.height, filled.width, filled.gradient_checkpointing, filled.direction_sigma_min) == (
+        768, 640, False, 0.0,
+    )  # fmt: skip
+
+
+def test_what_is_learnt_says_what_it_was_learnt_by() -> None:
+    recipe = learn(tiny_model()).recipe
+    assert (recipe.height, recipe.width) == (TINY_SETTINGS.height, TINY_SETTINGS.width)
+    assert recipe.gradient_checkpointing is False
+
+
+@pytest.mark.parametrize(("gigabytes", "text_encoders"), [(80, "stay"), (40, "leave")])
+def test_text_encoders_leave_a_card_that_they_would_fill(gigabytes: int, text_encoders: str) -> None:
+    chosen = plan(card(gigabytes))
+    assert chosen.text_encoders == text_encoders and chosen.can_learn and chosen.attention == "native"
+    assert chosen.peak.most <= 0.95 * gigabytes * 10**9
+    assert not any("warning" in reason for reason in chosen.reasons)
+
+
+def test_a_card_that_is_too_small_is_said_before_anything_is_loaded() -> None:
+    chosen = plan(card(24))
+    assert (chosen.text_encoders, chosen.can_learn) == ("leave", True)
+    assert "warning: learning takes about 31." in chosen.reasons[-1]
+
+
+def test_activations_that_are_kept_take_several_times_as_much() -> None:
+    peaks = [plan(card(80), LearningRecipe(gradient_checkpointing=kept)).peak.denoising for kept in (True, False)]
+    assert peaks[1] - peaks[0] > 50 * 10**9
+
+
+def test_the_processor_learns_in_float32_where_that_fits() -> None:
+    dtypes = [plan(Machine(ram_bytes=gigabytes * 10**9)).numbers.dtype for gigabytes in (128, 64)]
+    assert dtypes == ["float32", "bfloat16"]
+
+
+def test_learning_is_the_same_where_text_encoders_leave(tmp_path: Path) -> None:
+    tiny_pipeline().save_pretrained(tmp_path)
+    size = {"height": TINY_SETTINGS.height, "width": TINY_SETTINGS.width, "isolation_fraction": 0.0}
+    in_full, leaving = (
+        learn(
+            load_model(tmp_path, plan=replace(PLANS["text-leaves"], text_encoders=where)),
+            recipe=RECIPE.model_copy(update=size),
+        )
+        for where in ("stay", "leave")
+    )
+    assert torch.equal(in_full.direction("fox").vectors, leaving.direction("fox").vectors)
