@@ -4,15 +4,16 @@ Knows no arc: any arc can be played on the stage that is set here.
 """
 
 import random
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard
+from story.dressing import choose_dress
 from story.grammar import PRONOUNS, Gender
 from story.idea import Idea
 from story.schema import StoryRequest
-from story.stage import MOOD_POSES, Character, Place, Spot, Stage
+from story.stage import MOOD_POSES, Character, Mood, Place, Spot, Stage
 from story.subject import Actor, drawn_kind, is_plural
 
 _NAMES: Mapping[Gender, tuple[str, ...]] = {
@@ -36,6 +37,7 @@ _LIGHT_CLUES: Mapping[str, str] = {
     "fog": "fog foggy mist misty",
     "sunset": "sunset evening dusk",
 }
+_POSE_MOODS: Mapping[str, Mood] = {pose: mood for mood, pose in MOOD_POSES.items()}
 _STAND_INS = frozenset({"waving", "jumping"})
 
 
@@ -46,8 +48,7 @@ def set_stage(request: StoryRequest, *, idea: Idea, lexicon: Lexicon, rng: rando
     kind is, then a plain one of that kind where the lexicon has it, then any character of the bank.
     """
     pool = _cards("character", request)
-    banked = {text.lower() for card in pool for text in (card.word, card.name)}
-    idea = _with_drawn_friend(idea, {*lexicon.characters, *banked})
+    idea = _with_drawn_friend(idea, request, lexicon)
     hero_card = _hero_card(request, idea, pool, lexicon)
     taken = () if hero_card is None else (hero_card.word,)
     hero = _character(hero_card, idea=idea, request=request, lexicon=lexicon, rng=rng, taken=())
@@ -55,38 +56,38 @@ def set_stage(request: StoryRequest, *, idea: Idea, lexicon: Lexicon, rng: rando
     friend = _friend(friend_card, idea, hero=hero, request=request, lexicon=lexicon, rng=rng)
     extra = [card for card in request.cast if card.kind == "character" and card not in (hero_card, friend_card)]
     others = tuple(_bank_character(card, rng, avoid=taken) for card in extra)
-    company = _company(idea, pool, (hero, friend), rng)
-    garments, objects = _cards("clothing", request), _cards("object", request)
-    held_words = [card.word for card in objects if card.word in lexicon.held_objects]
-    standing = [card.word for card in objects if card.word not in lexicon.held_objects]
-    patterns = [card.word for card in _cards("material", request)]
+    company = _company(idea, pool, (hero, friend), lexicon, rng)
+    dress = choose_dress(request, idea=idea, lexicon=lexicon)
     return Stage(
-        hero=hero,
+        hero=_patterned(hero, dress.pattern),
         friend=friend,
         others=tuple(each for each in others if each.name not in [one.name for one in company]),
         company=company,
         places=_places(request, idea, lexicon, rng),
         key_light=_key_light(request, idea, lexicon, rng),
-        glad_pose=_glad_pose(request, lexicon, rng),
-        garment=garments[0].word if garments else "",
-        held=(held_words or _first(lexicon.held_objects))[0] if held_words or lexicon.held_objects else "",
-        pattern=(patterns or _first(lexicon.patterns))[0] if patterns or lexicon.patterns else "",
-        object_name=(standing or _first(lexicon.objects))[0] if standing or lexicon.objects else "",
+        glad_pose=_glad_pose(request, idea, lexicon, rng),
+        told=((friend,) if idea.friend != Actor() else ()) + company,
+        cover_mood=_POSE_MOODS.get(idea.props.pose, "glad"),
+        dress=dress,
         lexicon=lexicon,
         catalog=request.catalog,
         cast=request.cast,
     )
 
 
-def _with_drawn_friend(idea: Idea, known: Set[str]) -> Idea:
-    """The idea with one first among its companions who can be drawn, or anybody: the others are only told of."""
+def _with_drawn_friend(idea: Idea, request: StoryRequest, lexicon: Lexicon) -> Idea:
+    """The idea with one first among its companions who can be drawn beside its hero, or else at all, or anybody.
+
+    The others are only told of, but for a picture or two.
+    """
+    pool = _cards("character", request)
+    banked = {text.lower() for card in pool for text in (card.word, card.name)}
+    known = {*lexicon.characters, *banked}
     drawn = [told for told in idea.companions if known & {_drawn_word(told.kind, told.name), told.name.lower()}]
-    friend = drawn[0] if drawn else Actor()
+    hero_word = _drawn_word(idea.kind, idea.name)
+    apart = [told for told in drawn if hero_word not in banked or _drawn_word(told.kind, told.name) != hero_word]
+    friend = (apart or drawn or [Actor()])[0]
     return replace(idea, companions=(friend, *(told for told in idea.companions if told is not friend)))
-
-
-def _first(words: Sequence[str]) -> list[str]:
-    return [word for word in words if word != "plain"][:1]
 
 
 def _cards(kind: str, request: StoryRequest) -> list[ConceptCard]:
@@ -138,7 +139,7 @@ def _friend_card(
     alike = _called(idea.friend.name, others) or [card for card in others if wanted == card.word.lower()]
     if alike:
         return alike[0]
-    if wanted in lexicon.characters:
+    if wanted in lexicon.characters or wanted == hero.word.lower():
         return None
     return rng.choice(others) if others else None
 
@@ -180,6 +181,13 @@ def _with_kind(character: Character, kind: str, *, colour: str | None = None) ->
     )
 
 
+def _patterned(hero: Character, pattern: str) -> Character:
+    """The hero under a name that says the pattern, too; what is golden has no other colour."""
+    is_told = not pattern or not hero.kind or pattern in hero.kind.split(" ")
+    kind = hero.kind if is_told else f"{pattern} {hero.kind}"
+    return _with_kind(hero, kind, colour="" if pattern == "golden" else hero.colour)
+
+
 def _without_colours(hero: str, lexicon: Lexicon) -> str:
     return " ".join(word for word in hero.split() if word not in lexicon.colours)
 
@@ -197,12 +205,13 @@ def _friend(
     told = idea.friend
     name = told.name or (card.name if card else "")
     guessed = _gender_of(name, rng) if name.endswith(("a", "o")) else other
+    wanted = _drawn_word(told.kind, told.name)
     if card is not None:
-        return _bank_character(card, rng, avoid=(hero.name,), gender=told.gender or guessed, name=told.name)
+        friend = _bank_character(card, rng, avoid=(hero.name,), gender=told.gender or guessed, name=told.name)
+        return _told_as(friend, told, lexicon) if wanted == card.word.lower() else friend
     banked = {c.word.lower() for c in request.catalog if c.kind == "character"}
     words = [word for word in lexicon.characters if word not in banked and word != hero.word]
-    wanted = _drawn_word(told.kind, told.name)
-    is_drawn = wanted in words or (told.name != "" and wanted in lexicon.characters)
+    is_drawn = wanted in words or wanted == hero.word or (told.name != "" and wanted in lexicon.characters)
     friend = _plain_character(
         wanted if is_drawn else rng.choice(words) if words else hero.word,
         request=request,
@@ -213,14 +222,25 @@ def _friend(
         avoid=(hero.name,),
         not_colour=hero.colour,
     )
-    return friend if told.kind or wanted != friend.word else _with_kind(friend, _girl_or_boy(friend))
+    return _told_as(friend, told, lexicon) if wanted == friend.word else friend
+
+
+def _told_as(character: Character, told: Actor, lexicon: Lexicon) -> Character:
+    """The character under the words that the idea has for it; a learnt one keeps its own colour."""
+    if not told.kind:
+        return _with_kind(character, _girl_or_boy(character)) if character.word == "child" else character
+    if character.concept_id:
+        return _with_kind(character, _without_colours(told.phrase, lexicon))
+    said = next((colour for colour in lexicon.colours if colour in told.phrase.split()), "")
+    return _with_kind(character, told.phrase, colour=said or character.colour)
 
 
 def _company(
-    idea: Idea, pool: list[ConceptCard], used: Sequence[Character], rng: random.Random
+    idea: Idea, pool: list[ConceptCard], used: Sequence[Character], lexicon: Lexicon, rng: random.Random
 ) -> tuple[Character, ...]:
-    """Those of the idea beyond hero and friend; they are told of, and no picture shows them."""
+    """Those of the idea beyond hero and friend; they are told of, and one of them is in a picture or two."""
     company: list[Character] = []
+    banked = {card.word.lower() for card in pool}
     for told in idea.companions[1:]:
         if is_plural(told.kind):
             continue
@@ -231,7 +251,18 @@ def _company(
         drawn = rng.choice([name for name in _NAMES[gender] if name not in names])
         kind = told.phrase or (card.word if card else "girl" if gender == "she" else "boy")
         name = told.name or (card.name if card else drawn)
-        company.append(Character(name=name, word=told.kind, kind=kind, pronouns=PRONOUNS[gender]))
+        word = _drawn_word(told.kind, told.name)
+        plain = word if word in lexicon.characters and word not in banked else ""
+        company.append(
+            Character(
+                name=name,
+                word=card.word if card else plain,
+                kind=kind,
+                pronouns=PRONOUNS[gender],
+                concept_id=card.id if card else None,
+                colour=next((colour for colour in lexicon.colours if colour in kind.split() and not card), ""),
+            )
+        )
     return tuple(company)
 
 
@@ -298,10 +329,11 @@ def _places(request: StoryRequest, idea: Idea, lexicon: Lexicon, rng: random.Ran
     chosen = [card.word for card in request.cast if card.kind == "place"]
     # Who only sleeps in the bedroom need not live there.
     clues = {key: words for key, words in _PLACE_CLUES.items() if key != "bedroom" or not idea.sleep}
-    wanted = chosen[0] if chosen else _clue(idea, clues)
+    wanted = chosen[0] if chosen else idea.props.place or _clue(idea, clues)
     home = next((place for place in known if place.key == wanted), None) or rng.choice(outside)
     away = [place for place in outside if place != home] or outside
     rng.shuffle(away)
+    away.sort(key=lambda place: place.key not in chosen)
     bed = next((place for place in known if place.key == "bedroom"), home)
     spots: tuple[Spot, ...] = ("first", "second", "third")
     places: dict[Spot, Place] = {spot: away[index % len(away)] for index, spot in enumerate(spots)}
@@ -312,7 +344,7 @@ def _places(request: StoryRequest, idea: Idea, lexicon: Lexicon, rng: random.Ran
 def _key_light(request: StoryRequest, idea: Idea, lexicon: Lexicon, rng: random.Random) -> str:
     chosen = [_light_of(card, lexicon) for card in request.cast if card.kind == "lighting"]
     banked = [_light_of(card, lexicon) for card in request.catalog if card.kind == "lighting"]
-    wanted = _clue(idea, _LIGHT_CLUES)
+    wanted = idea.props.light or _clue(idea, _LIGHT_CLUES)
     known = [wanted] if wanted in lexicon.lights else []
     fitting = [key for key in banked if key == wanted]
     fallback = [key for key in ("sunset", "moonlight") if key in lexicon.lights]
@@ -326,8 +358,9 @@ def _light_of(card: ConceptCard, lexicon: Lexicon) -> str:
     return next((key for key, phrase in words.items() if card.word.lower() in (key, *phrase)), card.word)
 
 
-def _glad_pose(request: StoryRequest, lexicon: Lexicon, rng: random.Random) -> str:
+def _glad_pose(request: StoryRequest, idea: Idea, lexicon: Lexicon, rng: random.Random) -> str:
     quiet = {pose for mood, pose in MOOD_POSES.items() if mood != "glad"}
-    chosen = [card.word for card in _cards("pose", request) if card.word not in quiet]
+    cast, banked = ([card.word for card in cards if card.kind == "pose"] for cards in (request.cast, request.catalog))
+    chosen = [pose for pose in (*cast, idea.props.pose, *banked) if pose and pose not in quiet]
     plain = sorted(_STAND_INS & set(lexicon.poses)) or [MOOD_POSES["glad"]]
     return chosen[0] if chosen else rng.choice(plain)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from concepts.binding import find_words
 from concepts.schema import ConceptCard
-from story.schema import Page, Scene
+from story.schema import Page, Scene, Story
 
 Code = Literal[
     "empty-prompt", "unknown-concept", "repeated-concept", "shared-word", "word-missing", "word-repeated",
@@ -103,6 +103,12 @@ def check_text(text: str) -> tuple[Problem, ...]:
 def has_markup(text: str) -> bool:
     """Whether a text has what a browser could take for a tag."""
     return _MARKUP.search(text) is not None
+
+
+def undrawn_cast(story: Story, cast: Sequence[ConceptCard]) -> tuple[str, ...]:
+    """A warning for each concept of the cast that is in no picture of the story."""
+    shown = {concept_id for scene in story.scenes for concept_id in scene.concepts}
+    return tuple(f"{card.name} was cast, but is in no picture." for card in cast if card.id not in shown)
 
 
 def check_page(

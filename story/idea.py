@@ -9,6 +9,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 
 from story.grammar import BASE_VERBS, Gender, base_form, gerund, past_form
+from story.idea_props import Props, PropWords, take_props
 from story.subject import (
     COMMON_ENGLISH,
     GENDERS,
@@ -96,6 +97,8 @@ class Idea:
     """Noun phrase, when the idea names no actor: "friendship"."""
     quote: str = ""
     """The words as they are, when they could not be read at all."""
+    props: Props = Props()
+    """What it says of the looks of its pictures; none of it is in the other fields."""
 
     @property
     def friend(self) -> Actor:
@@ -124,13 +127,16 @@ def _plain(char: str) -> str:
     return "'" if char in "’‘`´" else "-" if char in "–—" else " "
 
 
-def read_idea(text: str, *, names: tuple[str, ...] = (), kinds: tuple[str, ...] = ()) -> Idea:
+def read_idea(
+    text: str, *, names: tuple[str, ...] = (), kinds: tuple[str, ...] = (), drawn: PropWords | None = None
+) -> Idea:
     """What the idea says.
 
     Args:
         text: Anything a person typed.
         names: Names of known characters, so that "Rusty wants to fly" has an actor.
         kinds: Words of known characters, so that "fox learns to swim" has one too.
+        drawn: What else can be drawn, so that a hat of the idea is worn and not told of as a deed.
     """
     words = clean_idea(text)
     if not words:
@@ -141,13 +147,16 @@ def read_idea(text: str, *, names: tuple[str, ...] = (), kinds: tuple[str, ...] 
     tokens = body.split(" ")
     if not _looks_english(tokens):
         return Idea(words=words, quote=words)
-    idea = _read_actors(tokens, names=names, kinds=kinds)
+    told, props = take_props(body, drawn or PropWords(), kinds=(*kinds, *names))
+    idea = _read_actors(told.split(" "), names=names, kinds=kinds)
+    if idea is None and told != body:
+        idea, props = _read_actors(tokens, names=names, kinds=kinds), Props()
     if idea is None:
         if len(tokens) <= 8 and not any(base_form(token) for token in tokens[1:] if token.lower() not in ("light",)):
             is_named = tokens[0].endswith("'s") or tokens[1:] != [] and tokens[1][:1].isupper()
             return Idea(words=words, topic=body if is_named else _decapitalised(body))
         return Idea(words=words, quote=words)
-    return replace(idea, words=words)
+    return replace(idea, words=words, props=props)
 
 
 def _looks_english(tokens: list[str]) -> bool:

@@ -11,12 +11,14 @@ from typing import Literal
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard
 from story.checks import free_mentions
+from story.dressing import Dress
 from story.grammar import Pronouns, tidy, with_article
 from story.schema import Scene
 
 Mood = Literal["glad", "calm", "still", "asleep"]
 Light = Literal["day", "key", "night", "evening", "mist", "lamp"]
 Spot = Literal["home", "first", "second", "third", "bed"]
+Beside = Literal["friend", "others", "company"]
 
 _LIGHT_KEYS: Mapping[Light, tuple[str, ...]] = {
     "day": ("day",), "night": ("moonlight", "lamplight"), "evening": ("sunset",), "mist": ("fog",),
@@ -36,14 +38,19 @@ class Shot:
 
     hero: Mood | None = "still"
     friend: Mood | None = None
+    """Of whoever is beside the hero."""
+    beside: Beside = "friend"
+    """Who that is; the friend, too, where none of the others can be drawn there."""
     at: Spot = "home"
     light: Light = "day"
     held: bool = False
-    """The hero carries something, such as a lantern."""
+    """The hero holds up a light, or whatever the text takes along."""
+    found: bool = False
+    """The hero has what was lost."""
     painted: bool = False
-    """The hero wears the story's pattern on this page."""
+    """The hero is painted with a pattern on this page."""
     boat: bool = False
-    """An object stands beside them."""
+    """A boat stands beside them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,18 +87,34 @@ class Stage:
     """Of the cast; they come by in the end."""
     company: tuple[Character, ...]
     """Of the idea; they are there all the time."""
+    told: tuple[Character, ...]
+    """Whom the idea names beside its hero."""
     places: Mapping[Spot, Place]
     key_light: str
     glad_pose: str
-    garment: str
-    """Worn by the hero wherever awake; may be empty."""
-    held: str
-    pattern: str
-    object_name: str
-    """Stands beside the characters where a shot wants it; may be empty."""
+    dress: Dress
+    cover_mood: Mood = "glad"
+    """Of the hero on the cover."""
     lexicon: Lexicon
     catalog: tuple[ConceptCard, ...]
     cast: tuple[ConceptCard, ...]
+
+    def beside(self, who: Beside) -> Character | None:
+        """The first of them who can be drawn beside the hero: of two with one word, neither may be a concept."""
+        asked = {"friend": (self.friend,), "others": self.others, "company": self.company}[who]
+        return next((each for each in asked if each.word and not self._is_taken(each)), None)
+
+    def _is_taken(self, character: Character) -> bool:
+        learnt = {card.word.casefold() for card in self.catalog}
+        return character.word == self.hero.word and character.word.casefold() in learnt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A worded scene, and who is in it."""
+
+    scene: Scene
+    figures: tuple[Character, ...]
 
 
 def light_key(light: Light, stage: Stage) -> str:
@@ -106,32 +129,35 @@ def light_phrase(key: str, lexicon: Lexicon) -> str:
     return lexicon.lights.get(key, f"in the {key}" if key else "")
 
 
-def make_scene(shot: Shot, stage: Stage) -> Scene:
+def make_picture(shot: Shot, stage: Stage) -> Picture:
     """The prompt, concepts and alternative text of a shot; every word the bank knows is listed as its concept."""
     shown = _on_stage(shot, stage)
     place, light = stage.places[shot.at], light_key(shot.light, stage)
     poses = _poses(shown, stage)
     figures = zip(shown, poses, strict=True)
     parts = [" and ".join(_worded(who, mood, shot, stage, pose=pose) for (who, mood), pose in figures)]
-    thing = stage.object_name if shot.boat else ""
+    thing = stage.dress.boat if shot.boat else stage.dress.standing if shot.at == "home" else ""
     if thing:
         parts.append(f"beside {with_article(thing)}")
-    parts += [place.phrase, light_phrase(light, stage.lexicon)]
+    parts += [place.phrase, light_phrase(light, stage.lexicon), stage.dress.style]
     prompt = " ".join(part for part in parts if part)
-    return Scene(
+    scene = Scene(
         prompt=prompt,
         concepts=_concepts_in(prompt, shown, stage),
         alt=_alt_text(shown, shot, stage, poses=poses, place=place, light=light, thing=thing),
     )
+    return Picture(scene=scene, figures=tuple(who for who, _ in shown))
 
 
 def _on_stage(shot: Shot, stage: Stage) -> list[tuple[Character, Mood]]:
-    """Hero and friend of the shot; the hero alone where one word would have to name both."""
+    """Who is in the shot; the hero alone where nobody can be drawn beside that one."""
     shown: list[tuple[Character, Mood]] = []
     if shot.hero is not None:
         shown.append((stage.hero, shot.hero))
-    if shot.friend is not None and (not shown or stage.friend.word != stage.hero.word):
-        shown.append((stage.friend, shot.friend))
+    if shot.friend is not None:
+        other = (stage.beside(shot.beside) or stage.beside("friend")) if shown else stage.friend
+        if other is not None:
+            shown.append((other, shot.friend))
     return shown or [(stage.hero, "still")]
 
 
@@ -149,18 +175,33 @@ def _poses(shown: list[tuple[Character, Mood]], stage: Stage) -> list[str]:
     return poses
 
 
-def _wears(character: Character, mood: Mood, stage: Stage) -> str:
-    return stage.garment if character is stage.hero and mood != "asleep" else ""
+def _wears(character: Character, mood: Mood, shot: Shot, stage: Stage) -> str:
+    if character is not stage.hero or mood == "asleep":
+        return ""
+    return (stage.dress.found_garment if shot.found else "") or stage.dress.garment
 
 
 def _holds(character: Character, mood: Mood, shot: Shot, stage: Stage) -> str:
-    return stage.held if shot.held and character is stage.hero and mood in ("still", "calm") else ""
+    if character is not stage.hero or mood not in ("still", "calm"):
+        return ""
+    if shot.found and stage.dress.found_held:
+        return stage.dress.found_held
+    if shot.held:
+        drawn = (*stage.lexicon.held_objects, *(card.word for card in stage.catalog))
+        return stage.dress.held if stage.dress.held in drawn else ""
+    return stage.dress.carried if shot.at != "bed" else ""
+
+
+def _pattern(character: Character, shot: Shot, stage: Stage) -> str:
+    if character is not stage.hero:
+        return ""
+    return stage.dress.pattern or (stage.dress.paint if shot.painted else "")
 
 
 def _worded(character: Character, mood: Mood, shot: Shot, stage: Stage, *, pose: str) -> str:
-    pattern = stage.pattern if shot.painted and character is stage.hero else ""
-    words = [with_article(" ".join(part for part in (character.colour, pattern, character.word) if part))]
-    garment, held = _wears(character, mood, stage), _holds(character, mood, shot, stage)
+    look = (character.colour, _pattern(character, shot, stage), character.word)
+    words = [with_article(" ".join(part for part in look if part))]
+    garment, held = _wears(character, mood, shot, stage), _holds(character, mood, shot, stage)
     if garment:
         words.append(f"wearing {garment if garment.endswith('s') else with_article(garment)}")
     if held:
@@ -196,10 +237,11 @@ def _alt_text(
         look = character.colour if character.colour not in character.kind.split() else ""
         kind = " ".join(part for part in (look, character.kind) if part)
         who = f"{character.name} the {kind}" if character.kind else character.name
-        garment, carried = _wears(character, mood, stage), _holds(character, mood, shot, stage)
+        garment, carried = _wears(character, mood, shot, stage), _holds(character, mood, shot, stage)
         extras = [f"in {character.pronouns.his} {garment}"] if garment else []
-        if shot.painted and character is stage.hero and stage.pattern:
-            extras.append(f"{stage.pattern} all over")
+        pattern = _pattern(character, shot, stage)
+        if pattern and pattern not in character.kind.split():
+            extras.append(f"{pattern} all over")
         verb = _ALT_POSE.get(pose, f"is {pose}" if pose else "is there")
         clause = ", ".join([who, *extras]) + (", " if extras else " ") + verb
         clauses.append(clause + (f" with {with_article(carried)}" if carried else ""))

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from concepts.binding import find_word
 from concepts.lexicon import Lexicon
 from story.arcs import everyday, fear, friends, quest, sleep, wish
 from story.arcs.model import Arc, Beat
 from story.arcs.shared import (
+    CARRIED_LINES,
     COMPANY_ENDINGS,
     COMPANY_ENDINGS_ASLEEP,
     COMPANY_LINES,
@@ -25,16 +25,18 @@ from story.arcs.shared import (
     OTHERS_LINES_ASLEEP,
     ROLE_LINES,
     ROLE_LINES_ASLEEP,
+    STANDING_LINES,
 )
 from story.casting import set_stage
-from story.checks import Problem, check_page, check_scene
+from story.checks import Problem, check_page, check_scene, undrawn_cast
 from story.dialogue import part_speech
 from story.errors import InvalidRequest
-from story.grammar import tidy
+from story.grammar import tidy, with_article
 from story.idea import Idea, read_idea
+from story.idea_props import PropWords
 from story.reading import cut_sentences, too_hard
 from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
-from story.stage import Mood, Shot, Stage, make_scene
+from story.stage import Beside, Character, Mood, Picture, Shot, Stage, make_picture
 from story.subject import drawn_kind
 from story.telling import choose_line, choose_telling, choose_title, fill, story_fields
 
@@ -50,8 +52,12 @@ _MERGED: Mapping[int, tuple[tuple[int, ...], ...]] = {
 # The order in which quiet pages join books longer than eight pages, as indexes of `INTERLUDES`.
 _JOINING = (7, 0, 3, 5, 1, 6, 2, 4)
 
+_GUESTS: tuple[Beside, ...] = ("others", "company")
+_FOUND = 6
+"""The step at which a search ends, counted from the opening."""
 # Who has no friend yet must not be given one on the first page.
 _LONELY = re.compile(r"\b(?:friends?|lonely|alone)\b")
+_NIGHT_LIGHTS = ("moonlight", "lamplight")
 _OTHER_MOOD: Mapping[Mood, Mood] = {"glad": "still", "still": "calm", "calm": "still", "asleep": "asleep"}
 
 
@@ -79,32 +85,39 @@ class Storyteller:
         rng = random.Random(f"{request.seed} {request.idea}")
         names = tuple(card.name for card in request.catalog if card.kind == "character")
         kinds = (*(card.word for card in request.catalog if card.kind == "character"), *self.lexicon.characters)
-        idea = read_idea(request.idea, names=names, kinds=kinds)
+        words = PropWords.of(self.lexicon, request.catalog)
+        idea = read_idea(request.idea, names=names, kinds=kinds, drawn=words)
         stage = set_stage(request, idea=idea, lexicon=self.lexicon, rng=rng)
         arc = _choose_arc(idea, stage, rng)
         if arc.night:
             stage = _darkened(stage)
         fields = story_fields(_playable(idea, stage), stage, rng)
         fields |= {"refrain": choose_line(arc.refrains, fields, rng)}
-        pages = _spread(_Teller(arc=arc, fields=fields, age=request.age, rng=rng), request.pages)
-        story = Story(
-            title=choose_title(arc, fields, rng),
-            cover=self._scene(Shot(hero="glad", friend=None if arc.stranger else "calm", light="key"), stage),
-            pages=self._illustrated(pages, stage, age=request.age),
-        )
+        guests = frozenset[Beside](who for who in _GUESTS if stage.beside(who))
+        told = _spread(_Teller(arc=arc, fields=fields, age=request.age, rng=rng, guests=guests), request.pages)
+        title = choose_title(arc, fields, rng)
+        cover = self._picture(Shot(hero=stage.cover_mood, friend=None if arc.stranger else "calm", light="key"), stage)
+        pictures = self._pictures(told, stage)
+        pages = _bound(told, pictures, age=request.age)
         if request.speech:
-            story = story.model_copy(update={"pages": tuple(_spoken(page, stage) for page in story.pages)})
+            pages = tuple(_spoken(page, each.figures) for page, each in zip(pages, pictures, strict=True))
+        story = Story(title=title, cover=cover.scene, pages=pages)
         self._refuse(self._check_scene(story.cover, request))
         for page in story.pages:
             self._refuse(self._check_page(page, request))
-        return WrittenStory(story=story)
+        warnings = (
+            *undrawn_cast(story, request.cast),
+            *_undrawn_told((cover, *pictures), stage),
+            *_undrawn_props(story, idea),
+        )
+        return WrittenStory(story=story, warnings=warnings)
 
     def plain_scene(self, request: StoryRequest, concept_ids: Sequence[str]) -> Scene:
         """A scene with the listed characters, at most two, that is sure to pass; for scenes nobody could mend."""
         shown = tuple(card for card in request.catalog if card.id in concept_ids and card.kind == "character")
         asked = request.model_copy(update={"cast": shown or request.cast})
         stage = set_stage(asked, idea=Idea(), lexicon=self.lexicon, rng=random.Random(request.seed))
-        scene = self._scene(Shot(hero="still", friend="calm" if len(shown) > 1 else None), stage)
+        scene = self._picture(Shot(hero="still", friend="calm" if len(shown) > 1 else None), stage).scene
         self._refuse(self._check_scene(scene, request))
         return scene
 
@@ -120,33 +133,32 @@ class Storyteller:
         stage = set_stage(asked if shown else request, idea=Idea(), lexicon=self.lexicon, rng=rng)
         fields = story_fields(Idea(), stage, rng)
         teller = _Teller(arc=everyday.QUESTION, fields=fields, age=request.age, rng=rng)
-        pages = self._illustrated([teller.quiet(index) for index in range(len(INTERLUDES))], stage, age=request.age)
+        told = [teller.quiet(index) for index in range(len(INTERLUDES))]
+        pages = _bound(told, self._pictures(told, stage), age=request.age)
         for page in pages:
             self._refuse(self._check_page(page, request))
         return pages
 
-    def _illustrated(self, told: Sequence[_ToldBeat], stage: Stage, *, age: int) -> tuple[Page, ...]:
-        """The pages with their scenes; texts that are too hard for the age have their sentences cut.
-
-        A pose tells two pictures in a row apart that would have the same prompt.
-        """
-        pages: list[Page] = []
+    def _pictures(self, told: Sequence[_ToldBeat], stage: Stage) -> list[Picture]:
+        """The pages' pictures; a pose tells two in a row apart that would have the same prompt."""
+        pictures: list[Picture] = []
         for page in told:
-            scene = self._scene(page.shot, stage)
-            if pages and scene.prompt == pages[-1].scene.prompt and page.shot.hero is not None:
-                scene = self._scene(replace(page.shot, hero=_OTHER_MOOD[page.shot.hero]), stage)
-            hard = too_hard(page.text, age=age, language="en")
-            pages.append(Page(text=cut_sentences(page.text) if hard else page.text, scene=scene))
-        return tuple(pages)
+            picture = self._picture(page.shot, stage)
+            is_again = pictures != [] and picture.scene.prompt == pictures[-1].scene.prompt
+            if is_again and page.shot.hero is not None:
+                picture = self._picture(replace(page.shot, hero=_OTHER_MOOD[page.shot.hero]), stage)
+            pictures.append(picture)
+        return pictures
 
-    def _scene(self, shot: Shot, stage: Stage) -> Scene:
-        """The shot's scene, with less in it where the encoder takes too few words for all."""
+    def _picture(self, shot: Shot, stage: Stage) -> Picture:
+        """The shot's picture, with less in it where the encoder takes too few words for all."""
         bare = replace(shot, held=False, boat=False, painted=False)
-        for simpler in (shot, bare):
-            scene = make_scene(simpler, stage)
-            if self.count_tokens(scene.prompt) <= self.max_tokens:
-                return scene
-        return make_scene(replace(bare, friend=None) if bare.hero else bare, stage)
+        empty = replace(stage, dress=replace(stage.dress, carried="", found_held="", standing=""))
+        for simpler, there in ((shot, stage), (bare, empty)):
+            picture = make_picture(simpler, there)
+            if self.count_tokens(picture.scene.prompt) <= self.max_tokens:
+                return picture
+        return make_picture(replace(bare, friend=None) if bare.hero else bare, empty)
 
     def _check_scene(self, scene: Scene, request: StoryRequest) -> tuple[Problem, ...]:
         return check_scene(scene, catalog=request.catalog, count_tokens=self.count_tokens, max_tokens=self.max_tokens)
@@ -171,6 +183,8 @@ class _Teller:
     fields: Mapping[str, str]
     age: int
     rng: random.Random
+    guests: frozenset[Beside] = frozenset()
+    """Of the others and the company, who can be drawn beside the hero."""
 
     def opening(self, *, introduces_friend: bool) -> _ToldBeat:
         """The opening, with what the pictures show and it does not yet say: the friend's kind, the hero's clothes."""
@@ -179,9 +193,13 @@ class _Teller:
             told = self._with_line(told, FRIEND_LINES)
         if "company" in self.fields:
             told = replace(told, text=f"{told.text} {choose_line(COMPANY_LINES, self.fields, self.rng)}")
-        if "garment" not in self.fields:
-            return told
-        return replace(told, text=f"{told.text} {choose_line(GARMENT_LINES, self.fields, self.rng)}")
+            if "company" in self.guests and told.shot.friend is None:
+                told = replace(told, shot=replace(told.shot, friend="still", beside="company"))
+        own = (("garment", GARMENT_LINES), ("a_carried", CARRIED_LINES), ("a_standing", STANDING_LINES))
+        for thing, lines in own:
+            if thing in self.fields:
+                told = replace(told, text=f"{told.text} {tidy(choose_line(lines, self.fields, self.rng))}")
+        return told
 
     def step(self, beat: Beat) -> _ToldBeat:
         return self._tell(beat)
@@ -203,6 +221,10 @@ class _Teller:
             told = self._with_line(told, OTHERS_LINES_ASLEEP if sleeps else OTHERS_LINES)
         if "role" in self.fields:
             told = self._with_line(told, ROLE_LINES_ASLEEP if sleeps else ROLE_LINES)
+        if "others" in self.guests:
+            return replace(told, shot=replace(told.shot, beside="others"))
+        if "company" in self.guests and not sleeps:
+            return replace(told, shot=replace(told.shot, beside="company"))
         return told
 
     def _with_line(self, told: _ToldBeat, lines: Sequence[str]) -> _ToldBeat:
@@ -229,26 +251,66 @@ def _spread(teller: _Teller, num_pages: int) -> list[_ToldBeat]:
     joining = set(_JOINING[: max(0, num_pages - 1 - len(teller.arc.beats))])
     *told, last = teller.strand()
     steps = [teller.opening(introduces_friend=0 not in joining), *told, teller.ended(last)]
+    if "thing" in teller.arc.needs:
+        steps[_FOUND:] = [_with_found(step) for step in steps[_FOUND:]]
     if num_pages < len(steps):
         groups = [[steps[index] for index in group] for group in _MERGED[num_pages]]
         return [_ToldBeat(text="\n\n".join(b.text for b in group), shot=group[-1].shot) for group in groups]
     pages: list[_ToldBeat] = []
     for index, step in enumerate(steps):
-        pages += [step, teller.quiet(index)] if index in joining else [step]
+        pages.append(step)
+        if index in joining:
+            quiet = teller.quiet(index)
+            pages.append(_with_found(quiet) if step.shot.found else quiet)
     return pages
 
 
-def _spoken(page: Page, stage: Stage) -> Page:
+def _with_found(told: _ToldBeat) -> _ToldBeat:
+    return replace(told, shot=replace(told.shot, found=True))
+
+
+def _bound(told: Sequence[_ToldBeat], pictures: Sequence[Picture], *, age: int) -> tuple[Page, ...]:
+    """Texts and scenes as pages; texts that are too hard for the age have their sentences cut."""
+    texts = (cut_sentences(each.text) if too_hard(each.text, age=age, language="en") else each.text for each in told)
+    return tuple(Page(text=text, scene=picture.scene) for text, picture in zip(texts, pictures, strict=True))
+
+
+def _spoken(page: Page, figures: Sequence[Character]) -> Page:
     """The page with what those in its picture say at its end as speech."""
-    drawn = [each for each in (stage.hero, stage.friend) if find_word(page.scene.prompt, each.word)]
-    text, speech = part_speech(page.text, {each.name: each.concept_id or each.name for each in drawn})
+    text, speech = part_speech(page.text, {each.name: each.concept_id or each.name for each in figures})
     return page.model_copy(update={"text": text, "speech": speech})
+
+
+def _undrawn_told(pictures: Sequence[Picture], stage: Stage) -> tuple[str, ...]:
+    """A warning for each whom the idea names and no picture shows."""
+    drawn = {figure.name for picture in pictures for figure in picture.figures}
+    warnings: list[str] = []
+    for each in stage.told:
+        reason = "a picture shows two figures at most"
+        if not each.word:
+            reason = f"neither the bank nor the picture model knows {with_article(each.kind)}"
+        elif each.word == stage.hero.word:
+            reason = f"{stage.hero.name} is already drawn by the word {each.word!r}, and a picture has it once"
+        if each.name not in drawn:
+            warnings.append(f"{each.name} is in no picture: {reason}.")
+    return tuple(warnings)
+
+
+def _undrawn_props(story: Story, idea: Idea) -> tuple[str, ...]:
+    """A warning for each thing of the idea that the cast's or the bank's stands in for."""
+    prompts = " ".join(scene.prompt for scene in story.scenes)
+    told = [thing for thing in (idea.props.garment, idea.props.held, idea.props.thing) if thing]
+    return tuple(
+        f"No picture shows the idea's {thing!r}: what is cast, or a concept of that word, is drawn instead."
+        for thing in told
+        if thing not in prompts
+    )
 
 
 def _darkened(stage: Stage) -> Stage:
     """The stage with a key light of the night, unless the cast has chosen one."""
-    chosen = any(card.kind == "lighting" for card in stage.cast) or stage.key_light in ("moonlight", "lamplight")
-    night = next((key for key in ("moonlight", "lamplight") if key in stage.lexicon.lights), stage.key_light)
+    chosen = any(card.kind == "lighting" for card in stage.cast) or stage.key_light in _NIGHT_LIGHTS
+    night = next((key for key in _NIGHT_LIGHTS if key in stage.lexicon.lights), stage.key_light)
     return stage if chosen else replace(stage, key_light=night)
 
 
@@ -265,8 +327,9 @@ def _choose_arc(idea: Idea, stage: Stage, rng: random.Random) -> Arc:
     if idea.fear and idea.wish:
         return sleep.BRAVE_ASLEEP if idea.sleep else fear.BESIDE
     given = {"fear": idea.fear, "sleep": idea.sleep, "wish": idea.wish, "thing": idea.thing, "topic": idea.topic}
-    for name, value in given.items():
-        if value:
-            return rng.choice([arc for arc in ARCS if arc.needs == {name}])
+    needs = frozenset([name for name, value in given.items() if value][:1])
     has_friend = bool(stage.company or idea.friend.name)
-    return rng.choice([arc for arc in ARCS if not arc.needs and not (arc.stranger and has_friend)])
+    fitting = [arc for arc in ARCS if arc.needs == needs and not (arc.stranger and has_friend)]
+    is_light = idea.props.light not in ("", *_NIGHT_LIGHTS)
+    by_day = [arc for arc in fitting if not (is_light and arc.night)]
+    return rng.choice(by_day or fitting)

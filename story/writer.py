@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from story.answers import max_text_characters
+from story.checks import undrawn_cast
 from story.costs import Estimate, MeteredModel, Price, estimate_tokens
 from story.draft import Draft, DraftFolder
 from story.llm import LanguageModel, Usage
 from story.prompts import StoryPrompts
 from story.rules import Rules
 from story.safety import SafetyGate
-from story.schema import Story, StoryRequest, WrittenStory
+from story.schema import StoryRequest, WrittenStory
 from story.storyteller import Storyteller
 from story.writing import OnStage, OnWords, Writing
 
@@ -143,10 +144,5 @@ class LanguageModelWriter:
             on_words=self.on_words,
         )
         story = writing.story()
-        warnings = (*writing.warnings, *_absent(story, request))
+        warnings = (*writing.warnings, *undrawn_cast(story, request.cast))
         return self.gate.check_story(WrittenStory(story=story, warnings=warnings, replies=(*earlier, *meter.replies)))
-
-
-def _absent(story: Story, request: StoryRequest) -> list[str]:
-    shown = {concept_id for scene in story.scenes for concept_id in scene.concepts}
-    return [f"{card.name} was cast, but is in no picture." for card in request.cast if card.id not in shown]

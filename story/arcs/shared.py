@@ -200,6 +200,15 @@ GARMENT_LINES = (
     "{hero} never went anywhere without {his} {garment}.",
     "You could always tell that it was {hero}, by the {garment}.",
 )
+# What the hero carries wherever there is a hand free, and what stands at home.
+CARRIED_LINES = (
+    "And {he} seldom went out without {a_carried}.",
+    "{He} liked to have {a_carried} at hand, just in case.",
+)
+STANDING_LINES = (
+    "And where {hero} lived stood {a_standing}.",
+    "If you saw {a_standing}, you knew that {hero} lived there.",
+)
 # Who else is in the idea: said at the opening, and at the end, when the hero is awake or sleeps.
 COMPANY_LINES = (
     "And never far away: {a_company}.",
