@@ -252,7 +252,7 @@ def _company(
         kind = told.phrase or (card.word if card else "girl" if gender == "she" else "boy")
         name = told.name or (card.name if card else drawn)
         word = _drawn_word(told.kind, told.name)
-        plain = word if word in lexicon.characters and word not in banked else ""
+        plain = word if word in {*lexicon.characters, *banked} else ""
         company.append(
             Character(
                 name=name,

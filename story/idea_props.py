@@ -188,7 +188,7 @@ class _Reader:
     def _is_somebody(self, phrase: str) -> bool:
         first, *more = phrase.split(" ")[:4]
         words = {word.strip(",").lower() for word in (first, *more)}
-        return first[:1].isupper() or bool(words & self.known)
+        return first[:1].isupper() or first in _OWNERS.split("|") or bool(words & self.known)
 
 
 def _phrases(phrases: Mapping[str, str], leads: tuple[str, ...]) -> dict[str, str]:

@@ -100,13 +100,14 @@ class Stage:
     cast: tuple[ConceptCard, ...]
 
     def beside(self, who: Beside) -> Character | None:
-        """The first of them who can be drawn beside the hero: of two with one word, neither may be a concept."""
+        """The first of them who can be drawn beside the hero."""
         asked = {"friend": (self.friend,), "others": self.others, "company": self.company}[who]
-        return next((each for each in asked if each.word and not self._is_taken(each)), None)
+        return next((each for each in asked if each.word and not self.is_taken(each)), None)
 
-    def _is_taken(self, character: Character) -> bool:
-        learnt = {card.word.casefold() for card in self.catalog}
-        return character.word == self.hero.word and character.word.casefold() in learnt
+    def is_taken(self, character: Character) -> bool:
+        """Whether the character's word draws a concept that is somebody else, or the hero."""
+        is_learnt = character.word.casefold() in {card.word.casefold() for card in self.catalog}
+        return is_learnt and (character.concept_id is None or character.word == self.hero.word)
 
 
 @dataclass(frozen=True, kw_only=True)

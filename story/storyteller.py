@@ -289,8 +289,8 @@ def _undrawn_told(pictures: Sequence[Picture], stage: Stage) -> tuple[str, ...]:
         reason = "a picture shows two figures at most"
         if not each.word:
             reason = f"neither the bank nor the picture model knows {with_article(each.kind)}"
-        elif each.word == stage.hero.word:
-            reason = f"{stage.hero.name} is already drawn by the word {each.word!r}, and a picture has it once"
+        elif stage.is_taken(each):
+            reason = f"the word {each.word!r} draws somebody else of the bank, and a picture has it once"
         if each.name not in drawn:
             warnings.append(f"{each.name} is in no picture: {reason}.")
     return tuple(warnings)

@@ -161,13 +161,19 @@ def test_a_companion_of_the_heros_own_word_keeps_its_kind_and_is_told_to_be_undr
         assert "kitten" in text_of(written.story)
         assert not re.search(r"child|rabbit", " ".join([text_of(written.story), *prompts_of(written.story)]))
         (warning,) = written.warnings
-        assert "is in no picture: Luna is already drawn by the word 'cat'" in warning
+        assert "is in no picture: the word 'cat' draws somebody else of the bank" in warning
 
 
 def test_a_companion_that_nobody_can_draw_is_told_to_be_undrawn() -> None:
     for seed in SEEDS:
         (warning,) = write("Max, Lily and their dog Biscuit find a map", seed=seed).warnings
         assert warning == "Biscuit is in no picture: neither the bank nor the picture model knows a dog."
+
+
+def test_of_a_kind_that_the_bank_has_once_only_one_is_drawn() -> None:
+    for seed in SEEDS:
+        (warning,) = write("a fox, a cat and a robot go camping", cast=(BOLT,), seed=seed).warnings
+        assert "is in no picture: the word 'robot' draws somebody else of the bank" in warning
 
 
 def test_a_third_of_the_idea_is_in_a_picture() -> None:

@@ -26,6 +26,7 @@ def read(text: str, words: PropWords = WORDS) -> Idea:
         ("two bears in red hats build a boat", "two bears build a boat", Props(garment="red hat")),
         ("a fox in a hat, a cat and a bear", "a fox, a cat and a bear", Props(garment="hat")),
         ("a fox with a hat and a cat go camping", "a fox and a cat go camping", Props(garment="hat")),
+        ("a boy in a green hat and his dog", "a boy and his dog", Props(garment="green hat")),
         ("a robot with a red umbrella and a hat", "a robot", Props(garment="hat", held="red umbrella")),
         ("a robot with a lantern that lost its smile", "a robot that lost its smile", Props(held="lantern")),
         ("a bear with a scarf named Otto", "a bear named Otto", Props(garment="scarf")),
