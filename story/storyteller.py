@@ -57,6 +57,8 @@ _FOUND = 6
 """The step at which a search ends, counted from the opening."""
 # Who has no friend yet must not be given one on the first page.
 _LONELY = re.compile(r"\b(?:friends?|lonely|alone)\b")
+_OWN = re.compile(r"\band (?:his|her|its|their)\b")
+"""What is said of a companion who is no stranger: "a bear and her cub"."""
 _NIGHT_LIGHTS = ("moonlight", "lamplight")
 _OTHER_MOOD: Mapping[Mood, Mood] = {"glad": "still", "still": "calm", "calm": "still", "asleep": "asleep"}
 
@@ -328,7 +330,7 @@ def _choose_arc(idea: Idea, stage: Stage, rng: random.Random) -> Arc:
         return sleep.BRAVE_ASLEEP if idea.sleep else fear.BESIDE
     given = {"fear": idea.fear, "sleep": idea.sleep, "wish": idea.wish, "thing": idea.thing, "topic": idea.topic}
     needs = frozenset([name for name, value in given.items() if value][:1])
-    has_friend = bool(stage.company or idea.friend.name)
+    has_friend = bool(stage.company or idea.friend.name or _OWN.search(idea.words))
     fitting = [arc for arc in ARCS if arc.needs == needs and not (arc.stranger and has_friend)]
     is_light = idea.props.light not in ("", *_NIGHT_LIGHTS)
     by_day = [arc for arc in fitting if not (is_light and arc.night)]
