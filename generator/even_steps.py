@@ -33,6 +33,9 @@ class EvenSteps:
     def of(cls, transformer: nn.Module) -> Self:
         """Those of a transformer, on its device.
 
+        Weights count as bfloat16, so that a model has the same coordinates in float32 and in bfloat16: what is learnt
+        in one dtype means the same in the other. Rounding by itself would turn axes that are stretched nearly alike.
+
         Raises:
             UnsupportedModel: The family's norms are not known (`Family.tabled`).
         """
@@ -46,7 +49,8 @@ class EvenSteps:
         of_all_DD = torch.zeros(dim, dim, device=weights[0].device, dtype=torch.float64)
         of_blocks_LDD = torch.empty(len(weights), dim, dim, device=weights[0].device)
         for index, weight in enumerate(weights):  # one at a time: in float64 they are large together
-            gram_DD = weight.double().T @ weight.double()
+            rounded = weight.bfloat16().double()
+            gram_DD = rounded.T @ rounded
             of_all_DD += gram_DD
             of_blocks_LDD[index] = _even_axes(gram_DD)
         return cls(_even_axes(of_all_DD), of_blocks_LDD)
@@ -63,8 +67,8 @@ class EvenSteps:
 def _even_axes(gram_DD: Tensor) -> Tensor:
     """Axes of a linear layer, a row each, over how much it stretches them; the Gram matrix of its weight is given.
 
-    The greatest number of each axis is positive, and all is computed in float64, so that a checkpoint means the same
-    where rounding differs.
+    The greatest number of each axis is positive, and all is computed in float64, so that no sign and hardly a digit
+    depends on how they are found.
     """
     squares, axes = torch.linalg.eigh(gram_DD)
     signs = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True)).sign()

@@ -4,6 +4,7 @@ A step makes a new state from the old one, so an interruption at any moment leav
 of models, losses or captions, nor of what the numbers mean (`generator/predictors.py` does).
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,10 @@ from torch import Tensor
 from concepts.files import write_whole
 from generator.recipe import LearningError
 
-CHECKPOINT_FORMAT = "fableverse-learning-3"
+logger = logging.getLogger(__name__)
+
+CHECKPOINT_FORMAT = "fableverse-learning-4"
+_ANY_FORMAT = "fableverse-learning-"
 _PARTS = ("value", "mean", "square")
 _MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.999, 1e-8
 
@@ -128,6 +132,8 @@ def save_checkpoint(state: LearningState, path: Path, *, task: str) -> None:
 def load_checkpoint(start: LearningState, path: Path, *, task: str) -> LearningState:
     """The state in a checkpoint of the same task; `start` gives shapes and device.
 
+    It is `start` itself where the checkpoint is of another version, whose numbers mean something else.
+
     Raises:
         LearningError: The file is damaged, foreign, or belongs to another task.
     """
@@ -141,11 +147,15 @@ def load_checkpoint(start: LearningState, path: Path, *, task: str) -> LearningS
         raise LearningError(
             f"{str(path)!r} cannot be read as a checkpoint: {error}. Delete it to start anew."
         ) from error
-    if metadata.get("format") != CHECKPOINT_FORMAT or metadata.get("task") != task:
+    written_as = metadata.get("format", "")
+    if not written_as.startswith(_ANY_FORMAT) or metadata.get("task") != task:
         raise LearningError(
             f"{str(path)!r} is a checkpoint of something else: picture, caption, concepts, recipe and model must be "
             "those it was begun with. Delete it to start anew, or name another file."
         )
+    if written_as != CHECKPOINT_FORMAT:
+        logger.warning("learning begins anew: %s was written by another version (%s)", path, written_as)
+        return start
     sound = tensors.keys() == expected.keys() and all(
         tensors[name].shape == expected[name].shape and tensors[name].isfinite().all() for name in expected
     )

@@ -11,10 +11,11 @@ from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_transformer
 
 
 def text_weights() -> list[torch.Tensor]:
+    """As bfloat16 has them, as which they count."""
     transformer = tiny_transformer()
     tabled = family_of(transformer).tabled
     assert tabled is not None
-    return [norm.linear.weight.detach() for norm in tabled.of_text(transformer)]
+    return [norm.linear.weight.detach().bfloat16().float() for norm in tabled.of_text(transformer)]
 
 
 def test_a_step_of_a_block_changes_its_modulation_by_one_whatever_the_direction() -> None:
@@ -33,6 +34,12 @@ def test_a_step_of_all_blocks_changes_their_modulations_together_by_one() -> Non
     assert directions.shape == (DIM, 1, DIM)
     changes = torch.cat([directions[:, 0] @ weight.T for weight in text_weights()], dim=1)
     torch.testing.assert_close(changes @ changes.T, torch.eye(DIM), atol=1e-4, rtol=0)
+
+
+def test_a_model_has_the_same_coordinates_in_float32_and_in_bfloat16() -> None:
+    plain, rounded = (EvenSteps.of(tiny_transformer().to(dtype)) for dtype in (torch.float32, torch.bfloat16))
+    assert torch.equal(plain.shared_DD, rounded.shared_DD)
+    assert torch.equal(plain.of_blocks_LDD, rounded.of_blocks_LDD)
 
 
 def test_the_signs_of_axes_do_not_depend_on_how_they_were_found() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from generator.learning_state import AdamTensor, LearningState, load_checkpoint, save_checkpoint
+from generator.learning_state import CHECKPOINT_FORMAT, AdamTensor, LearningState, load_checkpoint, save_checkpoint
 from generator.recipe import LearningError
 
 TASK = "of this test"
@@ -96,6 +96,17 @@ def test_a_checkpoint_of_another_task_is_refused(tmp_path: Path):
         load_checkpoint(_start(), path, task=TASK)
 
 
+@pytest.mark.parametrize("task", [TASK, "another"])
+def test_a_checkpoint_of_another_version_is_begun_anew_if_it_is_of_the_task(tmp_path: Path, task: str):
+    path, start = tmp_path / "state.safetensors", _start()
+    save_file(_tensors(_after(3)), path, {"format": "fableverse-learning-3", "task": task, "step": "3"})
+    if task == TASK:
+        assert load_checkpoint(start, path, task=TASK) is start
+    else:
+        with pytest.raises(LearningError, match="something else"):
+            load_checkpoint(start, path, task=TASK)
+
+
 def test_a_broken_checkpoint_is_refused(tmp_path: Path):
     path = tmp_path / "state.safetensors"
     save_checkpoint(_after(1), path, task=TASK)
@@ -108,7 +119,7 @@ def test_a_broken_checkpoint_is_refused(tmp_path: Path):
 def test_a_checkpoint_with_foreign_content_is_refused(tmp_path: Path, fault: str):
     state, path = _after(1), tmp_path / "state.safetensors"
     tensors = {name: tensor.clone() for name, tensor in _tensors(state).items()}
-    metadata = {"format": "fableverse-learning-3", "task": TASK, "step": "1"}
+    metadata = {"format": CHECKPOINT_FORMAT, "task": TASK, "step": "1"}
     if fault == "shape":
         tensors["shared.mean"] = torch.zeros(2, 5)
     if fault == "name":

@@ -121,6 +121,17 @@ def test_concepts_of_different_pictures_keep_their_own_source(model: FluxModel, 
         assert source.tobytes() == OF_HAT.picture.tobytes()
 
 
+def test_what_was_begun_in_float32_is_finished_in_bfloat16(model: FluxModel, tmp_path: Path) -> None:
+    """Only the last step is in the other dtype, so that it can change hardly anything."""
+    checkpoint, rounded = tmp_path / "fox.safetensors", tiny_model()
+    rounded.pipeline.to(torch.bfloat16)
+    with pytest.raises(KeyboardInterrupt):
+        learn(model, checkpoint_path=checkpoint, on_step=interrupt_after(RECIPE.num_steps - 1))
+    finished = learn(rounded, checkpoint_path=checkpoint).direction("fox").vectors
+    whole = learn(model).direction("fox").vectors
+    assert (finished - whole).norm() < 0.02 * whole.norm()
+
+
 def test_joint_learning_goes_on_where_it_was_interrupted(model: FluxModel, tmp_path: Path) -> None:
     request: dict[str, Any] = {
         "recipe": RECIPE.model_copy(update={"joint_fraction": 0.5}),
