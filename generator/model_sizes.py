@@ -13,6 +13,7 @@ _TEXT_NORM = re.compile(
     r"^(transformer_blocks\.\d+\.norm1_context|single_transformer_blocks\.\d+\.norm)\.linear\.weight$"
 )
 _BLOCK = re.compile(r"^((?:single_)?transformer_blocks\.\d+)\.")
+_LAST_OF_AUTOENCODER = "decoder.conv_out.weight"
 _MAX_HEADER_BYTES = 100_000_000
 
 Shapes = dict[str, tuple[int, ...]]
@@ -38,6 +39,7 @@ def sizes_of(transformer: Shapes, others: Sequence[Shapes]) -> ModelSizes | None
         if (found := _BLOCK.match(name)) and name not in of_norms:
             blocks[found[1]] = blocks.get(found[1], 0) + math.prod(shape)
     clip, t5, autoencoder = map(_count, others)
+    last = others[-1].get(_LAST_OF_AUTOENCODER)
     return ModelSizes(
         transformer=_count(transformer),
         adaptive_norms=_count(of_norms),
@@ -48,6 +50,8 @@ def sizes_of(transformer: Shapes, others: Sequence[Shapes]) -> ModelSizes | None
         dim=next(shape[1] for name, shape in of_norms.items() if name.endswith(".weight")),
         modulation_width=sum(widths),
         text_modulation_width=sum(text_widths),
+        # One that works on patches, as Pocket's, has nothing of the full size but the picture.
+        pixel_channels=last[1] if last else 3,
     )
 
 

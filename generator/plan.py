@@ -56,6 +56,8 @@ class ModelSizes:
     """Values that the norms make of one temb."""
     text_modulation_width: int
     """Those among them that a text token with an offset has of its own."""
+    pixel_channels: int
+    """Of the autoencoder's last layer, at a picture's full size."""
 
 
 FLUX_1_SIZES = ModelSizes(
@@ -68,6 +70,7 @@ FLUX_1_SIZES = ModelSizes(
     dim=3072,
     modulation_width=1_056_768,
     text_modulation_width=700_416,
+    pixel_channels=128,
 )
 """FLUX.1-dev's, of its parts made without weights; what is assumed of a model that is not on this machine yet."""
 
@@ -107,6 +110,15 @@ class Numbers:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Room:
+    """What there is to draw in, and with what: from these follows whether a plan has room for a picture."""
+
+    budget: int
+    """Bytes that may be used of the device that draws."""
+    sizes: ModelSizes
+
+
+@dataclass(frozen=True, kw_only=True)
 class RenderPlan:
     """How a model is loaded and set up for drawing or learning; nothing of it changes pictures but its numbers."""
 
@@ -123,8 +135,11 @@ class RenderPlan:
     blocks: Literal["stay", "stream"] = "stay"
     """The transformer's blocks on the device, or each only while it computes."""
     peak: Peak
+    """While a picture of the settings that the plan was made for is drawn."""
     reasons: tuple[str, ...]
     """What was chosen and why, a line each."""
+    room: Room | None = None
+    """None is not known: then pictures of all settings count as those that the plan was made for."""
 
     @property
     def num_rows(self) -> int:

@@ -8,7 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from generator.plan import Machine, Memory, ModelSizes, Numbers, Peak, Profile, RenderPlan, Weights, Wish, gigabytes
+from generator.plan import (
+    Machine,
+    Memory,
+    ModelSizes,
+    Numbers,
+    Peak,
+    Profile,
+    RenderPlan,
+    Room,
+    Weights,
+    Wish,
+    gigabytes,
+)
 from generator.settings import RenderSettings
 
 OVERHEAD_BYTES = 900_000_000
@@ -29,7 +41,8 @@ _STEPS_SHARE: Mapping[Profile, float] = {"quality": 1.0, "fast": 1.0, "draft": 0
 """Of the model's own number of steps."""
 _VALUES_A_TOKEN = 18
 """Values as wide as the model that one token of a pass takes at most beside the weights; counted, as are the others."""
-_VALUES_A_PIXEL = 769
+_LAYERS_OF_PIXELS = 6
+"""Layers as wide as the autoencoder's last that there are at once while it decodes, beside one value a pixel."""
 _ENCODING_SHARE = 0.08
 """What encoding takes beside the text encoders, as a share of their bytes: nine prompts, and the largest layer."""
 _STREAMED_BLOCKS = 3
@@ -46,8 +59,9 @@ def plan_rendering(
     """
     wish = wish or Wish()
     budget, said = budget_of(machine, wish.memory)
+    room = Room(budget=budget, sizes=sizes)
     plans = [
-        _planned(each, machine, sizes, settings, wish, said, compiled=compiled)
+        replace(_planned(each, machine, sizes, settings, wish, said, compiled=compiled), room=room)
         for each in _candidates(machine, sizes, wish)
         for compiled in _compiled_or_not(each, machine, sizes, wish)
     ]
@@ -183,7 +197,7 @@ def peak_of(plan: RenderPlan, sizes: ModelSizes, settings: RenderSettings) -> Pe
     return Peak(
         encoding=rest + int(_ENCODING_SHARE * sizes.text_encoders * width),
         denoising=rest + table + streamed_bytes(plan, sizes) + _VALUES_A_TOKEN * num_tokens * sizes.dim * width,
-        decoding=rest + table + _VALUES_A_PIXEL * pixels * width,
+        decoding=rest + table + (_LAYERS_OF_PIXELS * sizes.pixel_channels + 1) * pixels * width,
     )
 
 
@@ -193,6 +207,18 @@ def held_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
     overhead = OVERHEAD_BYTES if plan.device == "cuda" else 0
     encoders = sizes.text_encoders * width if plan.text_encoders == "stay" else 0
     return resident_bytes(plan, sizes) + encoders + overhead
+
+
+def expected_bytes(plan: RenderPlan, settings: RenderSettings | None) -> int:
+    """What a plan is expected to take while a picture is drawn; None are the settings that it was made for."""
+    if settings is None or plan.room is None:
+        return plan.peak.most
+    return peak_of(plan, plan.room.sizes, settings).most
+
+
+def has_room(plan: RenderPlan, settings: RenderSettings | None) -> bool:
+    """Whether a picture is expected to fit; what takes no more than what the plan was made for is tried in any case."""
+    return plan.room is None or expected_bytes(plan, settings) <= max(plan.room.budget, plan.peak.most)
 
 
 def resident_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:

@@ -1,4 +1,8 @@
-"""Goes on when memory runs out: the model is loaded anew by the next plan, and what was under way is done again."""
+"""Goes on when memory runs out: the model is loaded anew by the next plan, and what was under way is done again.
+
+A plan that memory ran out by for one picture is followed again for pictures that take less, and in time for all, as
+what else took memory may be gone. Pictures that are not expected to fit by any plan are refused before they are begun.
+"""
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,15 +12,19 @@ import torch
 from PIL import Image
 
 from concepts.schema import BoundPrompt
-from generator.errors import OutOfMemory
+from generator.errors import InvalidSettings, OutOfMemory
 from generator.key_similarity import KeySimilarity
-from generator.plan import RenderPlan
+from generator.plan import RenderPlan, gigabytes
+from generator.planning import expected_bytes, has_room
 from generator.renderer import OnPictureStep, OnPreview, OnStep, PictureOrder, Renderer
 from generator.settings import RenderSettings
 from generator.slides import Slide
 
 Model = TypeVar("Model")
 Result = TypeVar("Result")
+
+TRY_AGAIN_AFTER = 100
+"""Pieces of work until plans that memory ran out by are tried again, which takes two times of loading at worst."""
 
 
 class SteppingModel(Generic[Model]):
@@ -25,64 +33,120 @@ class SteppingModel(Generic[Model]):
     def __init__(
         self, plans: Sequence[RenderPlan], load: Callable[[RenderPlan], Model], *, tell: Callable[[str], None]
     ) -> None:
-        """Take plans, each smaller than the one before; `tell` is told of each step from one to the next."""
-        self._plans = [*plans]
+        """Take plans, each smaller than the one before; `tell` is told of each step from one to another."""
+        self._plans = tuple(plans)
         self._load = load
         self._tell = tell
         self._loaded: Model | None = None
+        self._at = 0
+        self._ran_out: dict[int, int] = {}
+        """By a plan's place, how much what memory ran out in was expected to take; 0 is the model alone."""
+        self._done_since = 0
 
     @property
     def plan(self) -> RenderPlan:
         """The one that is followed now."""
-        return self._plans[0]
+        return self._plans[self._at]
 
     @property
     def model(self) -> Model:
-        """What is loaded.
+        """What is loaded, by whichever plan.
 
         Raises:
             OutOfMemory: There is room for it by no plan.
         """
-        return self.attempt(lambda model: model)
+        return self.attempt(lambda model: model) if self._loaded is None else self._loaded
 
-    def attempt(self, work: Callable[[Model], Result]) -> Result:
+    def attempt(self, work: Callable[[Model], Result], settings: RenderSettings | None = None) -> Result:
         """What `work` makes of the model; it is done again, from its beginning, whenever memory runs out.
 
+        Args:
+            work: What is to be done.
+            settings: Of the pictures that it draws; None are those that the plans were made for.
+
         Raises:
+            InvalidSettings: Pictures of these settings are larger than there is room for.
             OutOfMemory: It ran out by the last plan too.
         """
+        self._choose(settings)
         while True:
             try:
                 if self._loaded is None:
                     self._loaded = self._load(self.plan)
-                return work(self._loaded)
+                done = work(self._loaded)
             except torch.OutOfMemoryError as error:
                 said = str(error).partition("\n")[0]
+            else:
+                self._done_since += 1
+                return done
             # Only here, with the error gone, nothing holds on to what was being computed.
-            self.step_down(said)
+            self.step_down(said, settings)
 
-    def step_down(self, said: str) -> None:
-        """Unload the model and follow the next plan.
+    def step_down(self, said: str, settings: RenderSettings | None = None) -> None:
+        """Unload the model and follow the next plan that has room for pictures of these settings.
 
         Raises:
-            OutOfMemory: There is none.
+            OutOfMemory: There is none. The first is followed again then: that nothing was enough for one picture, or
+                for a moment, is no reason to draw others by the slowest.
         """
-        self.unload()
-        if len(self._plans) == 1:
+        self._ran_out[self._at] = 0 if self._loaded is None else expected_bytes(self.plan, settings)
+        self._done_since = 0
+        self._leave()
+        untried = [at for at in self._roomy(settings) if self._is_untried(at, settings)]
+        if not untried:
+            smallest = self.plan
+            self._begin_again()
             raise OutOfMemory(
-                f"There is too little memory to draw with, even by the smallest plan: {self.plan.summary()} ({said}). "
+                f"There is too little memory to draw with, even by the smallest plan: {smallest.summary()} ({said}). "
                 "End other programs that use the GPU (nvidia-smi names them), draw smaller pictures, or give "
                 "--profile fast, whose weights take half."
             )
-        del self._plans[0]
+        self._at = untried[0]
         self._tell(f"Memory ran out ({said}). Going on by a smaller plan: {self.plan.summary()}")
 
     def unload(self) -> None:
-        """Give the model's memory back; it is loaded again when it is needed next."""
+        """Give the model's memory back; it is loaded again when it is needed next, by the first plan."""
+        self._leave()
+        self._begin_again()
+
+    def _choose(self, settings: RenderSettings | None) -> None:
+        """Follow the first plan with room for pictures of these settings that memory did not run out by before."""
+        if self._done_since >= TRY_AGAIN_AFTER:
+            self._ran_out.clear()
+        roomy = self._roomy(settings)
+        smallest = self._plans[-1]
+        if not roomy and settings is not None and smallest.room is not None:
+            raise InvalidSettings(
+                f"A picture of {settings.width}×{settings.height} pixels in {settings.num_inference_steps} steps is "
+                f"expected to take {gigabytes(expected_bytes(smallest, settings))} by the smallest plan, and "
+                f"{gigabytes(smallest.room.budget)} may be used. Draw a smaller picture, or on a machine with more "
+                "memory."
+            )
+        chosen = next((at for at in roomy if self._is_untried(at, settings)), roomy[-1])
+        if chosen == self._at:
+            return
+        is_loaded = self._loaded is not None
+        self._leave()
+        self._at = chosen
+        if is_loaded:
+            self._tell(f"Going on by another plan, for pictures of another size: {self.plan.summary()}")
+
+    def _roomy(self, settings: RenderSettings | None) -> list[int]:
+        return [at for at, plan in enumerate(self._plans) if has_room(plan, settings)]
+
+    def _is_untried(self, at: int, settings: RenderSettings | None) -> bool:
+        """Whether memory has not run out by a plan, or only in what took more than pictures of these settings."""
+        return at not in self._ran_out or expected_bytes(self._plans[at], settings) < self._ran_out[at]
+
+    def _leave(self) -> None:
         self._loaded = None
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def _begin_again(self) -> None:
+        self._ran_out.clear()
+        self._at = 0
 
 
 class SteppingRenderer(Generic[Model]):
@@ -103,7 +167,7 @@ class SteppingRenderer(Generic[Model]):
         on_step: OnStep | None = None,
         on_preview: OnPreview | None = None,
     ) -> Image.Image:
-        """As in `Renderer`; raises `OutOfMemory` too."""
+        """As in `Renderer`; raises `InvalidSettings` for what is too large, and `OutOfMemory`, too."""
         return self._model.attempt(
             lambda model: self._make_renderer(model).render(
                 bound,
@@ -113,7 +177,8 @@ class SteppingRenderer(Generic[Model]):
                 slides=slides,
                 on_step=on_step,
                 on_preview=on_preview,
-            )
+            ),
+            settings,
         )
 
     def render_all(
@@ -123,11 +188,11 @@ class SteppingRenderer(Generic[Model]):
         settings: RenderSettings | None = None,
         on_step: OnPictureStep | None = None,
     ) -> Iterator[Image.Image]:
-        """As in `Renderer`; pictures that were given stay given. Raises `OutOfMemory` too."""
+        """As in `Renderer`; pictures that were given stay given. Raises as `render` does."""
         progress = _Progress(on_step)
         while progress.drawn < len(orders):
             try:
-                renderer = self._make_renderer(self._model.model)
+                renderer = self._make_renderer(self._model.attempt(lambda model: model, settings))
                 rest = orders[progress.drawn :]
                 for image in renderer.render_all(rest, settings=settings, on_step=progress.report(progress.drawn)):
                     progress.drawn += 1
@@ -136,7 +201,7 @@ class SteppingRenderer(Generic[Model]):
             except torch.OutOfMemoryError as error:
                 said = str(error).partition("\n")[0]
                 del renderer
-            self._model.step_down(said)
+            self._model.step_down(said, settings)
 
     def key_similarities(
         self, bound: BoundPrompt, *, strengths: Mapping[str, float] | None = None

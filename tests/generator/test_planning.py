@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from generator.machine import look
+from generator.model_folder import POCKET_FOLDER
 from generator.model_sizes import sizes_of_folder
 from generator.plan import (
     FLUX_1_SIZES,
@@ -19,7 +20,7 @@ from generator.plan import (
     RenderPlan,
     Wish,
 )
-from generator.planning import CACHE_THRESHOLD, plan_rendering
+from generator.planning import CACHE_THRESHOLD, peak_of, plan_rendering
 from generator.settings import FLUX_DEV_SETTINGS
 from tests.generator.tiny import tiny_pipeline
 
@@ -189,8 +190,26 @@ def test_sizes_are_read_from_weight_files(tmp_path: Path) -> None:
     assert sizes.text_encoders == count(pipeline.text_encoder) + count(pipeline.text_encoder_2)
     assert sizes.autoencoder == count(pipeline.vae)
     assert (sizes.dim, sizes.text_modulation_width) == (32, 2 * 6 * 32 + 2 * 3 * 32)
+    assert sizes.pixel_channels == 4
     (tmp_path / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"no weights")
     assert sizes_of_folder(tmp_path) is None
+
+
+def test_an_autoencoder_of_patches_takes_little_for_a_pixel() -> None:
+    """Pocket's took 16 values a pixel by a count of the process's memory, FLUX.1's takes 769."""
+    sizes = sizes_of_folder(POCKET_FOLDER)
+    assert sizes is not None
+    (plan, _) = plan_rendering(PROCESSOR, sizes, FLUX_DEV_SETTINGS)
+    values, of_flux = (
+        (
+            peak_of(plan, each, replace(FLUX_DEV_SETTINGS, height=2048)).decoding
+            - peak_of(plan, each, FLUX_DEV_SETTINGS).decoding
+        )
+        / (4 * 1024**2)
+        for each in (sizes, FLUX_1_SIZES)
+    )
+    assert 16 <= values <= 20
+    assert of_flux == 769
 
 
 def test_this_machine_is_seen_as_pytorch_sees_it() -> None:

@@ -10,13 +10,14 @@ from PIL import Image
 
 from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt
-from generator.errors import OutOfMemory
+from generator.errors import InvalidSettings, OutOfMemory
 from generator.flux_renderer import FluxRenderer
 from generator.loading import FluxModel
-from generator.plan import Numbers, Peak, RenderPlan
+from generator.plan import FLUX_1_SIZES, Machine, Numbers, Peak, RenderPlan
+from generator.planning import plan_rendering
 from generator.renderer import OnPictureStep, PictureOrder
-from generator.settings import RenderSettings
-from generator.stepping import SteppingModel, SteppingRenderer
+from generator.settings import FLUX_DEV_SETTINGS, RenderSettings
+from generator.stepping import TRY_AGAIN_AFTER, SteppingModel, SteppingRenderer
 from tests.generator.tiny import tiny_model
 
 FLOAT32 = Numbers(dtype="float32")
@@ -57,9 +58,13 @@ def model() -> FluxModel:
 
 
 def open_stepping(
-    model: FluxModel, folder: Path, room: dict[RenderPlan, int], told: list[str]
+    model: FluxModel,
+    folder: Path,
+    room: dict[RenderPlan, int],
+    told: list[str],
+    plans: Sequence[RenderPlan] = PLANS,
 ) -> tuple[SteppingModel[RenderPlan], SteppingRenderer[RenderPlan]]:
-    stepping = SteppingModel(PLANS, lambda plan: plan, tell=told.append)
+    stepping = SteppingModel(plans, lambda plan: plan, tell=told.append)
     return stepping, SteppingRenderer(
         stepping, lambda plan: Tight(model, ConceptBank(folder), room_for=room.get(plan, 0))
     )
@@ -101,7 +106,107 @@ def test_a_model_that_there_is_no_room_to_load_is_loaded_by_the_next_plan() -> N
     assert loaded == [PLANS[0], PLANS[1]]
     stepping.unload()
     assert stepping.attempt(lambda plan: plan.norms) == "stay"
-    assert loaded == [PLANS[0], PLANS[1], PLANS[1]]
+    assert loaded == [PLANS[0], PLANS[1], PLANS[0], PLANS[1]], "there may be room by now"
+
+
+class Card:
+    """A card with FLUX.1's plans on it: loads and draws what fits into so many bytes, others' memory aside."""
+
+    def __init__(self, free_bytes: int) -> None:
+        machine = Machine(
+            gpu="a card", gpu_bytes=free_bytes, free_bytes=free_bytes, capability=(9, 0), ram_bytes=100 * 10**9
+        )
+        self.plans = plan_rendering(machine, FLUX_1_SIZES, FLUX_DEV_SETTINGS)
+        self.loaded: list[int] = []
+        self.told: list[str] = []
+        self.fails: set[int] = set()
+        """Plans by which memory runs out, whatever is drawn."""
+        self.largest = 4096
+        """Height and width from which it runs out by the first plan."""
+        self.stepping = SteppingModel(self.plans, self._load, tell=self.told.append)
+
+    def _load(self, plan: RenderPlan) -> int:
+        self.loaded.append(self.plans.index(plan))
+        return self.loaded[-1]
+
+    def draw(self, side: int = 1024) -> int:
+        """The place of the plan by which a picture is drawn in the end."""
+
+        def work(plan: int) -> int:
+            if plan in self.fails or (plan == 0 and side >= self.largest):
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return plan
+
+        return self.stepping.attempt(work, replace(FLUX_DEV_SETTINGS, height=side, width=side))
+
+
+def test_after_a_failure_by_all_plans_the_fastest_draws_again() -> None:
+    card = Card(79 * 10**9)
+    assert len(card.plans) > 2
+    card.fails = {*range(len(card.plans))}
+    with pytest.raises(OutOfMemory, match="blocks streamed"):
+        card.draw()
+    card.fails = set()
+    assert card.draw() == 0
+    assert card.loaded == [*range(len(card.plans)), 0]
+
+
+def test_a_plan_that_was_too_small_for_a_larger_picture_draws_smaller_ones_again() -> None:
+    card = Card(79 * 10**9)
+    card.largest = 1536
+    assert [card.draw(side) for side in (1024, 2048, 2048, 1024, 1024)] == [0, 1, 1, 0, 0]
+    assert card.loaded == [0, 1, 0], "nothing is tried again in vain"
+    assert len(card.told) == 2
+    assert "another size" in card.told[1]
+
+
+def test_whatever_is_loaded_is_the_model() -> None:
+    card = Card(79 * 10**9)
+    card.largest = 2048
+    card.draw(2048)
+    assert card.stepping.model == 1
+    assert card.loaded == [0, 1]
+
+
+def test_in_time_plans_that_memory_ran_out_by_are_tried_again() -> None:
+    card = Card(79 * 10**9)
+    card.fails = {0}
+    assert card.draw() == 1
+    card.fails = set()
+    assert [card.draw() for _ in range(TRY_AGAIN_AFTER)] == [1] * (TRY_AGAIN_AFTER - 1) + [0]
+    assert card.loaded == [0, 1, 0]
+
+
+def test_a_larger_picture_is_drawn_by_the_first_plan_that_it_is_expected_to_fit() -> None:
+    card = Card(40 * 10**9)
+    assert card.draw() == 0
+    assert card.draw(2048) > 0
+    assert card.draw() == 0
+    assert not card.told[0].startswith("Memory ran out")
+
+
+def test_a_picture_too_large_for_every_plan_is_refused_before_anything_is_loaded() -> None:
+    card = Card(16 * 10**9)
+    with pytest.raises(InvalidSettings, match=r"4096×4096 pixels.*GB by the smallest plan, and 15.2 GB.*smaller"):
+        card.draw(4096)
+    assert card.loaded == []
+    assert card.draw() == 0
+
+
+def test_what_plans_were_made_for_is_tried_though_it_is_expected_not_to_fit() -> None:
+    card = Card(2 * 10**9)
+    assert card.draw() == 0
+    with pytest.raises(InvalidSettings, match="1040×1040"):
+        card.draw(1040)
+
+
+def test_a_renderer_says_how_large_its_pictures_are(model: FluxModel, tmp_path: Path) -> None:
+    _, renderer = open_stepping(model, tmp_path, {PLANS[0]: 9}, [], plans=Card(16 * 10**9).plans)
+    huge = replace(FLUX_DEV_SETTINGS, height=4096, width=4096)
+    with pytest.raises(InvalidSettings, match="4096×4096"):
+        renderer.render(BOUND, seed=0, settings=huge)
+    with pytest.raises(InvalidSettings, match="4096×4096"):
+        next(renderer.render_all(ORDERS, settings=huge))
 
 
 def test_other_errors_come_through() -> None:
