@@ -16,7 +16,8 @@ import errno
 
 from api.exit_codes import BAD_INPUT, BROKEN_PIPE, DISK, INTERRUPTED, MODEL, STORY, UNEXPECTED, USAGE
 from concepts.errors import ConceptError, DamagedLexicon, FableverseError
-from generator.errors import GeneratorError, InvalidSlide
+from generator.errors import GeneratorError, InvalidSlide, OutOfMemory
+from generator.memory import said_of_memory
 from story.errors import BookError, InvalidRequest, StoryError
 
 
@@ -92,9 +93,20 @@ def exit_code_of(error: BaseException) -> int:
     return UNEXPECTED
 
 
-def as_output_error(error: OSError) -> OutputError | None:
+def as_memory_error(error: Exception) -> OutOfMemory | None:
+    """What an error that says that memory ran out means for a person; None when it says nothing of that."""
+    said = said_of_memory(error)
+    if said is None:
+        return None
+    return OutOfMemory(
+        f"Memory ran out ({said}). End other programs, allow this one more memory where it has a limit (ulimit -v), or "
+        "name a smaller model."
+    )
+
+
+def as_output_error(error: Exception) -> OutputError | None:
     """What an operating system's error about a file means for a person; None when it is none about files."""
-    if error.errno not in _DISK_ADVICE:
+    if not isinstance(error, OSError) or error.errno not in _DISK_ADVICE:
         return None
     named = repr(str(error.filename)) if error.filename is not None else "A file"
     return OutputError(f"{named} could not be read or written: {_DISK_ADVICE[error.errno]}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from api.banks import open_bank
 from api.console import Reporter
-from api.errors import UsageError, as_output_error, exit_code_of
+from api.errors import UsageError, as_memory_error, as_output_error, exit_code_of
 from api.outcome import Outcome
 from api.settings import Settings
 from concepts.errors import FableverseError
@@ -40,8 +40,8 @@ def execute(arguments: argparse.Namespace) -> int:
         return report_failure(error, wants_json=wants_json)
     except FableverseError as error:
         return report_failure(error, wants_json=wants_json)
-    except OSError as error:
-        known = as_output_error(error)
+    except Exception as error:
+        known = as_output_error(error) or as_memory_error(error)
         if known is None:
             raise
         return report_failure(known, wants_json=wants_json)

@@ -27,6 +27,7 @@ from generator.errors import DamagedModel, ModelNotFound, UnsupportedModel
 from generator.families import FAMILIES, family_of
 from generator.families.family import Family
 from generator.families.flux1 import FLUX1
+from generator.memory import said_of_memory
 from generator.model_folder import (
     INDEX_FILE,
     POCKET,
@@ -255,20 +256,18 @@ def _load_transformer(source: _Source, options: dict[str, Any]) -> FluxTransform
 @contextmanager
 def _told_of(source: _Source) -> Iterator[None]:
     """What goes wrong while loading, as errors of ours."""
-    unreadable = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError)
+    told = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError)
     try:
         yield
-    except torch.OutOfMemoryError:  # a RuntimeError, but of the machine, not of the model: a smaller plan may do
-        raise
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        if isinstance(source.base, Path):
-            raise _damaged(source, error) from error
-        raise ModelNotFound(
-            f"The model {source.base!r} is neither a folder nor can it be had from the Hugging Face hub ({error}). "
-            "Check the spelling, the revision and the network; for a gated model accept its licence and run "
-            "`hf auth login`."
-        ) from error
-    except unreadable as error:
+    except told as error:
+        if said_of_memory(error) is not None:  # a fault of the machine, not of the model: a smaller plan may do
+            raise
+        if isinstance(source.base, str) and isinstance(error, HfHubHTTPError | HFValidationError | OSError):
+            raise ModelNotFound(
+                f"The model {source.base!r} is neither a folder nor can it be had from the Hugging Face hub ({error}). "
+                "Check the spelling, the revision and the network; for a gated model accept its licence and run "
+                "`hf auth login`."
+            ) from error
         raise _damaged(source, error) from error
 
 

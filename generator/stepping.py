@@ -14,6 +14,7 @@ from PIL import Image
 from concepts.schema import BoundPrompt
 from generator.errors import InvalidSettings, OutOfMemory
 from generator.key_similarity import KeySimilarity
+from generator.memory import said_of_memory
 from generator.plan import RenderPlan, gigabytes
 from generator.planning import expected_bytes, has_room
 from generator.renderer import OnPictureStep, OnPreview, OnStep, PictureOrder, Renderer
@@ -25,6 +26,13 @@ Result = TypeVar("Result")
 
 TRY_AGAIN_AFTER = 100
 """Pieces of work until plans that memory ran out by are tried again, which takes two times of loading at worst."""
+
+
+_WAYS_OUT = {
+    "cuda": "End other programs that use the GPU (nvidia-smi names them), draw smaller pictures, or give --profile "
+    "fast, whose weights take half.",
+    "cpu": "End other programs, draw smaller pictures, or allow this one more memory where it has a limit (ulimit -v).",
+}
 
 
 class SteppingModel(Generic[Model]):
@@ -74,8 +82,10 @@ class SteppingModel(Generic[Model]):
                 if self._loaded is None:
                     self._loaded = self._load(self.plan)
                 done = work(self._loaded)
-            except torch.OutOfMemoryError as error:
-                said = str(error).partition("\n")[0]
+            except Exception as error:
+                said = said_of_memory(error)
+                if said is None:
+                    raise
             else:
                 self._done_since += 1
                 return done
@@ -98,8 +108,7 @@ class SteppingModel(Generic[Model]):
             self._begin_again()
             raise OutOfMemory(
                 f"There is too little memory to draw with, even by the smallest plan: {smallest.summary()} ({said}). "
-                "End other programs that use the GPU (nvidia-smi names them), draw smaller pictures, or give "
-                "--profile fast, whose weights take half."
+                + _WAYS_OUT[smallest.device]
             )
         self._at = untried[0]
         self._tell(f"Memory ran out ({said}). Going on by a smaller plan: {self.plan.summary()}")
@@ -198,8 +207,10 @@ class SteppingRenderer(Generic[Model]):
                     progress.drawn += 1
                     yield image
                 return
-            except torch.OutOfMemoryError as error:
-                said = str(error).partition("\n")[0]
+            except Exception as error:
+                said = said_of_memory(error)
+                if said is None:
+                    raise
                 del renderer
             self._model.step_down(said, settings)
 

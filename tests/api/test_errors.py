@@ -11,7 +11,7 @@ import pytest
 
 import api.errors
 from api import exit_codes
-from api.errors import UsageError, as_output_error, exit_code_of
+from api.errors import UsageError, as_memory_error, as_output_error, exit_code_of
 from concepts.errors import FableverseError, UnknownConcept, WrongBaseModel
 from generator.errors import ModelNotFound
 from story.errors import InvalidRequest, LanguageModelUnreachable
@@ -89,3 +89,11 @@ def test_errors_that_are_not_about_files_are_not_dressed_up_as_such() -> None:
 def test_the_readme_lists_the_exit_codes() -> None:
     rows = dict(re.findall(r"^\| (\d+) \| (.+?) \|$", README.read_text(encoding="utf-8"), re.MULTILINE))
     assert rows == {str(code): meaning for code, meaning in exit_codes.MEANINGS.items()}
+
+
+def test_memory_that_ran_out_is_told_with_what_to_do() -> None:
+    known = as_memory_error(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"))
+    assert known is not None
+    assert exit_code_of(known) == exit_codes.MODEL
+    assert "8 bytes). End other programs" in str(known)
+    assert as_memory_error(RuntimeError("size mismatch")) is None

@@ -1,7 +1,10 @@
 """Loading from folders: what is returned, what is refused, and that no code of a folder runs."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +16,9 @@ from safetensors.torch import save_file
 
 from generator.autoencoder import PatchAutoencoder
 from generator.errors import DamagedModel, ModelNotFound, UnsupportedModel
-from generator.loading import _Source, _told_of, compute_fingerprint, load_model
+from generator.loading import compute_fingerprint, load_model
 from generator.settings import FLUX_DEV_SETTINGS, FLUX_SCHNELL_SETTINGS
+from tests.conftest import ROOT
 from tests.generator.tiny import DIM, NUM_BLOCKS, TINY_SETTINGS, tiny_pipeline, tiny_transformer
 
 CARD = {
@@ -242,6 +246,20 @@ def test_a_distilled_model_has_the_settings_of_schnell(tmp_path: Path) -> None:
     assert load_model(tmp_path / "tiny-schnell").defaults == FLUX_SCHNELL_SETTINGS
 
 
-def test_memory_that_runs_out_while_loading_is_no_damage(tmp_path: Path) -> None:
-    with pytest.raises(torch.OutOfMemoryError), _told_of(_Source(named="tiny", base=tmp_path)):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+_LOAD_IN_LITTLE_MEMORY = """
+import resource, sys
+from generator.loading import load_model
+
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 4_000_000,) * 2)
+load_model(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory so")
+def test_memory_that_runs_out_while_loading_is_no_damage_of_the_model(pocket_model_dir: Path) -> None:
+    command = [sys.executable, "-c", _LOAD_IN_LITTLE_MEMORY, str(pocket_model_dir)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert re.search(r"MemoryError|allocate memory", ran.stderr)
+    assert "DamagedModel" not in ran.stderr

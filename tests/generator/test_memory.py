@@ -1,0 +1,42 @@
+"""Errors that say that memory ran out, as PyTorch and Python raise them, and others."""
+
+import torch
+
+from generator.errors import DamagedModel
+from generator.memory import said_of_memory
+
+
+def caught(number: int) -> Exception:
+    """What PyTorch raises for so many bytes of the computer's memory."""
+    try:
+        torch.empty(number, dtype=torch.uint8)
+    except RuntimeError as error:
+        return error
+    raise AssertionError("there is no such memory")
+
+
+def test_memory_of_a_gpu_is_told_by_its_first_line() -> None:
+    error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB\nGPU 0 has a total capacity")
+    assert said_of_memory(error) == "CUDA out of memory. Tried to allocate 2.00 MiB"
+
+
+def test_memory_of_the_computer_is_told() -> None:
+    error = caught(2**60)
+    assert not isinstance(error, torch.OutOfMemoryError)
+    said = said_of_memory(error)
+    assert said is not None
+    assert "you tried to allocate 1152921504606846976 bytes" in said
+    assert said_of_memory(OSError(12, "Cannot allocate memory")) == "[Errno 12] Cannot allocate memory"
+    assert said_of_memory(MemoryError()) == "MemoryError"
+
+
+def test_what_an_error_came_from_is_told_too() -> None:
+    wrapped = OSError("Unable to load weights")
+    wrapped.__context__ = caught(2**60)
+    assert "can't allocate memory" in str(said_of_memory(wrapped))
+
+
+def test_other_errors_say_nothing_of_memory() -> None:
+    wrapped = DamagedModel("The model cannot be loaded")
+    wrapped.__cause__ = RuntimeError("size mismatch")
+    assert said_of_memory(wrapped) is None
