@@ -16,6 +16,8 @@ Dtype = Literal["float32", "bfloat16"]
 
 ROWS_WHEN_COMPILED = 16
 """Rows of a table where blocks are compiled: more tokens of concepts than a picture has."""
+WITHOUT_GRADIENTS = ("_flash_3",)
+"""Backends of attention that have no backward pass in diffusers."""
 OPTIONAL_PACKAGES = ("triton", "torchao", "bitsandbytes", "flash_attn_interface", "flash_attn")
 """What drawing uses where it is installed."""
 
@@ -35,7 +37,7 @@ class Machine:
     ram_bytes: int
     """The computer's own memory that can be had now."""
     packages: frozenset[str] = frozenset()
-    """Which of `OPTIONAL_PACKAGES` are installed."""
+    """Which of `OPTIONAL_PACKAGES` are installed and usable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,8 +150,9 @@ class RenderPlan:
 
     @property
     def can_learn(self) -> bool:
-        """Whether the model can be learnt with as well: it is all there, and in full."""
-        return self.numbers.weights == "plain" and (self.norms, self.blocks) == ("stay", "stay") and not self.compiled
+        """Whether the model can be learnt with as well: it is all there, in full, and gradients go through it."""
+        is_all_there = self.numbers.weights == "plain" and (self.norms, self.blocks) == ("stay", "stay")
+        return is_all_there and not self.compiled and self.attention not in WITHOUT_GRADIENTS
 
     def summary(self) -> str:
         """The plan in one line."""

@@ -1,5 +1,8 @@
 """Plans over a table of machines: what is chosen, that it fits, and what is tried when memory runs out."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from generator.plan import (
 )
 from generator.planning import CACHE_THRESHOLD, peak_of, plan_rendering
 from generator.settings import FLUX_DEV_SETTINGS
+from tests.conftest import ROOT
 from tests.generator.tiny import tiny_pipeline
 
 GIB = 2**30
@@ -166,6 +170,14 @@ def test_what_is_set_up_for_drawing_alone_says_so() -> None:
     assert not plans(card(8))[0].can_learn
     assert not plans(card(80, ALL), profile="fast")[0].can_learn
     assert plans(card(80), pictures=1)[0].can_learn
+    assert plans(card(80, frozenset({"flash_attn"})), pictures=1)[0].can_learn
+
+
+def test_attention_without_a_backward_pass_is_not_learnt_with() -> None:
+    plan = plans(card(80, frozenset({"flash_attn_interface"})), pictures=1)[0]
+    assert plan.attention == "_flash_3"
+    assert not plan.can_learn
+    assert replace(plan, attention="native").can_learn
 
 
 def test_every_choice_has_a_line_of_reason() -> None:
@@ -216,3 +228,26 @@ def test_this_machine_is_seen_as_pytorch_sees_it() -> None:
     machine = look()
     assert (machine.gpu is not None) == torch.cuda.is_available()
     assert machine.ram_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("version", "content"),
+    [("2.8.0", "raise ImportError('undefined symbol: _ZN3c10')"), ("1.0.0", "")],
+    ids=["built for another PyTorch", "too old"],
+)
+def test_attention_that_diffusers_cannot_use_counts_as_not_installed(
+    tmp_path: Path, version: str, content: str
+) -> None:
+    for name in ("flash_attn", "flash_attn_interface"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(content)
+        about = tmp_path / f"{name}-{version}.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    script = (
+        "from importlib.util import find_spec; from generator.machine import look; "
+        "print(find_spec('flash_attn') is not None, {'flash_attn', 'flash_attn_interface'} & look().packages)"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    ran = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout == "True set()\n"
