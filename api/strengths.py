@@ -1,17 +1,17 @@
 """Strengths of concepts as the command line writes them, "rusty=0.8"."""
 
-import math
 from collections.abc import Sequence
 
 from api.errors import UsageError
 from concepts.schema import check_concept_id
+from generator.settings import MAX_STRENGTH
 
 
 def parse_strengths(texts: Sequence[str]) -> dict[str, float]:
     """Factors on the directions of concepts, by id.
 
     Raises:
-        UsageError: A text has another form, or a concept is named twice.
+        UsageError: A text has another form, a number is out of range, or a concept is named twice.
         InvalidConcept: An id is none.
     """
     strengths: dict[str, float] = {}
@@ -20,7 +20,8 @@ def parse_strengths(texts: Sequence[str]) -> dict[str, float]:
         strength = _number(number)
         if not separator or strength is None:
             raise UsageError(
-                f"--strength {text!r} has no '=' and a number; write ID=NUMBER, as in rusty=0.8, where 1 is as learnt."
+                f"--strength {text!r} has no '=' and a number from -{MAX_STRENGTH:g} to {MAX_STRENGTH:g}; write "
+                "ID=NUMBER, as in rusty=0.8, where 1 is as learnt."
             )
         checked = check_concept_id(concept_id.strip())
         if checked in strengths:
@@ -34,4 +35,4 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return number if -MAX_STRENGTH <= number <= MAX_STRENGTH else None

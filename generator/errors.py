@@ -5,6 +5,7 @@
     ├── UnsupportedModel   a model is of a family that this program does not know
     ├── DamagedModel       a model is there but cannot be loaded
     ├── InvalidSettings    a picture was asked for that the model cannot draw (size, steps)
+    ├── NoPicture          what a model drew is no picture: its numbers overflowed
     ├── InvalidSlide       a text-driven direction is not written as one, or its target is not in the prompt
     ├── PromptTooLong      a concept's words lie beyond the tokens that the text encoder reads
     ├── TokenSpanError     a span of characters or tokens does not fit its prompt
@@ -36,6 +37,10 @@ class DamagedModel(GeneratorError):
 
 class InvalidSettings(GeneratorError):
     """Raised when a value of `RenderSettings` is out of range; the message names field and range."""
+
+
+class NoPicture(GeneratorError):
+    """Raised by drawing when what came out is no numbers; the message says what to make smaller."""
 
 
 class InvalidSlide(GeneratorError):

@@ -22,7 +22,7 @@ from concepts.schema import BoundPrompt, ConceptMention
 from generator.blending import compare_keys, recorded_keys
 from generator.concept_guidance import guide_by_concepts
 from generator.directions import Direction, DirectionBinding, TokenRows, build_token_rows, load_direction
-from generator.errors import InvalidSettings
+from generator.errors import InvalidSettings, NoPicture
 from generator.flow import encode_text, predict_velocity
 from generator.key_similarity import KeySimilarity
 from generator.loading import FluxModel
@@ -95,6 +95,7 @@ class FluxRenderer:
             InvalidSettings: The model cannot draw this size, or a strength is not usable.
             InvalidSlide: The prompt lacks a slide's target, or has it twice.
             WrongBaseModel: A concept was learnt on another model.
+            NoPicture: The model's numbers overflowed.
             GeneratorError: Also `PromptTooLong`, `TokenSpanError`, `DirectionMismatch`.
             ConceptError: Also `UnknownConcept`, `DamagedConcept`.
         """
@@ -168,12 +169,22 @@ class FluxRenderer:
         watched: Mapping[str, Any],
     ) -> list[Image.Image]:
         """One call of the pipeline; `watched` are its arguments that tell of steps."""
-        return self.model.pipeline(
+        pipeline = self.model.pipeline
+        pictures = pipeline(
             **encoding,
             **settings.of_pipeline,
             generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
             **watched,
+            output_type="pt",
         ).images
+        is_whole = pictures.isfinite().flatten(1).all(dim=1).tolist()
+        if not all(is_whole):
+            raise NoPicture(
+                f"What {self.model.name} drew from seed {seeds[is_whole.index(False)]} is no picture: its numbers "
+                "overflowed. Give smaller strengths and slides and less guidance; where there are none, load the model "
+                "in a wider dtype or get it again."
+            )
+        return pipeline.image_processor.numpy_to_pil(pipeline.image_processor.pt_to_numpy(pictures))
 
     @torch.no_grad()
     def key_similarities(

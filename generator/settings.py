@@ -8,6 +8,8 @@ from generator.errors import InvalidSettings
 
 PIXEL_STEP = 16
 MAX_PIXELS_A_SIDE = 4096
+MAX_STRENGTH = 8.0
+"""Of a concept, either way, where people say it: 1 is as learnt, and far beyond a model's numbers overflow."""
 _OURS = ("direction_sigma_min", "concept_guidance_scale", "concept_guidance_sigma_min")
 """Settings of what Fableverse adds to diffusers' pipelines."""
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from api.book_lock import BookLock, LockedModel, LockedPicture
 from concepts.schema import BoundPrompt, ConceptId
 from generator.recipe import ConceptRequest
-from generator.settings import RenderSettings
+from generator.settings import MAX_STRENGTH, RenderSettings
 from generator.slides import Slide
 from story.design import Design
 from story.limits import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
@@ -23,7 +23,7 @@ Format = Literal["html", "epub", "epub-reflow", "pdf", "print-pdf"]
 """The keys of `story.editions.formats.EDITIONS`, which the server does without because making editions is heavy."""
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED, strict=True), BeforeValidator(as_whole)]
 Strengths = Annotated[
-    dict[ConceptId, Annotated[float, Field(allow_inf_nan=False, ge=-8, le=8, strict=True)]],
+    dict[ConceptId, Annotated[float, Field(allow_inf_nan=False, ge=-MAX_STRENGTH, le=MAX_STRENGTH, strict=True)]],
     # pydantic's own schema allows anything under other names.
     Field(json_schema_extra={"additionalProperties": False}),
 ]

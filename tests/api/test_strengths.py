@@ -18,10 +18,11 @@ TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 
 def test_strengths_are_read() -> None:
     assert parse_strengths(["rusty=0.8", " night-sky = -2 "]) == {"rusty": 0.8, "night-sky": -2.0}
+    assert parse_strengths(["rusty=8", "luna=-8"]) == {"rusty": 8.0, "luna": -8.0}
     assert parse_strengths([]) == {}
 
 
-@pytest.mark.parametrize("text", ["rusty", "rusty=", "rusty=much", "rusty=nan", "rusty=inf"])
+@pytest.mark.parametrize("text", ["rusty", "rusty=", "rusty=much", "rusty=nan", "rusty=inf", "rusty=8.1", "rusty=-1e9"])
 def test_what_is_no_strength_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"rusty=0\.8"):
         parse_strengths([text])

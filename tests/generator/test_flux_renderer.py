@@ -12,7 +12,7 @@ from concepts.bank import ConceptBank, hash_direction
 from concepts.errors import UnknownConcept, WrongBaseModel
 from concepts.schema import BoundPrompt, Concept, ConceptMention, ModelFamily
 from generator.directions import Direction, save_direction
-from generator.errors import DirectionMismatch, InvalidSettings, PromptTooLong
+from generator.errors import DirectionMismatch, InvalidSettings, NoPicture, PromptTooLong
 from generator.flux_renderer import FluxRenderer
 from generator.renderer import PictureOrder, Renderer
 from generator.settings import RenderSettings
@@ -286,6 +286,15 @@ def test_a_word_written_in_another_way_than_learnt_is_refused(renderer: FluxRend
 def test_a_concept_beyond_the_encoders_tokens_is_refused(renderer: FluxRenderer) -> None:
     with pytest.raises(PromptTooLong, match="12 tokens"):
         renderer.render(bind("a a a a a a a a a a a a a fox", rusty="fox"), seed=3)
+
+
+def test_numbers_that_overflow_are_no_picture(renderer: FluxRenderer) -> None:
+    bound = bind(PROMPT, rusty="fox")
+    with pytest.raises(NoPicture, match="seed 3.*smaller strengths"):
+        renderer.render(bound, seed=3, strengths={"rusty": 1e38})
+    pictures = [PictureOrder(bound=bound, seed=3), PictureOrder(bound=bound, seed=5, strengths={"rusty": 1e38})]
+    with pytest.raises(NoPicture, match="seed 5"):
+        list(renderer.render_all(pictures))
 
 
 @pytest.mark.parametrize("strengths", [{"straw": 1.0}, {"rusty": float("inf")}], ids=["not-mentioned", "infinite"])
