@@ -1,14 +1,18 @@
 """Draws one picture into a file that says how it was drawn. Torch is loaded with the studio, not here."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from api.errors import UsageError
+from api.settings import WantedModel
 from api.storybook import Studio
+from api.tokens import TokenCounter, estimate_tokens, token_counter
 from concepts.schema import BoundPrompt
 from generator.images import PictureMetadata, save_picture
+from generator.model_folder import find_folder
 from generator.renderer import OnStep
 from generator.slides import Slide
 
@@ -55,3 +59,26 @@ def check_strengths(strengths: Mapping[str, float], bound: BoundPrompt) -> None:
     for concept_id in sorted(strengths.keys() - set(named)):
         handles = ", ".join(f"@{name}" for name in named) or "no concept"
         raise UsageError(f"--strength is given for {concept_id!r}, but the prompt names {handles}. Name @{concept_id}.")
+
+
+def note_of_length(prompt: str, model: WantedModel, *, max_tokens: int) -> str | None:
+    """What to tell of a prompt that is drawn without its end; None where the model reads it all, or nobody can tell."""
+    count_tokens = token_counter(find_folder(model.source, revision=model.revision))
+    if count_tokens is estimate_tokens:
+        return None
+    unread = unread_words(prompt, count_tokens, max_tokens=max_tokens)
+    if not unread:
+        return None
+    return (
+        f"Note: the prompt has {count_tokens(prompt)} tokens and the model reads {max_tokens}: nothing is read from "
+        f"{unread.split()[0]!r} on, which is {unread!r}. Shorten the prompt, or move what matters forward."
+    )
+
+
+def unread_words(prompt: str, count_tokens: TokenCounter, *, max_tokens: int) -> str:
+    """A prompt's words from the first on that a text encoder does not read, or not to its end."""
+    if count_tokens(prompt) > max_tokens:
+        for word in re.finditer(r"\S+", prompt):
+            if count_tokens(prompt[: word.end()]) > max_tokens:
+                return prompt[word.start() :].strip()
+    return ""

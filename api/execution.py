@@ -68,8 +68,10 @@ def _reader_gone(error: BrokenPipeError) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> Outcome:
-    # transformers tells everybody on import that torchvision is missing, which nothing here needs.
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    # transformers tells everybody on import that torchvision is missing, which nothing here needs; diffusers tells of
+    # each prompt that is cut, in its own words.
+    for library in ("TRANSFORMERS", "DIFFUSERS"):
+        os.environ.setdefault(f"{library}_VERBOSITY", "error")
     settings = Settings.read(os.environ, folder=Path.cwd())
     named = {field.name: getattr(arguments, field.name, None) for field in fields(Settings)}
     settings = replace(settings, **{name: value for name, value in named.items() if value is not None})

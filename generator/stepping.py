@@ -200,9 +200,9 @@ class SteppingRenderer(Generic[Model]):
         """As in `Renderer`; pictures that were given stay given. Raises as `render` does."""
         progress = _Progress(on_step)
         while progress.drawn < len(orders):
+            renderer = self._make_renderer(self._model.attempt(lambda model: model, settings))
+            rest = orders[progress.drawn :]
             try:
-                renderer = self._make_renderer(self._model.attempt(lambda model: model, settings))
-                rest = orders[progress.drawn :]
                 for image in renderer.render_all(rest, settings=settings, on_step=progress.report(progress.drawn)):
                     progress.drawn += 1
                     yield image

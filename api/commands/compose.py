@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from api.console import Reporter
-from api.drawing import check_strengths, draw_file
+from api.drawing import check_strengths, draw_file, note_of_length
 from api.errors import OutputError, UsageError
 from api.outcome import Outcome
 from api.settings import WantedModel
@@ -41,6 +41,8 @@ def compose_pictures(
     from api.studio import open_studio  # loads torch, so only now
 
     studio = open_studio(model, bank, pictures=len(prompts), tell=reporter.note)
+    if note := note_of_length(prompts[-1].prompt, model, max_tokens=studio.settings.max_sequence_length):
+        reporter.note(note)
     for warning in blending_warnings(studio.renderer.key_similarities(prompts[-1], strengths=strengths)):
         reporter.note(f"Note: {warning}")
     out_dir.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from api.console import Reporter
-from api.drawing import check_strengths, draw_file
+from api.drawing import check_strengths, draw_file, note_of_length
 from api.errors import OutputError, UsageError
 from api.outcome import Outcome
 from api.settings import WantedModel
@@ -37,6 +37,8 @@ def draw_picture(
     from api.studio import open_studio  # loads torch, so only now
 
     studio = open_studio(model, bank, tell=reporter.note)
+    if note := note_of_length(bound.prompt, model, max_tokens=studio.settings.max_sequence_length):
+        reporter.note(note)
     for warning in blending_warnings(studio.renderer.key_similarities(bound, strengths=strengths)):
         reporter.note(f"Note: {warning}")
     with reporter.progress(studio.settings.num_inference_steps) as advance:

@@ -67,6 +67,19 @@ def test_nine_concepts_are_composed_into_one_picture(workplace: Path, tmp_path: 
         assert sheet.width > 5 * SETTINGS.width
 
 
+def test_words_beyond_what_the_model_reads_are_noted(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--model", str(workplace / "model"), "--bank", str(workplace / "bank")]
+    long = "in the snow " * SETTINGS.max_sequence_length
+    assert main(["draw", f"a @c1 {long}", "-o", str(tmp_path / "page.png"), *common]) == exit_codes.OK
+    assert "Note: the prompt has" in capsys.readouterr().err
+    assert main(["compose", "a @c1", long, "-o", str(tmp_path / "out"), *common]) == exit_codes.OK
+    assert "Note: the prompt has" in capsys.readouterr().err
+    assert main(["draw", "a @c1", "-o", str(tmp_path / "page.png"), *common]) == exit_codes.OK
+    assert "Note" not in capsys.readouterr().err
+
+
 def test_a_file_in_the_folders_place_is_refused(workplace: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     words = ["compose", "a @c1", "-o", str(tmp_path / "out"), "--bank", str(workplace / "bank")]

@@ -92,6 +92,20 @@ def test_at_the_last_plan_it_is_said_what_makes_room(model: FluxModel, tmp_path:
         list(renderer.render_all(ORDERS))
 
 
+def test_a_model_that_there_is_no_room_for_by_any_plan_draws_nothing() -> None:
+    loaded: list[RenderPlan] = []
+
+    def load(plan: RenderPlan) -> FluxModel:
+        loaded.append(plan)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    stepping = SteppingModel(PLANS, load, tell=lambda _: None)
+    renderer = SteppingRenderer(stepping, lambda model: FluxRenderer(model, ConceptBank(Path())))
+    with pytest.raises(OutOfMemory, match="too little memory"):
+        next(renderer.render_all(ORDERS))
+    assert loaded == [*PLANS]
+
+
 def test_a_model_that_there_is_no_room_to_load_is_loaded_by_the_next_plan() -> None:
     loaded: list[RenderPlan] = []
 
