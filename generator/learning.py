@@ -39,6 +39,7 @@ from generator.learning_state import LearningState, load_checkpoint, save_checkp
 from generator.learning_task import LearningTask, plan_learning
 from generator.learnt import LearntDirections, LearntSource
 from generator.loading import FluxModel
+from generator.memory import said_of_memory
 from generator.precision import attention_for_gradients, in_fast_arithmetic
 from generator.predictors import make_predictor
 from generator.recipe import (
@@ -65,8 +66,10 @@ def _told_of_memory() -> Iterator[None]:
     """Memory that runs out, as an error of ours."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        said = str(error).partition("\n")[0]
+    except (MemoryError, RuntimeError) as error:
+        said = said_of_memory(error)
+        if said is None:
+            raise
         raise OutOfMemory(
             f"There is too little memory to learn with ({said}). What was learnt before is kept where there is a "
             "checkpoint. End other programs that use the GPU (nvidia-smi names them), or learn in smaller batches: "
