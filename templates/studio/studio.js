@@ -122,6 +122,20 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (!target.matches("[data-again]")) document.getElementById("notice").replaceChildren();
 });
 
+// A browser gives a click only to what is still there when the button is let go: nothing takes its place until then.
+const PRESSED = ":is(a, button, label, summary):active";
+const LOOK_AGAIN_MS = 30;
+const held = [];
+const putHeld = () => {
+  if (document.querySelector(PRESSED)) setTimeout(putHeld, LOOK_AGAIN_MS);
+  else for (const parts of held.splice(0)) htmx.swap(document.getElementById("live"), parts, { swapStyle: "none" });
+};
+document.addEventListener("htmx:sseBeforeMessage", (event) => {
+  if (!held.length && !document.querySelector(PRESSED)) return;
+  event.preventDefault();
+  if (held.push(event.detail.data) === 1) setTimeout(putHeld, LOOK_AGAIN_MS);
+});
+
 // Whoever listens to the page hears each thing once, not again with every step.
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail;

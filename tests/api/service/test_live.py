@@ -1,14 +1,18 @@
 """One stream follows all jobs that a page of the studio shows, in a real browser, with nobody to do them."""
 
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, Request, expect
 
 from api.service.app import create_app
 from api.service.settings import ServiceSettings
-from api.settings import Settings
+from api.settings import SAMPLE_BANK_DIR, Settings
 from tests.api.service.serving import serving
 
 pytest_plugins = ["tests.browser"]
@@ -23,10 +27,14 @@ ASK_SERVER = "() => fetch('/livez', { signal: AbortSignal.timeout(10000) }).then
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> Iterator[str]:
+def app(tmp_path: Path) -> FastAPI:
     base = Settings(bank_dir=tmp_path / "bank")
-    settings = ServiceSettings(data_dir=tmp_path / "data", drawing_workers=0, text_workers=0, base=base)
-    with serving(create_app(settings)) as port:
+    return create_app(ServiceSettings(data_dir=tmp_path / "data", drawing_workers=0, text_workers=0, base=base))
+
+
+@pytest.fixture
+def url(app: FastAPI) -> Iterator[str]:
+    with serving(app) as port:
         yield f"http://127.0.0.1:{port}"
 
 
@@ -108,3 +116,46 @@ def test_jobs_that_are_gone_leave_the_others_followed(page: Page) -> None:
     assert page.request.post(f"/v1/jobs/{job}/cancel").ok
     told = page.request.get(f"/live?job=job_none&job={job}").text()
     assert "It was called off." in told and "event: end" in told
+
+
+@contextmanager
+def steps_of(app: FastAPI, job: str) -> Iterator[None]:
+    """Something new of a job many times a second, as while it is done."""
+    is_over = threading.Event()
+
+    def go_on() -> None:
+        number = 0
+        while not is_over.wait(0.03):
+            number += 1
+            app.state.services.jobs.enter(job, f"step {number}")
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("key", ["mouse", "Space"])
+def test_a_button_that_is_pressed_while_steps_come_does_what_it_says(app: FastAPI, page: Page, key: str) -> None:
+    picture = (SAMPLE_BANK_DIR / "rusty" / "source.png").read_bytes()
+    wish = {"caption": "a fox in the snow", "concept": "foxy=fox:character"}
+    upload = {"name": "fox.png", "mimeType": "image/png", "buffer": picture}
+    job = page.request.post("/v1/concepts", multipart={**wish, "picture": upload}).json()["id"]
+    page.goto("/bank")
+    article = page.locator(f"#concept-{job}")
+    with steps_of(app, job):
+        article.evaluate("place => new Promise(done => new MutationObserver(done).observe(place, {childList: true}))")
+        button = article.get_by_role("button", name="Call off")
+        button.focus()
+        if key == "mouse":
+            button.hover()
+            page.mouse.down()
+        else:
+            page.keyboard.down(key)
+        time.sleep(0.4)
+        page.mouse.up() if key == "mouse" else page.keyboard.up(key)
+        expect(article.get_by_role("heading")).to_have_text("Called off foxy")
+    assert page.request.get(f"/v1/jobs/{job}").json()["status"] == "canceled"
