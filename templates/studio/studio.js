@@ -160,6 +160,11 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   tell(JSON.parse(xhr.responseText).detail);
 });
 
+// A field that sends itself once it is left is not sent while something is wrong with it.
+document.addEventListener("htmx:validation:failed", ({ target }) => {
+  tell(`${target.labels[0].textContent.trim()}: ${target.validationMessage} This is not saved.`);
+});
+
 document.addEventListener("htmx:sendError", () => {
   tell("The service does not answer. What was saved is safe; try again in a moment.");
 });

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, get_args
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
 
@@ -15,7 +15,7 @@ from api.service.errors import EditConflict, InvalidInput
 from api.service.payloads import BookLook, Format
 from api.service.schema import BookRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
-from api.service.studio.book_view import EDITIONS, part, view_book
+from api.service.studio.book_view import BINDING, EDITIONS, part, view_book
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render_page, templates_in
 from api.service.submit import retry, submit_binding, submit_book, submit_pages
 from story.limits import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
@@ -23,6 +23,7 @@ from story.limits import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
 router = APIRouter(prefix="/books", include_in_schema=False, route_class=StudioRoute)
 
 Version = Annotated[int, Form(ge=0)]
+PageId = Annotated[str, Path(max_length=16)]
 _FORMATS: Sequence[str] = get_args(Format)
 
 
@@ -120,14 +121,21 @@ def look_again(
     view = view_book(services, principal.owner, book_id)
     if view.token == seen:
         return Response(status_code=204)
-    return html(*(part(services, name, view) for name in ("head", "status", "editions", "pages")))
+    return html(*(part(services, name, view) for name in ("head", "status", *BINDING, "pages")))
 
 
-@router.post("/{book_id}/pages/{page_id}")
+async def _refuse_empty_fields(request: Request) -> None:
+    """What is sent and empty; routes would take it for what was not sent."""
+    form = await request.form()
+    if empty := sorted(name for name, value in form.items() if value == ""):
+        raise InvalidInput(f"Nothing is written as {' or '.join(empty)}, and a book needs it. Write something.")
+
+
+@router.post("/{book_id}/pages/{page_id}", dependencies=[Depends(_refuse_empty_fields)])
 def change_page(
     request: Request,
     book_id: str,
-    page_id: str,
+    page_id: PageId,
     services: ServicesDep,
     principal: PrincipalDep,
     text: Annotated[str | None, Form(max_length=4000)] = None,
@@ -151,11 +159,11 @@ def change_page(
     _edit(services, principal.owner, book_id, BookEdit(pages=(page,)), what=what[given])
     # Words in their field are as they were typed; putting the field in again would disturb whoever goes on typing.
     place = {"text": (), "second_text": (), "seed": ("figure",)}.get(given, ("page",))
-    names = ("edits", "editions", *place)
+    names = ("edits", *BINDING, *place)
     return _answer(request, services, principal.owner, book_id, names, page_id=page_id, is_open=given == "prompt")
 
 
-@router.post("/{book_id}/title")
+@router.post("/{book_id}/title", dependencies=[Depends(_refuse_empty_fields)])
 def change_title(
     request: Request,
     book_id: str,
@@ -167,7 +175,7 @@ def change_title(
     """Another title, in the first or second language."""
     edit = BookEdit(title=title, second_title=second_title)
     _edit(services, principal.owner, book_id, edit, what="Edit the title")
-    return _answer(request, services, principal.owner, book_id, ("edits", "editions"))
+    return _answer(request, services, principal.owner, book_id, ("edits", *BINDING))
 
 
 @router.post("/{book_id}/move")
@@ -189,21 +197,21 @@ def move_page(
         order[place], order[other] = order[other], order[place]
     edit = BookEdit(order=tuple(order))
     edit_book(services.database, services.settings, principal.owner, book_id, edit, version=version, what="Move a page")
-    return _answer(request, services, principal.owner, book_id, ("edits", "editions", "pages"))
+    return _answer(request, services, principal.owner, book_id, ("edits", *BINDING, "pages"))
 
 
 @router.post("/{book_id}/undo")
 def undo(request: Request, book_id: str, services: ServicesDep, principal: PrincipalDep, version: Version) -> Response:
     """Take the last edit back."""
     undo_edit(services.database, principal.owner, book_id, version=version)
-    return _answer(request, services, principal.owner, book_id, ("head", "editions", "pages"))
+    return _answer(request, services, principal.owner, book_id, ("head", *BINDING, "pages"))
 
 
 @router.post("/{book_id}/redo")
 def redo(request: Request, book_id: str, services: ServicesDep, principal: PrincipalDep, version: Version) -> Response:
     """Bring back what was undone last."""
     undo_edit(services.database, principal.owner, book_id, version=version, steps=1)
-    return _answer(request, services, principal.owner, book_id, ("head", "editions", "pages"))
+    return _answer(request, services, principal.owner, book_id, ("head", *BINDING, "pages"))
 
 
 @router.post("/{book_id}/draw")
@@ -236,7 +244,7 @@ def bind(
     look = read_edited_book(services.database, principal.owner, book_id).look
     look = _look(look, formats, layout=layout, theme=theme, dyslexia=dyslexia, large_print=large_print)
     submit_binding(services, principal.owner, book_id, look)
-    return _answer(request, services, principal.owner, book_id, ("status", "editions"))
+    return _answer(request, services, principal.owner, book_id, ("status", *BINDING))
 
 
 @router.post("/{book_id}/jobs/{job_id}/retry")

@@ -10,7 +10,7 @@ from api.service.book_edits import Candidate, EditedBook, read_edited_book
 from api.service.book_state import COVER
 from api.service.jobs import OPEN, Job, Jobs
 from api.service.services import Services
-from api.service.studio.rendering import render, templates_in
+from api.service.studio.rendering import render
 from api.service.studio.words import Piece, pieces_of
 from api.service.tables import jobs
 
@@ -22,6 +22,8 @@ EDITIONS: Mapping[str, str] = {
     "pdf": "PDF for screens",
     "print-pdf": "PDF for the press",
 }
+BINDING = ("files", "missing")
+"""The parts that say how binding stands; the form beside them keeps what a person has chosen and not sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,18 +128,7 @@ def page_of(job: Job, progress: Mapping[str, Any]) -> str | None:
 
 def part(services: Services, name: str, view: BookView, **more: object) -> str:
     """One part of a book's page, to be put in its place."""
-    design = templates_in(services.settings.base.templates_dir)
-    return render(
-        services,
-        name,
-        view=view,
-        book=view.book,
-        oob=True,
-        all_editions=EDITIONS,
-        layouts=design.choices("book/layouts", ".html.j2"),
-        themes=design.choices("book/themes", ".css"),
-        **more,
-    )
+    return render(services, name, view=view, book=view.book, oob=True, **more)
 
 
 def _jobs_of(services: Services, owner: str, book_id: str) -> Sequence[Job]:

@@ -18,7 +18,7 @@ from api.service.jobs import ENDED, Event, Job
 from api.service.payloads import Artifact
 from api.service.preconditions import IfNoneMatch
 from api.service.services import PrincipalDep, Services, ServicesDep
-from api.service.studio.book_view import BookView, page_of, part, view_book
+from api.service.studio.book_view import BINDING, BookView, page_of, part, view_book
 from api.service.studio.rendering import StudioRoute, render
 from api.service.tables import scenes
 
@@ -127,11 +127,11 @@ def _parts_of_book(services: Services, now: Job, event: Event | None, drafts: se
         return [status, part(services, "pages", view)]
     if now.subject in drafts:
         drafts.remove(now.subject)
-        return [status, *(part(services, name, view) for name in ("head", "editions", "pages"))]
+        return [status, *(part(services, name, view) for name in ("head", *BINDING, "pages"))]
     if event is not None and event.type in ("step", "picture"):
         return [status, *_figures(services, view, only=page_of(now, event.data))]
     if now.state in ENDED or event is None:
-        rest = [part(services, name, view) for name in ("edits", "editions")]
+        rest = [part(services, name, view) for name in ("edits", *BINDING)]
         return [status, *rest, *_figures(services, view)]
     return [status]
 

@@ -101,9 +101,9 @@ def bilingual(tmp_path: Path) -> Iterator[Desk]:
     desk.database.close()
 
 
-def a_desk(tmp_path: Path, story: Story) -> Desk:
-    seed_bank(tmp_path / "banks" / OWNER, SAMPLE_BANK_DIR)
-    database = Database.open(f"sqlite:///{tmp_path}/service.sqlite")
+def a_desk(tmp_path: Path, story: Story, *, owner: str = OWNER) -> Desk:
+    seed_bank(tmp_path / "banks" / owner, SAMPLE_BANK_DIR)
+    database = Database.open(f"sqlite:///{tmp_path}/fableverse.sqlite")
     jobs, tasks = Jobs(database), TaskQueue(database)
     lock = BookLock.model_validate_json((EXAMPLE / "book.lock").read_bytes())
     book_id = new_id("book")
@@ -112,10 +112,10 @@ def a_desk(tmp_path: Path, story: Story) -> Desk:
         "look": BookLook().model_dump(mode="json"),
     }
     with database.write() as connection:
-        job_id = jobs.add(connection, owner=OWNER, kind="book", subject=book_id, request=request)
-        values = {"id": book_id, "owner": OWNER, "job_id": job_id, "story_id": new_id("story"), "title": story.title}
+        job_id = jobs.add(connection, owner=owner, kind="book", subject=book_id, request=request)
+        values = {"id": book_id, "owner": owner, "job_id": job_id, "story_id": new_id("story"), "title": story.title}
         connection.execute(insert(books).values(**values, artifacts={}, created_at=0.0))
-    tasks.add(job_id, OWNER, [NewTask(key="write", kind="write", payload={})])
+    tasks.add(job_id, owner, [NewTask(key="write", kind="write", payload={})])
     tasks.enlist("text-worker", "text", host="here", pid=1)
     claimed = tasks.claim("text-worker", "text")
     assert claimed is not None
@@ -123,7 +123,7 @@ def a_desk(tmp_path: Path, story: Story) -> Desk:
     tasks.enlist("draw-worker", "draw", host="here", pid=2)
     tasks.add(
         job_id,
-        OWNER,
+        owner,
         [
             NewTask(key=f"draw-{index:02}", kind="draw", payload={}, position=index + 1)
             for index in range(len(lock.pictures))

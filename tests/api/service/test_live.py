@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, FilePayload, Page, Request, expect
 
 from api.service.app import create_app
 from api.service.settings import ServiceSettings
@@ -141,9 +141,12 @@ def steps_of(app: FastAPI, job: str) -> Iterator[None]:
 @pytest.mark.parametrize("key", ["mouse", "Space"])
 def test_a_button_that_is_pressed_while_steps_come_does_what_it_says(app: FastAPI, page: Page, key: str) -> None:
     picture = (SAMPLE_BANK_DIR / "rusty" / "source.png").read_bytes()
-    wish = {"caption": "a fox in the snow", "concept": "foxy=fox:character"}
-    upload = {"name": "fox.png", "mimeType": "image/png", "buffer": picture}
-    job = page.request.post("/v1/concepts", multipart={**wish, "picture": upload}).json()["id"]
+    upload: FilePayload = {"name": "fox.png", "mimeType": "image/png", "buffer": picture}
+    answer = page.request.post(
+        "/v1/concepts",
+        multipart={"caption": "a fox in the snow", "concept": "foxy=fox:character", "picture": upload},
+    )
+    job = answer.json()["id"]
     page.goto("/bank")
     article = page.locator(f"#concept-{job}")
     with steps_of(app, job):

@@ -247,6 +247,7 @@ def edit_the_book(page: Page) -> None:
 
 def take_it_away(page: Page, folder: Path) -> None:
     """Bound again, read in the browser, where hostile words stay words, and downloaded as an EPUB that is in order."""
+    page.locator("#editions summary").click()
     page.locator("#bind").click()
     expect(page.locator(".stale")).to_have_count(0, timeout=SLOW)
     with page.expect_popup() as opened:
