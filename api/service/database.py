@@ -21,6 +21,7 @@ PATIENCE_S: Final = 30.0
 UNANSWERED: Final = (DBAPIError, TimeoutError)
 """What a transaction raises when the database does not answer, or all connections to it are taken."""
 _BEGIN = "sqlite_begin"
+_PATIENCE = "sqlite_patience_s"
 
 
 class Database:
@@ -76,9 +77,15 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that changes tables: all of it is kept, on disk, or nothing."""
-        with self.engine.connect().execution_options(**{_BEGIN: "IMMEDIATE"}) as connection, connection.begin():
+    def write(self, *, patience_s: float | None = None) -> Iterator[Connection]:
+        """A transaction that changes tables: all of it is kept, on disk, or nothing.
+
+        Args:
+            patience_s: How long to wait for others that write, in SQLite, where that is one at a time; None is as long
+                as the database was opened with.
+        """
+        options = {_BEGIN: "IMMEDIATE", _PATIENCE: patience_s}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
@@ -125,4 +132,13 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> No
 
 def _begin_sqlite(connection: Connection) -> None:
     options: dict[str, Any] = dict(connection.get_execution_options())
-    connection.exec_driver_sql(f"BEGIN {options.get(_BEGIN, 'DEFERRED')}")
+    begin, patience_s = f"BEGIN {options.get(_BEGIN, 'DEFERRED')}", options.get(_PATIENCE)
+    if patience_s is None:
+        connection.exec_driver_sql(begin)
+        return
+    usual_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={int(1000 * patience_s)}")
+    try:
+        connection.exec_driver_sql(begin)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={usual_ms}")

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from api.service.authentication import Authentication
-from api.service.bodies import StrictBodies
+from api.service.bodies import StrangersBodies, StrictBodies
 from api.service.database import Database
 from api.service.description import describe
 from api.service.headers import SecurityHeaders
@@ -35,6 +35,7 @@ def install_edge(app: FastAPI, settings: ServiceSettings) -> None:
     app.add_middleware(HeadAsGet)
     app.add_middleware(Idempotency, memory=lambda: AnswerMemory(database()))
     app.add_middleware(StrictBodies)
+    app.add_middleware(StrangersBodies)
     app.add_middleware(RequestRates, metrics=metrics)
     app.add_middleware(Authentication, keys=(lambda: KeyStore(database())) if settings.needs_keys else None)
     app.add_middleware(HostGuard, loopback_only=not settings.needs_keys)

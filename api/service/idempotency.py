@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from starlette.concurrency import run_in_threadpool
@@ -21,11 +22,13 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.service.bodies import ReadBody, read_body
-from api.service.database import Database
+from api.service.database import UNANSWERED, Database
 from api.service.edge_tables import remembered_answers
 from api.service.ids import new_seed, seeded_ids
 from api.service.keys import Principal
 from api.service.problems import Problem, respond
+
+logger = structlog.get_logger(__name__)
 
 HEADER = "Idempotency-Key"
 KEEP_S = 24 * 3600.0
@@ -195,12 +198,18 @@ class Idempotency:
             await self._app(scope, receive, record)
         finally:
             if not answer.is_whole:
-                await run_in_threadpool(self._memory().release, asked)
+                await self._settle(asked, None)
 
-    async def _settle(self, asked: _Asked, answer: _Answer) -> None:
+    async def _settle(self, asked: _Asked, answer: _Answer | None) -> None:
+        """Remembers an answer that is final. What cannot be noted is as if the process had died before."""
         memory = self._memory()
-        is_final = answer.status < 500 and answer.status not in _PASSING
-        await (run_in_threadpool(memory.keep, asked, answer) if is_final else run_in_threadpool(memory.release, asked))
+        try:
+            if answer is not None and answer.status < 500 and answer.status not in _PASSING:
+                await run_in_threadpool(memory.keep, asked, answer)
+            else:
+                await run_in_threadpool(memory.release, asked)
+        except UNANSWERED as error:
+            logger.error("answer_not_remembered", error=type(error).__name__)
 
 
 def _digest(body: bytes, scope: Scope) -> str:

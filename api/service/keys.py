@@ -14,12 +14,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+import structlog
 from sqlalchemy import Row, insert, or_, select, update
 
 from api.errors import UsageError
-from api.service.database import Database
+from api.service.database import UNANSWERED, Database
 from api.service.edge_tables import api_keys
 from api.service.settings import LOCAL_OWNER
+
+logger = structlog.get_logger(__name__)
 
 Scope = Literal["read", "write", "metrics"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -30,6 +33,7 @@ _KEY = re.compile(r"fv_([0-9a-f]{16})_([0-9A-Za-z_-]{43})([0-9a-f]{8})")
 # Compared with where no key has the id, so that both take the same time.
 _NO_DIGEST = "0" * 64
 _USED_EVERY_S = 60.0
+_NOTING_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,11 @@ class KeyStore:
             raise UsageError(
                 f"{owner!r} cannot be a key's owner: it is up to 40 small letters and digits, parted by hyphens, "
                 "such as night-nursery. Choose another name."
+            )
+        if owner == LOCAL_OWNER:
+            raise UsageError(
+                f"{owner!r} is whoever works on this machine without a key, so it cannot be a key's owner. Choose "
+                "another name."
             )
         unknown = sorted(set(scopes) - set(SCOPES))
         if unknown or not scopes:
@@ -148,9 +157,13 @@ class KeyStore:
         return Principal(owner=record.owner, scopes=frozenset(record.scopes), key_id=record.id)
 
     def _note_use(self, key_id: str, now: float) -> None:
+        """Notes it if that can be done at once: who only reads is not to wait for those who write."""
         is_stale = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < now - _USED_EVERY_S)
-        with self._database.write() as connection:
-            connection.execute(update(api_keys).where(api_keys.c.id == key_id, is_stale).values(last_used_at=now))
+        try:
+            with self._database.write(patience_s=_NOTING_S) as connection:
+                connection.execute(update(api_keys).where(api_keys.c.id == key_id, is_stale).values(last_used_at=now))
+        except UNANSWERED as error:
+            logger.warning("use_of_key_not_noted", error=type(error).__name__)
 
 
 def _record_of(row: Row[tuple[object, ...]]) -> KeyRecord:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import EventDict, ExcInfo, Processor
 
 from api.service.metrics import Metrics, route_of
-from api.service.problems import respond, unexpected_problem
+from api.service.problems import outage_of, respond, unexpected_problem
 
 logger = structlog.get_logger(__name__)
 
@@ -97,11 +97,14 @@ class RequestLog:
 
         try:
             await self._app(scope, receive, send_with_id)
-        except Exception:
-            logger.exception("request_failed", route=route_of(scope), method=scope["method"])
+        except Exception as error:
+            # What fails between here and the routes, where no handler of the application's is.
+            problem = outage_of(error)
+            if problem is None:
+                logger.exception("request_failed", route=route_of(scope), method=scope["method"])
             if status is not None:
                 raise
-            await respond(unexpected_problem())(scope, receive, send_with_id)
+            await respond(problem or unexpected_problem())(scope, receive, send_with_id)
         finally:
             self._record(scope, status or 500, time.perf_counter() - started)
 

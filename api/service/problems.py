@@ -99,29 +99,33 @@ def install_problems(app: FastAPI) -> None:
             logger.error("domain_error", error=type(error).__name__, message=message)
         return respond(problem)
 
-    async def on_os_error(_: Request, error: OSError) -> JSONResponse:
-        known = as_output_error(error)
-        if known is None:
+    async def on_outage(_: Request, error: Exception) -> JSONResponse:
+        problem = outage_of(error)
+        if problem is None:
             raise error
-        logger.error("storage_error", error=type(error).__name__, errno=error.errno)
-        return respond(Problem(507, "The service's storage cannot be used now. Try later.", kind="storage"))
-
-    async def on_database_error(_: Request, error: SQLAlchemyError) -> JSONResponse:
-        if not isinstance(error, UNANSWERED):
-            raise error
-        logger.error("database_error", error=type(error).__name__)
-        headers = {"Retry-After": str(RETRY_AFTER_S)}
-        return respond(Problem(503, "The database cannot be used now. Try again.", kind="database", headers=headers))
+        return respond(problem)
 
     for cls, handler in {
         Problem: on_problem,
         HTTPException: on_http_exception,
         RequestValidationError: on_invalid_request,
         FableverseError: on_domain_error,
-        OSError: on_os_error,
-        SQLAlchemyError: on_database_error,
+        OSError: on_outage,
+        SQLAlchemyError: on_outage,
     }.items():
         app.add_exception_handler(cls, handler)  # pyright: ignore[reportArgumentType]  # each takes its own class
+
+
+def outage_of(error: Exception) -> Problem | None:
+    """What a disk or database that fails is over HTTP, once it is logged; None for every other error."""
+    if isinstance(error, UNANSWERED):
+        logger.error("database_error", error=type(error).__name__)
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        return Problem(503, "The database cannot be used now. Try again.", kind="database", headers=headers)
+    if isinstance(error, OSError) and as_output_error(error) is not None:
+        logger.error("storage_error", error=type(error).__name__, errno=error.errno)
+        return Problem(507, "The service's storage cannot be used now. Try later.", kind="storage")
+    return None
 
 
 def unexpected_problem() -> Problem:

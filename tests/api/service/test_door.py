@@ -1,12 +1,25 @@
 """Who is let in: hosts that name this machine on loopback, pages of the service's own, and nobody too often."""
 
+import io
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Form, Request
 from fastapi.testclient import TestClient
 
-from api.service.authentication import Authentication
+from api.service.authentication import Authentication, principal_of
+from api.service.bodies import StrangersBodies, StrictBodies
+from api.service.database import Database
+from api.service.edge_tables import api_keys, remembered_answers
 from api.service.hosts import HostGuard
+from api.service.idempotency import AnswerMemory, Idempotency
+from api.service.keys import KeyStore
+from api.service.logs import RequestLog
 from api.service.metrics import Metrics
+from api.service.problems import install_problems
 from api.service.rates import Buckets, Rate, RequestRates
 
 
@@ -98,3 +111,80 @@ def test_a_stranger_who_asks_too_often_is_told_when_to_come_back() -> None:
     assert answers[-1].headers["content-type"] == "application/problem+json"
     assert answers[-1].headers["retry-after"] == "10"
     assert client.get("/livez").status_code == 404, "probes are never refused"
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Iterator[KeyStore]:
+    with closing(Database.open(f"sqlite:///{tmp_path / 'keys.sqlite'}")) as database:
+        yield KeyStore(database)
+
+
+def guarded_by(keys: KeyStore) -> TestClient:
+    """A service whose routes say how many fields they were sent."""
+    app = FastAPI()
+
+    @app.post("/thing")
+    async def thing(request: Request, _: Annotated[object, Depends(principal_of)]) -> int:
+        return len(await request.form())
+
+    @app.post("/sign-in")
+    def sign_in(key: Annotated[str, Form()] = "") -> int:
+        return len(key)
+
+    install_problems(app)
+    app.add_middleware(StrictBodies)
+    app.add_middleware(StrangersBodies)
+    app.add_middleware(Authentication, keys=lambda: keys)
+    return TestClient(app)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/x-www-form-urlencoded", "multipart/form-data", "application/json"]
+)
+def test_what_a_stranger_sends_is_not_looked_at(keys: KeyStore, content_type: str) -> None:
+    answer = guarded_by(keys).post("/thing", content=b"\0&" * 1000, headers={"Content-Type": content_type})
+    assert answer.status_code == 401, "and not what is wrong with it"
+
+
+def test_a_stranger_may_send_a_key_and_little_more(keys: KeyStore) -> None:
+    client = guarded_by(keys)
+    assert client.post("/sign-in", data={"key": "fv_123"}).json() == 6
+    sent = io.BytesIO(b"key=fv_123" + b"&" * 8192)
+    assert client.post("/sign-in", content=iter(lambda: sent.read(1000), b""), headers=FORM).status_code == 413
+
+
+def test_a_form_of_more_fields_than_anybody_fills_in_is_refused(keys: KeyStore) -> None:
+    client = guarded_by(keys)
+    key, _ = keys.create("mum", scopes=["write"])
+    client.headers["Authorization"] = f"Bearer {key}"
+    assert client.post("/thing", data={f"field-{number}": "x" for number in range(100)}).json() == 100
+    assert client.post("/thing", content=b"&" * 1000, headers=FORM).status_code == 413
+    parts = {f"field-{number}": (None, "x") for number in range(300)}
+    assert client.post("/thing", files=parts).status_code == 413
+
+
+def test_a_database_that_fails_is_told_where_no_route_is_reached(tmp_path: Path) -> None:
+    app = FastAPI()
+
+    @app.get("/livez")
+    @app.post("/thing")
+    def thing() -> str:
+        return "done"
+
+    with closing(Database.open(f"sqlite:///{tmp_path / 'keys.sqlite'}")) as database:
+        app.add_middleware(Idempotency, memory=lambda: AnswerMemory(database))
+        app.add_middleware(Authentication, keys=lambda: KeyStore(database))
+        app.add_middleware(RequestLog, metrics=Metrics())
+        key, _ = KeyStore(database).create("mum", scopes=["write"])
+        client = TestClient(app, headers={"Authorization": f"Bearer {key}"})
+        assert client.post("/thing", headers={"Idempotency-Key": "1"}).status_code == 200
+        for table in (remembered_answers, api_keys):
+            with database.write() as connection:
+                table.drop(connection)
+            answer = client.post("/thing", headers={"Idempotency-Key": "2"})
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert answer.json()["type"] == "urn:fableverse:problem:database"
+        assert client.get("/livez").status_code == 200

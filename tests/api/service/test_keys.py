@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -92,10 +93,24 @@ def test_use_is_noted_once_a_minute(keys: KeyStore, clock: Clock) -> None:
     assert seen == [1_000_000.0, 1_000_000.0, 1_000_080.0]
 
 
-@pytest.mark.parametrize("owner", ["", "..", "a/b", "Mum", "a--b", "-a", "a" * 41, "mum\n"])
-def test_an_owner_is_never_a_path(keys: KeyStore, owner: str) -> None:
+@pytest.mark.parametrize("owner", ["", "..", "a/b", "Mum", "a--b", "-a", "a" * 41, "mum\n", "local"])
+def test_an_owner_is_never_a_path_nor_whoever_runs_the_service(keys: KeyStore, owner: str) -> None:
     with pytest.raises(UsageError, match="owner"):
         keys.create(owner, scopes=["read"])
+
+
+def test_who_writes_keeps_nobody_from_reading(keys: KeyStore, tmp_path: Path) -> None:
+    key, record = keys.create("mum", scopes=["read"])
+    with closing(sqlite3.connect(tmp_path / "keys.sqlite", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        principal = keys.authenticate(key)
+        assert principal is not None and principal.key_id == record.id
+        assert time.monotonic() - started < 5
+        assert keys.list()[0].last_used_at is None
+        writer.execute("ROLLBACK")
+    keys.authenticate(key)
+    assert keys.list()[0].last_used_at is not None
 
 
 def test_a_database_that_is_made_for_the_first_key_has_every_table(tmp_path: Path) -> None:
