@@ -1,5 +1,6 @@
 """`fableverse keys`: makes, lists and revokes the API keys of a service. Never loads torch."""
 
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ def list_keys(settings: ServiceSettings) -> Outcome:
     """Every key in a table, without its secret."""
     with closing(_open(settings)) as database:
         records = KeyStore(database).list()
+    now = time.time()
     rows = [("ID", "OWNER", "SCOPES", "CREATED", "EXPIRES", "LAST USED", "STATE")]
     rows += [
         (
@@ -35,7 +37,7 @@ def list_keys(settings: ServiceSettings) -> Outcome:
             _day(record.created_at),
             _day(record.expires_at),
             _day(record.last_used_at),
-            "revoked" if record.revoked_at is not None else "good",
+            record.state_at(now),
         )
         for record in records
     ]

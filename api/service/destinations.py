@@ -8,7 +8,9 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,6 +20,8 @@ from api.service.errors import InvalidInput
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """A host's addresses, for a port."""
 
+# Threads of their own: no deadline ends one that waits for a name server, and the service has to go on meanwhile.
+_RESOLVING = ThreadPoolExecutor(max_workers=16, thread_name_prefix="resolving")
 _MOST_URL_CHARACTERS = 2048
 _MOST_ANSWER_BYTES = 64 * 1024
 # Each wraps an IPv4 address, which a gateway on the way unwraps: the wrapped one has to be judged.
@@ -42,7 +46,8 @@ class DestinationRules:
 
 async def resolve(host: str, port: int) -> list[str]:
     """What the system's resolver says."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVING, ask)
     return [str(entry[4][0]) for entry in found]
 
 

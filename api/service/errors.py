@@ -14,13 +14,13 @@ FableverseError
 └── UnusableDatabase     the database is another version's, or cannot be opened
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from api.errors import LockMismatch, OutputError, ServiceError, UsageError
-from concepts.errors import ConceptError, ConceptExists, DamagedConcept, UnknownConcept
-from generator.errors import GeneratorError, InvalidSettings, InvalidSlide
+from concepts.errors import ConceptError, ConceptExists, DamagedConcept, FableverseError, UnknownConcept
+from generator.errors import GeneratorError, InvalidSettings, InvalidSlide, PromptTooLong
 from story.errors import BookError, InvalidRequest, StoryError
 
 
@@ -95,6 +95,7 @@ _STATUSES: Mapping[type[BaseException], HTTPStatus] = {
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidSlide: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidSettings: HTTPStatus.UNPROCESSABLE_ENTITY,
+    PromptTooLong: HTTPStatus.UNPROCESSABLE_ENTITY,
     ConceptError: HTTPStatus.UNPROCESSABLE_ENTITY,
     BookError: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoryError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -107,8 +108,25 @@ _STATUSES: Mapping[type[BaseException], HTTPStatus] = {
 
 
 def status_of(error: BaseException) -> HTTPStatus:
-    """The status of the nearest class in the table; 500 when none of the error's classes is in it."""
-    for cls in type(error).__mro__:
+    """The status of the nearest class in the table; 500 when none of the error's classes is in it.
+
+    Of a part of a job it is 422 where it failed with what whoever asked for it can correct.
+    """
+    if isinstance(error, TaskFailed):
+        failed = next((cls for cls in _kinds_of(FableverseError) if cls.__name__ == error.kind), TaskFailed)
+        is_theirs = _status_of_kind(failed) < HTTPStatus.INTERNAL_SERVER_ERROR
+        return HTTPStatus.UNPROCESSABLE_ENTITY if is_theirs else HTTPStatus.INTERNAL_SERVER_ERROR
+    return _status_of_kind(type(error))
+
+
+def _status_of_kind(kind: type[BaseException]) -> HTTPStatus:
+    for cls in kind.__mro__:
         if cls in _STATUSES:
             return _STATUSES[cls]
     return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _kinds_of(cls: type[FableverseError]) -> Iterator[type[FableverseError]]:
+    yield cls
+    for kind in cls.__subclasses__():
+        yield from _kinds_of(kind)

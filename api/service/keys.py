@@ -61,6 +61,12 @@ class KeyRecord:
     revoked_at: float | None
     last_used_at: float | None
 
+    def state_at(self, now: float) -> Literal["good", "expired", "revoked"]:
+        """Whether the key opens anything at a time, in seconds since 1970."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "good"
+
 
 class KeyStore:
     """The keys in the database.
@@ -147,13 +153,13 @@ class KeyStore:
         with self._database.read() as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.id == match[1])).one_or_none()
         is_same = hmac.compare_digest(_digest(key), row.digest if row is not None else _NO_DIGEST)
-        if row is None or not is_same or row.revoked_at is not None:
+        if row is None or not is_same:
             return None
-        if row.expires_at is not None and row.expires_at <= now:
-            return None
-        if row.last_used_at is None or row.last_used_at < now - _USED_EVERY_S:
-            self._note_use(row.id, now)
         record = _record_of(row)
+        if record.state_at(now) != "good":
+            return None
+        if record.last_used_at is None or record.last_used_at < now - _USED_EVERY_S:
+            self._note_use(record.id, now)
         return Principal(owner=record.owner, scopes=frozenset(record.scopes), key_id=record.id)
 
     def _note_use(self, key_id: str, now: float) -> None:

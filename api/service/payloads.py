@@ -58,12 +58,17 @@ class StoryWish(_Frozen):
     seed: Seed = 0
 
 
-class BookLook(_Frozen):
-    """How a book is drawn and bound."""
+class BoundLook(_Frozen):
+    """How a book is bound."""
 
     formats: tuple[Format, ...] = Field(default=("html",), min_length=1)
     """Editions."""
     design: Design = Design()
+
+
+class BookLook(BoundLook):
+    """How a book is drawn and bound."""
+
     strengths: Strengths = {}
 
 

@@ -12,14 +12,14 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from api.errors import as_output_error
 from api.service.database import UNANSWERED
-from api.service.errors import status_of
+from api.service.errors import TaskFailed, status_of
 from concepts.errors import FableverseError
 
 logger = structlog.get_logger(__name__)
@@ -49,8 +49,10 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-def respond(problem: Problem, *, errors: Iterable[Mapping[str, JsonValue]] = ()) -> JSONResponse:
-    """The problem as a response, with the request's id where one is known."""
+def respond(
+    problem: Problem, *, errors: Iterable[Mapping[str, JsonValue]] = (), more: Mapping[str, JsonValue] | None = None
+) -> JSONResponse:
+    """The problem as a response, with the request's id where one is known and what else it shall say."""
     body: dict[str, Any] = {
         "type": f"urn:fableverse:problem:{problem.kind}" if problem.kind else "about:blank",
         "title": HTTPStatus(problem.status).phrase,
@@ -63,15 +65,26 @@ def respond(problem: Problem, *, errors: Iterable[Mapping[str, JsonValue]] = ())
     listed = [dict(error) for error in errors]
     if listed:
         body["errors"] = listed
+    body |= more or {}
     return JSONResponse(body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
 def problem_of(error: FableverseError) -> Problem:
-    """What an error of the packages is over HTTP."""
+    """What an error of the packages is over HTTP, once it is logged where the service is to blame for it."""
     status = status_of(error)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
-    detail = str(error) if status != 500 else "The service is damaged or misconfigured. Its log says where."
-    return Problem(status, detail, kind=_kind_of(type(error)), headers=headers)
+    kind = error.kind if isinstance(error, TaskFailed) else type(error).__name__
+    detail = str(error)
+    if status == 500 and isinstance(error, TaskFailed):
+        detail = "A part of the job failed, through no fault of the request. Ask for the job, which says more."
+    elif status == 500:
+        detail = "The service is damaged or misconfigured. Its log says where."
+    if status >= 500 and status != 503:
+        # Of an error of the installation the client hears nothing, so that the log has to say it. What a part of a job
+        # failed with may be about somebody's words.
+        message = str(error) if status == 500 and not isinstance(error, TaskFailed) else None
+        logger.error("domain_error", error=kind, message=message)
+    return Problem(status, detail, kind=_kind_of(kind), headers=headers)
 
 
 def install_problems(app: FastAPI) -> None:
@@ -92,12 +105,7 @@ def install_problems(app: FastAPI) -> None:
         return respond(Problem(422, detail, kind="invalid-request"), errors=errors)
 
     async def on_domain_error(_: Request, error: FableverseError) -> JSONResponse:
-        problem = problem_of(error)
-        if problem.status >= 500 and problem.status != 503:
-            # Of an error of the installation the client hears nothing, so that the log has to say it.
-            message = str(error) if problem.status == 500 else None
-            logger.error("domain_error", error=type(error).__name__, message=message)
-        return respond(problem)
+        return respond(problem_of(error))
 
     async def on_outage(_: Request, error: Exception) -> JSONResponse:
         problem = outage_of(error)
@@ -126,6 +134,11 @@ def outage_of(error: Exception) -> Problem | None:
         logger.error("storage_error", error=type(error).__name__, errno=error.errno)
         return Problem(507, "The service's storage cannot be used now. Try later.", kind="storage")
     return None
+
+
+def in_words(error: ValidationError | RequestValidationError) -> str:
+    """What is wrong with each value, by its name and without the value."""
+    return "; ".join(": ".join((*map(str, fault["loc"][-1:]), fault["msg"])) for fault in error.errors())
 
 
 def unexpected_problem() -> Problem:
@@ -158,5 +171,5 @@ def _pointer_of(location: tuple[int | str, ...]) -> str:
     return "/" + "/".join(part if re.fullmatch(r"[\w.-]{1,64}", part, re.ASCII) else "?" for part in parts)
 
 
-def _kind_of(cls: type[Exception]) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
+def _kind_of(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.service.jobs import Job, JobKind, JobState
-from api.service.payloads import BookLook, Seed, StoryWish, Strengths
+from api.service.payloads import BookLook, BoundLook, Seed, StoryWish, Strengths
 from story.limits import MAX_PAGES
 from story.schema import Story, WholeNumber, as_whole
 
@@ -89,7 +89,7 @@ class DrawRequest(_Request):
 class BindRequest(_Request):
     """Asks for the editions of a book as it is now."""
 
-    look: BookLook | None = None
+    look: BoundLook | None = None
     """Another look or other editions than it has."""
 
 

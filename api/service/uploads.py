@@ -3,11 +3,13 @@
 What is kept is ours, pixel by pixel: no metadata, nothing appended, no second meaning for another program.
 """
 
+import asyncio
 import io
 import resource
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from concepts.pictures import open_picture
 FORMATS = ("PNG", "JPEG", "WEBP")
 
 _REFUSED = 3
+# Threads of their own: pictures that take long keep nobody waiting but each other.
+_DECODING = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decoding")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,15 @@ class DecodingLimits:
     memory_bytes: int = 1024 * 1024 * 1024
     cpu_s: int = 10
     wall_s: float = 20.0
+
+
+async def take_in(upload: bytes) -> bytes:
+    """What `reencode` makes of an upload, once it is its turn.
+
+    Raises:
+        UnreadablePicture: As for `reencode`.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_DECODING, reencode, upload)
 
 
 def reencode(upload: bytes, *, limits: DecodingLimits | None = None) -> bytes:

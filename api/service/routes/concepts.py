@@ -14,12 +14,12 @@ from api.commands.learn import parse_concept
 from api.service.banks import bank_of
 from api.service.deletion import delete_concept
 from api.service.errors import InvalidInput
-from api.service.jobs import Job
 from api.service.payloads import LearnPayload
+from api.service.problems import in_words
 from api.service.schema import ConceptAnswer, JobAnswer, Listing
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_concepts
-from api.service.uploads import reencode
+from api.service.uploads import take_in
 from api.service.waiting import PreferHeader, answer_job
 from concepts.schema import Concept, ConceptId
 
@@ -46,13 +46,10 @@ async def learn_concepts(
     prefer: PreferHeader = None,
 ) -> JobAnswer:
     """Learns concepts from one picture with a caption."""
-    content = await picture.read()
-
-    def submit() -> Job:
-        payload = learn_payload(services, content, caption, concept, steps=steps, seed=seed, replace=replace)
-        return submit_concepts(services, principal.owner, payload)
-
-    return await answer_job(services, await asyncio.to_thread(submit), response, prefer=prefer)
+    kept = await keep_picture(services, await picture.read())
+    payload = learn_payload(kept, caption, concept, steps=steps, seed=seed, replace=replace)
+    job = await asyncio.to_thread(submit_concepts, services, principal.owner, payload)
+    return await answer_job(services, job, response, prefer=prefer)
 
 
 @router.get("")
@@ -99,8 +96,7 @@ def remove_concept(concept_id: ConceptId, services: ServicesDep, principal: Prin
 
 
 def learn_payload(
-    services: Services,
-    content: bytes,
+    picture: str,
     caption: str,
     concepts: Sequence[str],
     *,
@@ -108,14 +104,14 @@ def learn_payload(
     seed: int = 0,
     replace: bool = False,
 ) -> LearnPayload:
-    """What shall be learnt from an uploaded picture, which is kept; a concept is written ID=WORD:KIND.
+    """What shall be learnt from an uploaded picture that is kept under this hash; a concept is written ID=WORD:KIND.
 
     Raises:
-        UnreadablePicture, UsageError, InvalidConcept, InvalidInput: Nothing can be learnt from that.
+        UsageError, InvalidConcept, InvalidInput: Nothing can be learnt from that.
     """
     try:
         return LearnPayload(
-            picture=keep_picture(services, content),
+            picture=picture,
             caption=caption,
             concepts=tuple(parse_concept(text) for text in concepts),
             steps=steps,
@@ -123,16 +119,16 @@ def learn_payload(
             replace=replace,
         )
     except ValidationError as error:
-        raise InvalidInput(f"Nothing can be learnt from that: {error}. Change that and try again.") from error
+        raise InvalidInput(f"Nothing can be learnt from that: {in_words(error)}. Change that and try again.") from error
 
 
-def keep_picture(services: Services, content: bytes) -> str:
+async def keep_picture(services: Services, content: bytes) -> str:
     """The hash of an uploaded picture, of which nothing but its pixels is kept.
 
     Raises:
         UnreadablePicture: It is none, or too large.
     """
-    return services.store.put(reencode(content))
+    return await asyncio.to_thread(services.store.put, await take_in(content))
 
 
 def _png(path: Path) -> Response:

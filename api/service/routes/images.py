@@ -3,20 +3,45 @@
 import asyncio
 import base64
 import time
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
+from starlette.status import HTTP_500_INTERNAL_SERVER_ERROR
 
 from api.service.errors import InvalidInput, NotFound, NotReady, task_failed
 from api.service.payloads import MAX_SEED, Drawn
+from api.service.problems import problem_of, respond
 from api.service.schema import MAX_PIXELS_A_SIDE, ImageData, ImagesAnswer, ImagesRequest, SceneRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_scene
 from api.service.waiting import wait_for
-
-router = APIRouter(prefix="/v1/images", tags=["images"])
+from concepts.errors import FableverseError
 
 _WAIT_S = 600
+
+
+class OpenAIRoute(APIRoute):
+    """A route whose refusals are problems that have what OpenAI's client looks for, too."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except FableverseError as error:
+                problem = problem_of(error)
+                kind = "invalid_request_error" if problem.status < HTTP_500_INTERNAL_SERVER_ERROR else "server_error"
+                told = {"message": problem.detail, "type": kind, "param": None, "code": problem.kind}
+                return respond(problem, more={"error": told})
+
+        return answer
+
+
+router = APIRouter(prefix="/v1/images", tags=["images"], route_class=OpenAIRoute)
 
 
 @router.post("/generations")

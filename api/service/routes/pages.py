@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 
 from api.service.book_edits import EditedBook, edit_book, read_edited_book, undo_edit
 from api.service.book_state import BookEdit
+from api.service.payloads import BookLook
 from api.service.preconditions import IfMatch, version_of
 from api.service.schema import BindRequest, CandidateAnswer, DrawRequest, JobAnswer, PageAnswer, PagesAnswer
 from api.service.services import PrincipalDep, ServicesDep
@@ -86,7 +87,8 @@ async def bind(
     prefer: PreferHeader = None,
 ) -> JobAnswer:
     """Makes the editions of the book as it is now; pictures that it lacks are drawn first."""
-    job = await asyncio.to_thread(submit_binding, services, principal.owner, book_id, request.look)
+    look = None if request.look is None else BookLook(formats=request.look.formats, design=request.look.design)
+    job = await asyncio.to_thread(submit_binding, services, principal.owner, book_id, look)
     return await answer_job(services, job, response, prefer=prefer)
 
 

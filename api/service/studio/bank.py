@@ -3,13 +3,13 @@
 import asyncio
 from typing import Annotated, get_args
 
-from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse
 
 from api.service.banks import bank_of
 from api.service.deletion import delete_concept
 from api.service.errors import InvalidInput
-from api.service.jobs import OPEN, Job
+from api.service.jobs import OPEN
 from api.service.routes.concepts import keep_picture, learn_payload
 from api.service.schema import SceneRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
@@ -30,6 +30,7 @@ _TRY_OUTS = {
 }
 _OTHER_TRY_OUT = "a @{} in the forest"
 _SHOWN_JOBS = 5
+_MOST_CAPTION = 2000
 
 
 @router.get("/bank")
@@ -40,22 +41,22 @@ def bank_page(services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
     )
 
 
-@router.get("/bank/cards")
+# Parts of a page have addresses that no concept's page can have.
+@router.get("/parts/cards")
 def bank_cards(services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
     """The cards as they are now, without the page around them."""
     return html(render(services, "cards", **_bank(services, principal.owner)))
 
 
-@router.get("/bank/words")
-def words(
-    services: ServicesDep,
-    principal: PrincipalDep,
-    caption: Annotated[str, Query(max_length=2000)] = "",
-    chosen: Annotated[list[str] | None, Query(max_length=40)] = None,
-) -> HTMLResponse:
-    """The words of a caption to choose concepts from."""
-    taken = bank_of(services.settings, principal.owner).ids()
-    return html(render(services, "words", choices=choices_of(caption, chosen or (), taken), kinds=KINDS))
+@router.post("/parts/words")
+async def words(request: Request, services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
+    """The words of a caption to choose concepts from, with what the form has for those that are chosen."""
+    form = await request.form()
+    typed = {name: value for name, value in form.items() if isinstance(value, str)}
+    chosen = [key for key in form.getlist("chosen") if isinstance(key, str)]
+    taken = await asyncio.to_thread(bank_of(services.settings, principal.owner).ids)
+    choices = choices_of(typed.get("caption", "")[:_MOST_CAPTION], chosen, taken, typed)
+    return html(render(services, "words", choices=choices, kinds=KINDS))
 
 
 @router.post("/bank/caption")
@@ -63,12 +64,9 @@ async def suggest_caption(
     services: ServicesDep, principal: PrincipalDep, picture: Annotated[UploadFile, File()]
 ) -> HTMLResponse:
     """Begin to find words for a picture that was chosen."""
-    content = await picture.read()
-
-    def submit() -> Job:
-        return submit_caption(services, principal.owner, keep_picture(services, content))
-
-    return html(render(services, "suggestion", job=await asyncio.to_thread(submit)))
+    kept = await keep_picture(services, await picture.read())
+    job = await asyncio.to_thread(submit_caption, services, principal.owner, kept)
+    return html(render(services, "suggestion", job=job))
 
 
 @router.post("/bank")
@@ -77,12 +75,12 @@ async def learn(
     services: ServicesDep,
     principal: PrincipalDep,
     picture: Annotated[UploadFile, File()],
-    caption: Annotated[str, Form(min_length=1, max_length=2000)],
+    caption: Annotated[str, Form(min_length=1, max_length=_MOST_CAPTION)],
     chosen: Annotated[list[str] | None, Form(max_length=8)] = None,
     steps: Annotated[str, Form(max_length=5)] = "",
 ) -> Response:
     """Begin to learn the words that were chosen."""
-    content, form = await picture.read(), await request.form()
+    form = await request.form()
     wanted = [
         f"{form.get(f'id-{key}', '')}={form.get(f'word-{key}', '')}:{form.get(f'kind-{key}', '')}"
         for key in chosen or ()
@@ -91,14 +89,9 @@ async def learn(
         raise InvalidInput("No word is chosen: concepts are learnt for words of the caption. Choose at least one.")
     if steps and not steps.isdecimal():
         raise InvalidInput(f"{steps!r} is no number of steps. Write digits, or leave it empty.")
-
-    def submit() -> Job:
-        number = int(steps) if steps else None
-        return submit_concepts(
-            services, principal.owner, learn_payload(services, content, caption, wanted, steps=number)
-        )
-
-    job = await asyncio.to_thread(submit)
+    kept = await keep_picture(services, await picture.read())
+    payload = learn_payload(kept, caption, wanted, steps=int(steps) if steps else None)
+    job = await asyncio.to_thread(submit_concepts, services, principal.owner, payload)
     if not is_partial(request):
         return go_to(request, "/bank")
     return html(render(services, "learning", job=job))

@@ -13,6 +13,7 @@ from api.service.book_state import COVER, BookEdit, PageEdit
 from api.service.deletion import delete_book
 from api.service.errors import EditConflict, InvalidInput
 from api.service.payloads import BookLook, Format
+from api.service.problems import in_words
 from api.service.schema import BookRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.studio.book_view import BINDING, EDITIONS, part, view_book
@@ -80,7 +81,7 @@ def make_book(
             design=look.design,
         )
     except ValidationError as error:
-        raise InvalidInput(f"No book can be made of that: {error}. Change that and try again.") from error
+        raise InvalidInput(f"No book can be made of that: {in_words(error)}. Change that and try again.") from error
     job = submit_book(services, principal.owner, wish)
     return go_to(request, f"/books/{job.subject}")
 

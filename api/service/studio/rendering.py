@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from api.service.errors import EditConflict, status_of
 from api.service.hosts import SAFE_METHODS
 from api.service.keys import Principal
-from api.service.problems import Problem
+from api.service.problems import Problem, in_words
 from api.service.services import Services
 from concepts.errors import FableverseError
 from story.templates import Templates
@@ -99,7 +99,7 @@ class StudioRoute(APIRoute):
             except FableverseError as error:
                 return _told(request, str(error), status_of(error).value)
             except RequestValidationError as error:
-                return _told(request, "; ".join(_in_words(each) for each in error.errors()), 422)
+                return _told(request, in_words(error), 422)
             except (OSError, SQLAlchemyError) as error:
                 return _told(request, *await _foreseen(request, error))
 
@@ -130,10 +130,6 @@ async def _foreseen(request: Request, error: Exception) -> tuple[str, int]:
     handler = next(handlers[cls] for cls in type(error).__mro__ if cls in handlers)
     answer = await handler(request, error)
     return json.loads(answer.body)["detail"], answer.status_code
-
-
-def _in_words(error: dict[str, Any]) -> str:
-    return f"{error['loc'][-1]}: {error['msg']}"
 
 
 def _told(request: Request, message: str, status: int) -> HTMLResponse:

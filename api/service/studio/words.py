@@ -1,7 +1,8 @@
 """How the studio shows words: a caption as words to choose from, a prompt as pieces of which some draw a concept."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from concepts.schema import ConceptMention
@@ -27,15 +28,18 @@ class Choice:
     """A word of a caption."""
 
     key: str
-    """Its place in the caption and the word: unique in a form."""
+    """Which of the caption's words that are written like this, and the word: it stays when others come or go."""
+    text: str
+    """As the caption has it."""
     word: str
+    """The word or words that name the concept."""
     is_chosen: bool
     is_likely: bool
     """Whether the word could name something that is seen."""
     kind: str
-    """What it probably is."""
+    """What it is, or probably is."""
     id: str
-    """An id for it that is free."""
+    """Its id, or one that is free."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +51,38 @@ class Piece:
     colour: int = 0
 
 
-def choices_of(caption: str, chosen: Sequence[str], taken: Sequence[str]) -> list[Choice]:
-    """Every word of a caption, those chosen marked; ids differ from the taken ones and from each other."""
-    used = set(taken)
+def choices_of(
+    caption: str, chosen: Collection[str], taken: Collection[str], typed: Mapping[str, str] | None = None
+) -> list[Choice]:
+    """Every word of a caption, those chosen marked; ids that nobody typed differ from the taken ones and from others.
+
+    Args:
+        caption: What the picture shows.
+        chosen: Keys of choices.
+        taken: Ids that other concepts have.
+        typed: What a form has for chosen words, under "id-", "word-" or "kind-" and a choice's key.
+    """
+    typed = typed or {}
+    used = {*taken, *(typed[name] for name in (f"id-{key}" for key in chosen) if name in typed)}
     found: list[Choice] = []
-    for number, match in enumerate(_WORD.finditer(caption)):
-        word, key = match[0], f"{number}-{match[0].lower()}"
-        id_ = _free_id(word, used)
+    times: Counter[str] = Counter()
+    for match in _WORD.finditer(caption):
+        text, word = match[0], match[0].lower()
+        times[word] += 1
+        key = f"{times[word]}-{word}"
+        given = typed if key in chosen else {}
+        id_ = given.get(f"id-{key}") or _free_id(word, used)
         used.add(id_)
-        likely = word.lower() not in _NO_CONCEPTS
         found.append(
-            Choice(key=key, word=word, is_chosen=key in chosen, is_likely=likely, kind=_kind_of(word.lower()), id=id_)
+            Choice(
+                key=key,
+                text=text,
+                word=given.get(f"word-{key}") or text,
+                is_chosen=key in chosen,
+                is_likely=word not in _NO_CONCEPTS,
+                kind=given.get(f"kind-{key}") or _kind_of(word),
+                id=id_,
+            )
         )
     return found
 

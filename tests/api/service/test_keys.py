@@ -133,3 +133,5 @@ def test_the_command_makes_lists_and_revokes(tmp_path: Path, capsys: pytest.Capt
     assert made["id"] in listed and "good" in listed and made["key"] not in listed
     assert "Revoked" in run("revoke", made["id"])
     assert "revoked" in run("list")
+    run("create", "dad", "--days", "1e-9")
+    assert "expired" in run("list") and "good" not in run("list")

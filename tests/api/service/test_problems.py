@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 from api.errors import OutputError
 from api.service.bodies import StrictBodies
 from api.service.description import describe
+from api.service.errors import TaskFailed
 from api.service.headers import SecurityHeaders
 from api.service.logs import RequestLog, configure_logs
 from api.service.metrics import Metrics
@@ -31,6 +32,9 @@ ERRORS: dict[str, tuple[Exception, int]] = {
     "exists": (ConceptExists("'rusty' exists."), 409),
     "damaged": (DamagedConcept("/secret/folder lacks a file."), 500),
     "model": (DamagedModel("/secret/folder lacks a file."), 500),
+    "their part": (TaskFailed("The prompt is too long.", kind="PromptTooLong"), 422),
+    "our part": (TaskFailed("secret words", kind="DamagedConcept"), 500),
+    "unforeseen part": (TaskFailed("secret words", kind="Unexpected"), 500),
     "output": (OutputError("the disk is full."), 507),
     "disk": (OSError(28, "No space left", "/secret/folder"), 507),
     "database": (OperationalError("SELECT secret", None, sqlite3.OperationalError("locked")), 503),
@@ -100,6 +104,7 @@ def test_an_error_is_a_problem_with_its_status(client: TestClient, log: io.Strin
     assert (response.status_code == 503) == ("retry-after" in response.headers)
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert lines[-1]["event"] == "request" and lines[-1]["route"] == "/fail/{name}"
+    assert "secret words" not in log.getvalue()
     assert {line.get("request_id", body["request_id"]) for line in lines} == {body["request_id"]}
 
 
@@ -112,6 +117,7 @@ def test_the_log_says_where_a_fault_is_and_nothing_of_what_was_sent(client: Test
 
 
 def test_kinds_are_named(client: TestClient) -> None:
+    assert client.get("/fail/their part").json()["type"] == "urn:fableverse:problem:prompt-too-long"
     assert client.get("/fail/unknown").json()["type"] == "urn:fableverse:problem:unknown-concept"
     assert client.get("/nowhere").json()["type"] == "about:blank"
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from api.service.book_state import BookEdit
-from api.service.schema import BookRequest, DrawRequest, ImagesRequest, SceneRequest, StoryEdit
+from api.service.schema import BindRequest, BookRequest, DrawRequest, ImagesRequest, SceneRequest, StoryEdit
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,11 @@ from api.service.schema import BookRequest, DrawRequest, ImagesRequest, SceneReq
         (BookEdit, {"pages": [{"id": "p1", "is_locked": "yes"}]}),
         (StoryEdit, {"order": [True]}),
         (DrawRequest, {"pages": ["p1"], "candidates": "2"}),
+        (BindRequest, {"look": {"strengths": {"rusty": 0.5}}}),
         (ImagesRequest, {"prompt": "a fox", "n": True}),
     ],
 )
-def test_a_value_of_another_type_is_refused(model: type[BaseModel], body: dict[str, Any]) -> None:
+def test_what_cannot_be_meant_is_refused(model: type[BaseModel], body: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         model.model_validate(body)
 

@@ -321,9 +321,24 @@ def test_the_openai_client_draws_unchanged(server: RunningServer) -> None:
     url = client.images.generate(model="pocket", prompt="a @rusty reading", response_format="url")
     assert url.data is not None and url.data[0].url is not None
     assert httpx.get(url.data[0].url).headers["content-type"] == "image/png"
-    with pytest.raises(openai.UnprocessableEntityError) as refusal:
-        client.images.generate(prompt="a @nobody")
-    assert "nobody" in str(refusal.value.body)
+
+
+@pytest.mark.parametrize(
+    ("wish", "kind", "told"),
+    [
+        ({"prompt": f"a cat beside {'a tree and ' * 60}a @rusty"}, "prompt-too-long", "tokens"),
+        ({"prompt": "a @nobody"}, "invalid-input", "nobody"),
+        ({"prompt": "a fox PRIVATE", "size": "272x272"}, "invalid-settings", "272"),
+    ],
+)
+def test_the_openai_client_is_told_what_to_correct(
+    server: RunningServer, wish: dict[str, Any], kind: str, told: str
+) -> None:
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="unused", max_retries=0)
+    with pytest.raises(openai.UnprocessableEntityError, match=told) as refusal:
+        client.images.generate(**wish)
+    assert (refusal.value.code, refusal.value.type) == (kind, "invalid_request_error")
+    assert "PRIVATE" not in server.log() and "a tree and" not in server.log()
 
 
 def test_lists_go_on_by_cursor(client: httpx.Client) -> None:

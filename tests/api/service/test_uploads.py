@@ -1,14 +1,16 @@
 """Uploaded pictures are decoded apart and written anew; bombs and what only looks like a picture are refused."""
 
+import asyncio
 import io
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from api.service.uploads import DecodingLimits, reencode
+from api.service.uploads import DecodingLimits, reencode, take_in
 from concepts.errors import UnreadablePicture
 
 
@@ -61,3 +63,13 @@ def test_what_is_no_decent_picture_is_refused(upload: bytes) -> None:
 def test_a_picture_that_takes_too_much_memory_is_refused_and_the_service_lives() -> None:
     with pytest.raises(UnreadablePicture):
         reencode(png(4900, 4900), limits=DecodingLimits(memory_bytes=96 * 1024 * 1024))
+
+
+def test_pictures_that_are_taken_in_keep_nobody_else_waiting() -> None:
+    async def take_one_in() -> bytes:
+        everybodys = ThreadPoolExecutor()
+        asyncio.get_running_loop().set_default_executor(everybodys)
+        everybodys.shutdown()  # none of its threads is to be had
+        return await take_in(png(8, 8))
+
+    assert Image.open(io.BytesIO(asyncio.run(take_one_in()))).size == (8, 8)

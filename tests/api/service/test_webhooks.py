@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -307,3 +308,13 @@ def test_the_connection_goes_to_the_address_that_was_judged() -> None:
         assert asyncio.run(attempt(port)) == 204
         ((headers, body),) = receiver.got
     assert headers["Host"] == f"pinned.invalid:{port}" and json.loads(body) == {}
+
+
+def test_hosts_that_are_slow_to_resolve_keep_nobody_else_waiting() -> None:
+    async def look_up() -> list[str]:
+        everybodys = ThreadPoolExecutor()
+        asyncio.get_running_loop().set_default_executor(everybodys)
+        everybodys.shutdown()  # none of its threads is to be had
+        return await resolve("127.0.0.1", 443)
+
+    assert asyncio.run(look_up()) == ["127.0.0.1"]
