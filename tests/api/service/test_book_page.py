@@ -54,7 +54,7 @@ def test_what_is_chosen_for_binding_stays_whatever_else_happens(page: Page) -> N
     expect(page.locator("#bind")).to_be_visible()
 
 
-def test_a_story_that_comes_brings_the_form_for_binding_once_it_is_of_use(page: Page) -> None:
+def test_the_form_for_binding_is_there_once_it_is_of_use(page: Page) -> None:
     page.locator("#bind").click()
     expect(page.locator("#status")).to_contain_text("Waiting for its turn")
     expect(page.locator("#bind")).to_be_hidden()
