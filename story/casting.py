@@ -4,17 +4,18 @@ Knows no arc: any arc can be played on the stage that is set here.
 """
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard
 from story.dressing import choose_dress
-from story.grammar import PRONOUNS, Gender
+from story.grammar import PRONOUNS, Gender, is_plural
 from story.idea import Idea
 from story.schema import StoryRequest
 from story.stage import MOOD_POSES, Character, Mood, Place, Spot, Stage
-from story.subject import Actor, drawn_kind, is_plural
+from story.subject import Actor, drawn_kind
 
 _NAMES: Mapping[Gender, tuple[str, ...]] = {
     "she": ("Fern", "Tilly", "Juno", "Hazel", "Mabel", "Posy", "Wren", "Olive"),
@@ -310,7 +311,7 @@ def _plain_character(
 
 def _clue(idea: Idea, clues: Mapping[str, str]) -> str:
     """The key whose clue words the idea has first."""
-    for token in idea.words.lower().replace(",", " ").split():
+    for token in re.findall(r"\w+", idea.words.lower()):
         for key, words in clues.items():
             if token == key or token in words.split():
                 return key

@@ -1,9 +1,10 @@
-"""Small English grammar for the built-in storyteller: verb forms, articles, pronouns, capitals, tidy text.
+"""Small English grammar for the built-in storyteller: verb forms, plurals, articles, pronouns, capitals, tidy text.
 
 Knows the words in its tables and the regular rules; an unknown verb is treated as regular. Knows nothing of stories.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,7 +34,24 @@ REGULAR_VERBS = (
 ).split()
 BASE_VERBS = frozenset(IRREGULAR_PAST) | frozenset(REGULAR_VERBS)
 _DOUBLING = frozenset("stop hug hop plan skip drop grab chat nap clap slip trip tap beg pat run swim sit get put cut "
-                      "dig win begin forget hit".split())  # fmt: skip
+                      "dig win begin forget hit travel quarrel".split())  # fmt: skip
+_ADVERBS = frozenset("never always also just ever soon".split())
+# Nouns as often as verbs: alone behind an object they are nouns, "catch crabs and fish".
+_ALSO_NOUNS = frozenset("fish garden plant light dress".split())
+_SAID_OF = re.compile(r"\b(he|she|it|they|who|that|which) (?!(?:he|she|it|they|who)\b)(\w+(?:'t)?)")
+_IRREGULAR_SAID = {
+    "are": "were", "aren't": "weren't", "isn't": "wasn't", "can": "could", "can't": "couldn't", "cannot": "could not",
+    "doesn't": "didn't", "hasn't": "hadn't",
+}  # fmt: skip
+_IRREGULAR_PLURALS = {
+    "children": "child", "people": "person", "mice": "mouse", "geese": "goose", "men": "man", "women": "woman",
+    "feet": "foot", "teeth": "tooth", "oxen": "ox", "wolves": "wolf", "elves": "elf", "leaves": "leaf",
+    "calves": "calf", "thieves": "thief", "knives": "knife", "wives": "wife", "loaves": "loaf", "shelves": "shelf",
+    "scarves": "scarf", "dwarves": "dwarf", "halves": "half", "hooves": "hoof", "buses": "bus", "shoes": "shoe",
+    "canoes": "canoe", "toes": "toe", "pixies": "pixie", "cookies": "cookie", "brownies": "brownie", "genies": "genie",
+    "zombies": "zombie", "pies": "pie", "ties": "tie", "axes": "axe", "octopuses": "octopus", "walruses": "walrus",
+    "christmas": "christmas",
+}  # fmt: skip
 _VOWEL_SOUND_EXCEPTIONS = re.compile(r"(?:uni(?!n)|us[eu]|eu|one\b|once\b|u\b|ukulele)", re.IGNORECASE)
 _SILENT_H = re.compile(r"(?:hour|honest|honour|honor|heir)", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b([Aa])(n?) (?=([A-Za-z]+))")
@@ -97,11 +115,76 @@ def _known_forms() -> dict[str, str]:
     for base in sorted(BASE_VERBS):
         for form in (base, past_form(base), gerund(base), third_person(base)):
             forms.setdefault(form, base)
+        if base.endswith("l") and base in _DOUBLING:
+            forms |= {f"{base}ed": base, f"{base}ing": base}
     forms["found"], forms["left"], forms["saw"] = "find", "leave", "see"
     return forms
 
 
 _FORMS = _known_forms()
+
+
+def past_phrase(phrase: str) -> str:
+    """A verb phrase in base form, as past, with the verbs joined to it and those of what is said in it.
+
+    "keep a lighthouse" → "kept a lighthouse", "sing and dance" → "sang and danced", "never give up" → "never gave up".
+    """
+    return _SAID_OF.sub(_past_of_said, _inflected(phrase, past_form))
+
+
+def gerund_phrase(phrase: str) -> str:
+    """A verb phrase in base form, as gerund: "keep a lighthouse" → "keeping a lighthouse"."""
+    return _inflected(phrase, gerund)
+
+
+def _inflected(phrase: str, inflect: Callable[[str], str]) -> str:
+    """The phrase with its first verb in another form, and the verbs that are joined to it by "and"."""
+    first, *others = phrase.split(" and ")
+    parts = [_inflected_first(first, inflect)]
+    for other in others:
+        verb, _, after = other.partition(" ")
+        is_noun = verb in _ALSO_NOUNS and not after and " " in first
+        parts.append(other if is_noun or verb not in BASE_VERBS else _inflected_first(other, inflect))
+    return " and ".join(parts)
+
+
+def _inflected_first(phrase: str, inflect: Callable[[str], str]) -> str:
+    words = phrase.split(" ")
+    at = 0
+    while at + 1 < len(words) and _is_adverb(words[at]) and base_form(words[at + 1]):
+        at += 1
+    return " ".join([*words[:at], inflect(words[at]), *words[at + 1 :]])
+
+
+def _is_adverb(word: str) -> bool:
+    return word in _ADVERBS or (word.endswith("ly") and base_form(word) is None)
+
+
+def _past_of_said(match: re.Match[str]) -> str:
+    """What is said of somebody, as past: "she is", "who lives" → "she was", "who lived"."""
+    who, verb = match.groups()
+    base = base_form(verb)
+    is_present = base is not None and verb == third_person(base) and verb != base
+    past = _IRREGULAR_SAID.get(verb) or (past_form(base) if base and is_present else verb)
+    return f"{who} {past}"
+
+
+def singular(noun: str) -> str:
+    """One of what a noun names: "foxes" → "fox", "wolves" → "wolf"; a noun that names one is itself."""
+    if noun in _IRREGULAR_PLURALS:
+        return _IRREGULAR_PLURALS[noun]
+    if re.search(r"[^aeiou]ies$", noun):
+        return noun[:-3] + "y"
+    if re.search(r"(?:ch|sh|ss|x|zz|[^aeiou]o)es$", noun):
+        return noun[:-2]
+    return noun if re.search(r"(?:ss|us|is|^.{0,2}s)$", noun) else noun.removesuffix("s")
+
+
+def is_plural(noun: str) -> bool:
+    """Whether a noun phrase names more than one: "elves", "her mittens", "the keys of the house"."""
+    head = re.split(r" (?:of|in|on|at|with|from|to|for|under|that|who|which) ", noun.lower())[0]
+    last = head.split(" ")[-1]
+    return " and " in head or singular(last) != last
 
 
 def with_article(noun: str) -> str:

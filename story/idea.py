@@ -1,77 +1,60 @@
 """Reads a person's idea: who it is about, what that one does, fears, wishes for or seeks.
 
 Knows English only and no story: whatever cannot be read this way comes back as a plain topic, or as the quoted words,
-or as nothing. An idea is data; markup and control characters never leave this file.
+or as nothing. Of several sentences the first about somebody says who the hero is, later ones are read where they are
+about the hero again or bring somebody else. An idea is data; markup and control characters never leave this file.
 """
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from story.grammar import BASE_VERBS, Gender, base_form, gerund, past_form
+from story.clauses import Deeds, decapitalised, read_clauses
+from story.grammar import Gender, base_form, singular
 from story.idea_props import Props, PropWords, take_props
+from story.idea_text import clean_idea, plain_sentences, spelt_out
 from story.subject import (
     COMMON_ENGLISH,
     GENDERS,
-    HAPPENINGS,
     WHERE,
     Actor,
+    as_name,
     begins_with_name,
+    drawn_kind,
+    gender_of_name,
+    kind_of_one,
+    name_at,
     name_capitals,
     read_subject,
 )
 
-MAX_IDEA_LENGTH = 160
-
-_PREAMBLE = re.compile(
-    r"^(?:please |could you |can you )?(?:(?:tell|write|make|give|read) (?:me |us )?)?(?:(?:a|an|the) )?"
-    r"(?:(?:little|short|funny|bedtime|new|nice|picture) )*(?:story|tale|book|storybook|fairy tale)"
-    r" (?:about|of|where|in which|for) ",
-    re.IGNORECASE,
-)
-_FRAME = re.compile(r"^(?:[Hh]ow|[Ww]hen|[Tt]he (?:day|night|time)(?: that| when)?) (?=[A-Z])")
+_FRAME = re.compile(r"^(?:[Hh]ow|[Ww]hen|[Tt]he (?:day|night|time)(?: that| when)?) (?=[A-Z]|an? (?!\w+$))")
 """What stands before a sentence that is the idea: "How Emma learned to swim"."""
 _GONE = re.compile(
     r"^(?:(?:has|had|is|was) )?(?:(?:ran|run|runs|gone|went|goes) away|(?:(?:got|gets|went|gone) )?(?:lost|missing))$"
 )
 """What is said of somebody's own that is not there any more: "my dog ran away"."""
 _CAUSE = re.compile(r"\s*\bbecause of\s+[^,;]+")
-_CLAUSE_BREAK = re.compile(r"\s*(?:,\s*(?:and|but|so)?|\band\b|\bbut\b|\bso\b|\bbecause\b|;)\s+")
-_FEAR = re.compile(
-    r"^(?:(?:is|was|are|were|feels|felt|gets|got)\s+)?(?:so |very |a bit |a little |really |always |terribly )*"
-    r"(?:afraid|scared|frightened|terrified|nervous)\s+(of|to|about|by|at)\s+(.+)$"
+_ONE_DAY = re.compile(
+    r"^(?:(?:but|and|then|so|now|suddenly|today|however|sadly|luckily|one (?:\w+ )?(?:day|night|morning|evening)),? )+",
+    re.IGNORECASE,
 )
-_FEAR_VERB = re.compile(r"^(?:fears?|feared|hates?|hated|(?:does|did|do)(?:n't| not) like)\s+(?:to\s+)?(.+)$")
-_WISH = re.compile(
-    r"^(?:really |always |so |only |just )*(?:wants?|wanted|wish(?:es|ed)?|longs?|longed|hopes?|hoped|needs?|needed|"
-    r"tries|tried|try|learns?|learned|learnt|decides?|decided|(?:would|'d) (?:like|love)|has|had|dreams?|dreamed|"
-    r"dreamt|is learning|is trying|was trying)\s+(?:how )?to\s+(.+)$"
+_PRONOUN = re.compile(r"^(he|she|it|they) ", re.IGNORECASE)
+_WEATHER = re.compile(
+    r"^(?:is|was) (?!so |very |also |afraid|scared|frightened|looking|searching|called|named|able|not )"
 )
-_DREAM = re.compile(r"^(?:dreams?|dreamed|dreamt)\s+(?:of|about)\s+(?:being able to\s+)?(.+)$")
-_CANNOT = re.compile(r"^(?:can(?:'t|not| not)|could(?:n't| not)|(?:is|was) (?:un|not )able to)\s+(.+)$")
+"""What is rather said of the world: "it is dark"."""
+_OF_SOMETHING = re.compile(r"^(?:it|them|him)\b|\b(?:it|them|him|her|there|too|again)$")
 _SLEEP = re.compile(r"(?:sleep|nap|fall asleep|(?:go|get)(?: back)? to (?:sleep|bed)|(?:take|have) an? (?:\w+ )?nap)\b")
-_WANT_THING = re.compile(r"^(?:wants?|wanted|wish(?:es|ed)? for|longs? for|longed for|needs?|needed)\s+(.+)$")
-_SEEK = re.compile(
-    r"^(?:is |was |goes |went )?(?:look(?:s|ed|ing)?|search(?:es|ed|ing)?|hunt(?:s|ed|ing)?)\s+(?:everywhere )?for"
-    r"\s+(.+)$|^(?:seeks?|sought|has lost|had lost|loses?|lost|can(?:'t|not) find)\s+(.+)$"
-)
-_EVENTS = frozenset(
-    "build make find meet go travel save rescue visit discover become invent befriend help fly sail cross climb catch"
-    " repair fix mend plant win swim steal grow cook start open explore chase learn teach share invite bring".split()
-)
-_STATES = frozenset("be have love like enjoy live know own".split())
-_MISHAP = re.compile(
-    r"(?:run|go|move) away\b|get (?:lost|stuck|hurt|sick|ill)\b|(?:break|cry|fall|forget|lose|miss|worry)\b"
-)
-"""What somebody does who did not wish for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Idea:
+class Idea(Deeds):
     """What an idea says, as phrases that fit into sentences; what it does not say is empty."""
 
     words: str = ""
-    """The idea itself, cleaned and shortened."""
+    """The idea itself, cleaned and shortened, without what asks for a story."""
     kind: str = ""
     """Head noun of the one it is about: "cat", "dragon"; lower case."""
     hero: str = ""
@@ -81,20 +64,8 @@ class Idea:
     gender: Gender | None = None
     companions: tuple[Actor, ...] = ()
     """Who else it is about, in its order; the first of them is the hero's friend."""
-    jobs: tuple[str, ...] = ()
-    """Past-tense verb phrases of what it habitually does: "kept a lighthouse"."""
-    event: str = ""
-    """Past-tense verb phrase of what befell it: "moved away"."""
-    fear: str = ""
-    """Noun phrase: "the dark", "swimming"."""
-    wish: str = ""
-    """Verb phrase in base form: "learn to swim"."""
-    thing: str = ""
-    """Noun phrase of what is sought or lost: "her lost hat"."""
-    is_lost: bool = False
-    """Whether the idea says that the thing was lost."""
     topic: str = ""
-    """Noun phrase, when the idea names no actor: "friendship"."""
+    """Noun phrase, when the idea names no actor, or no more than actors and this: "friendship", "the moon"."""
     quote: str = ""
     """The words as they are, when they could not be read at all."""
     props: Props = Props()
@@ -111,22 +82,6 @@ class Idea:
         return self.wish if _SLEEP.match(self.wish) else ""
 
 
-def clean_idea(text: str) -> str:
-    """The idea on one line without markup, control characters, symbols or outer quotes, at most 160 characters."""
-    text = re.sub(r"<[^<>]*>", " ", unicodedata.normalize("NFC", text[:4000]))
-    kept = "".join(
-        char if unicodedata.category(char)[0] in "LMN" or char in " -,.;:!?'" else _plain(char) for char in text
-    )
-    kept = re.sub(r"\s+", " ", kept).strip(" ,.;:!?-'")
-    if len(kept) > MAX_IDEA_LENGTH:
-        kept = kept[: MAX_IDEA_LENGTH + 1].rsplit(" ", 1)[0][:MAX_IDEA_LENGTH].rstrip(" ,;:-")
-    return kept if any(char.isalpha() for char in kept) else ""
-
-
-def _plain(char: str) -> str:
-    return "'" if char in "’‘`´" else "-" if char in "–—" else " "
-
-
 def read_idea(
     text: str, *, names: tuple[str, ...] = (), kinds: tuple[str, ...] = (), drawn: PropWords | None = None
 ) -> Idea:
@@ -138,25 +93,32 @@ def read_idea(
         kinds: Words of known characters, so that "fox learns to swim" has one too.
         drawn: What else can be drawn, so that a hat of the idea is worn and not told of as a deed.
     """
-    words = clean_idea(text)
-    if not words:
+    sentences = tuple(_without_frame(name_capitals(sentence)) for sentence in plain_sentences(clean_idea(text)))
+    if not sentences:
         return Idea()
-    body = name_capitals(_PREAMBLE.sub("", words).strip())
-    framed = _FRAME.sub("", body)
-    body = framed if begins_with_name(framed.split(" ")) else body
-    tokens = body.split(" ")
-    if not _looks_english(tokens):
-        return Idea(words=words, quote=words)
-    told, props = take_props(body, drawn or PropWords(), kinds=(*kinds, *names))
-    idea = _read_actors(told.split(" "), names=names, kinds=kinds)
-    if idea is None and told != body:
-        idea, props = _read_actors(tokens, names=names, kinds=kinds), Props()
-    if idea is None:
-        if len(tokens) <= 8 and not any(base_form(token) for token in tokens[1:] if token.lower() not in ("light",)):
-            is_named = tokens[0].endswith("'s") or tokens[1:] != [] and tokens[1][:1].isupper()
-            return Idea(words=words, topic=body if is_named else _decapitalised(body))
-        return Idea(words=words, quote=words)
-    return replace(idea, words=words, props=props)
+    words, first = ". ".join(sentences), sentences[0]
+    if not _looks_english(words.split(" ")):
+        return Idea(words=words, quote=first)
+    for at, sentence in enumerate(sentences):
+        plain = _ONE_DAY.sub("", spelt_out(sentence))
+        if at and plain.partition(" ")[0].lower() in ("the", "this"):
+            continue
+        idea = _read_dressed(plain, drawn or PropWords(), names=names, kinds=kinds)
+        if idea is not None:
+            for later in sentences[at + 1 :]:
+                idea = _read_on(idea, spelt_out(later), names=names, kinds=kinds)
+            return replace(idea, words=words)
+    tokens = first.split(" ")
+    if len(tokens) <= 8 and not any(base_form(token) for token in tokens[1:] if token.lower() not in ("light",)):
+        is_named = tokens[0].endswith("'s") or tokens[1:] != [] and tokens[1][:1].isupper()
+        return Idea(words=words, topic=first if is_named else decapitalised(first))
+    return Idea(words=words, quote=first)
+
+
+def _without_frame(sentence: str) -> str:
+    framed = _FRAME.sub("", sentence)
+    is_told = begins_with_name(framed.split(" ")) or framed.startswith(("a ", "an "))
+    return framed if is_told else sentence
 
 
 def _looks_english(tokens: list[str]) -> bool:
@@ -168,119 +130,113 @@ def _looks_english(tokens: list[str]) -> bool:
     return known > foreign if len(tokens) >= 3 else foreign == 0
 
 
-def _read_actors(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea | None:
+def _read_dressed(sentence: str, drawn: PropWords, *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea | None:
+    """As `_read_hero`, with what the sentence says of looks apart; where that leaves nobody, without."""
+    told, props = take_props(sentence, drawn, kinds=(*kinds, *names))
+    idea = _read_hero(told.split(" "), names=names, kinds=kinds)
+    if idea is not None:
+        return replace(idea, props=props)
+    return _read_hero(sentence.split(" "), names=names, kinds=kinds) if told != sentence else None
+
+
+def _read_hero(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea | None:
+    """The idea of a sentence that begins with somebody; None where it does not."""
     subject = read_subject(tokens, names=names, kinds=kinds)
     if subject is None:
         return None
     rest = " ".join(tokens[subject.num_tokens :])
     if tokens[0].lower() in ("my", "our") and _GONE.match(rest):
-        return Idea(thing=_decapitalised(" ".join(tokens[: subject.num_tokens])), is_lost=True)
+        return Idea(thing=decapitalised(" ".join(tokens[: subject.num_tokens])), is_lost=True)
     hero, *others = subject.actors
     words = [token.strip(",").lower() for token in tokens[: subject.num_tokens]]
-    said: Gender | None = next((GENDERS[word] for word in words if word in GENDERS), None)
-    idea = Idea(kind=hero.kind, hero=hero.phrase, name=hero.name, gender=hero.gender or said, companions=tuple(others))
-    return _read_rest(idea, rest)
+    said: Gender | None = next((GENDERS[word] for word in words if word in ("her", "his", "its")), None)
+    kind, phrase = (hero.kind, hero.phrase) if words[0] in ("a", "an", "one") else (singular(hero.kind), hero.phrase)
+    idea = Idea(
+        kind=kind,
+        hero=phrase.removesuffix(hero.kind) + kind,
+        name=hero.name,
+        gender=hero.gender or said,
+        companions=tuple(others),
+        thing=subject.thing,
+        topic=subject.sight,
+    )
+    return _read_rest(idea, rest, names=names, kinds=kinds)
 
 
-def _read_rest(idea: Idea, rest: str) -> Idea:
+def _read_rest(
+    idea: Idea, rest: str, *, names: tuple[str, ...], kinds: tuple[str, ...], habitual: bool = False
+) -> Idea:
+    """The idea with what stands behind its hero: a name, what that one is, where from, and does."""
     rest = _CAUSE.sub("", rest).strip(" ,")
-    named = re.match(r"^(?:who is |who's |that is )?(?:called|named)\s+([^\s,]+),?\s*(.*)$", rest)
-    if named:
-        idea, rest = replace(idea, name=named[1].strip(".'")), named[2]
-    relative = re.match(r"^(?:who|that|which)\s+(?:is |was )?(?=called)|^(?:who|that|which)\s+", rest)
-    is_relative = relative is not None
+    tokens = rest.split(" ")
+    name = name_at(tokens, 1) if tokens[0] in ("called", "named") else []
+    if name:
+        idea = replace(idea, name=as_name(name), gender=idea.gender or gender_of_name(as_name(name)))
+        rest = " ".join(tokens[1 + len(name) :])
+    what = kind_of_one(tokens[1:], names=names, kinds=kinds) if tokens[0] in ("is", "was") else None
+    if what is not None and idea.name and not idea.kind:
+        actor = what.actors[0]
+        idea = replace(idea, kind=actor.kind, hero=actor.phrase, gender=idea.gender or actor.gender)
+        rest = " ".join(tokens[1 + what.num_tokens :])
+    relative = re.match(r"^(?:who|that|which)\s+|^and (?=who )", rest)
+    is_relative = relative is not None or habitual
     rest = rest[relative.end() :] if relative else rest
     trait = re.match(rf"^(with|from|{'|'.join(WHERE)})\s+(.+)$", rest)
     if trait:
         verb = {"with": "had", "from": "came from"}.get(trait[1], f"lived {trait[1]}")
         head, _, tail = trait[2].partition(" who ")
-        idea = replace(idea, jobs=(f"{verb} {head}",))
+        idea = replace(idea, jobs=(*idea.jobs, f"{verb} {head}"))
         rest, is_relative = tail, True
-    clauses = [clause.strip(" ,") for clause in _CLAUSE_BREAK.split(rest) if clause.strip(" ,")]
-    for clause in _rejoin(clauses):
-        idea = _read_clause(idea, clause, habitual=is_relative)
+    idea = read_clauses(idea, rest, habitual=is_relative)
     gender = next((GENDERS[word] for word in rest.lower().split() if word in GENDERS), None)
     return replace(idea, gender=idea.gender or gender)
 
 
-def _rejoin(clauses: list[str]) -> list[str]:
-    """Clauses again, with the pieces that hold no verb put back: "bread" of "bakes cake and bread"."""
-    joined: list[str] = []
-    for clause in clauses:
-        clause = re.sub(r"^(?:who|that|which|he|she|it|they)\s+", "", clause)
-        first = re.split(r"[ ']", clause.lower(), maxsplit=1)[0]
-        starts = base_form(first) is not None or _FEAR.match(clause) or _WISH.match(clause) or _CANNOT.match(clause)
-        starts = starts or first in ("is", "was", "does", "did", "really", "always", "never", "would", "has", "had")
-        if joined and not starts:
-            joined[-1] += f" and {clause}"
-        else:
-            joined.append(clause)
-    return joined
-
-
-def _read_clause(idea: Idea, clause: str, *, habitual: bool) -> Idea:
-    clause = _decapitalised(re.sub(r"^(?:one day|once|today|never|always)\s+", "", clause, flags=re.IGNORECASE))
-    fear = _FEAR.match(clause) or _FEAR_VERB.match(clause)
-    if fear and not idea.fear:
-        return replace(idea, fear=_as_noun(fear[fear.lastindex or 1]))
-    seek = _SEEK.match(clause)
-    if seek and not idea.thing:
-        is_lost = re.search(r"\b(?:lost|loses?)\b", clause[: seek.start(2)]) is not None if seek[2] else False
-        return replace(idea, thing=seek[1] or seek[2], is_lost=is_lost)
-    dream = _DREAM.match(clause)
-    if dream and not idea.wish:
-        return replace(idea, wish=_as_verb(dream[1]))
-    wish = _WISH.match(clause) or _CANNOT.match(clause)
-    if wish and not idea.wish and not re.match(r"^not\b", wish[1]):
-        return replace(idea, wish=re.sub(r"^(?:learn|try) (?:how )?to ", "", wish[1]))
-    want = _WANT_THING.match(clause)
-    if want and not idea.thing:
-        return replace(idea, thing=want[1])
-    return _read_plain_clause(idea, clause, habitual=habitual)
-
-
-def _read_plain_clause(idea: Idea, clause: str, *, habitual: bool) -> Idea:
-    first, _, after = clause.partition(" ")
-    base = base_form(first)
-    if base is None or (base == "be" and after in ("", "friends", "best friends")):
+def _read_on(idea: Idea, sentence: str, *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea:
+    """The idea with a later sentence, where it is about the hero again or brings somebody who is known."""
+    plain = _ONE_DAY.sub("", sentence)
+    pronoun = _PRONOUN.match(plain)
+    if pronoun:
+        said, who = plain[pronoun.end() :], pronoun[1].lower()
+        if not _may_be_hero(who, said, idea):
+            return idea
+        idea = idea if who == "it" else replace(idea, gender=GENDERS.get(who, idea.gender))
+        told = _read_of_hero(idea, said, habitual=plain == sentence, names=names, kinds=kinds)
+        return replace(told, gender=told.gender or GENDERS.get(who))
+    tokens = plain.split(" ")
+    subject = read_subject(tokens, names=names, kinds=kinds)
+    if subject is None:
         return idea
-    going = re.match(r"^(?:is|was|are|were) (?:going to )?(\w+)(.*)$", clause)
-    if going and going[1].endswith("ing") and base_form(going[1]):
-        base, after, habitual = base_form(going[1]) or "", going[2].strip(), False
-    phrase = f"{base} {after}".strip()
-    if not habitual and _MISHAP.match(phrase):
-        return replace(idea, event=past_phrase(phrase))
-    is_state = base in _STATES and phrase.split(" ")[-1] not in HAPPENINGS
-    is_wished = base in _EVENTS if habitual else not is_state
-    if is_wished and not (idea.wish or idea.thing or idea.fear):
-        return replace(idea, wish=phrase)
-    return replace(idea, jobs=(*idea.jobs, past_phrase(phrase)))
+    first, *others = subject.actors
+    again = first.name in idea.name.split(" ") or first.name == idea.name if first.name else first.kind == idea.kind
+    if again and (first.name or tokens[0].lower() in ("the", "this", "our")):
+        said = " ".join(tokens[subject.num_tokens :])
+        idea = _with_companions(idea, others, kinds=kinds)
+        return _read_of_hero(idea, said, habitual=plain == sentence, names=names, kinds=kinds)
+    return _with_companions(idea, subject.actors, kinds=kinds)
 
 
-def past_phrase(phrase: str) -> str:
-    """A verb phrase in base form, as past: "keep a lighthouse" → "kept a lighthouse"."""
-    base, _, after = phrase.partition(" ")
-    return f"{past_form(base)} {after}".strip()
+def _may_be_hero(pronoun: str, said: str, idea: Idea) -> bool:
+    """Whether a pronoun can mean the hero: nobody else does where no more was said than who that is."""
+    if pronoun == "it" and _WEATHER.match(said):
+        return False
+    is_all_known = not (idea.jobs or idea.event or idea.fear or idea.wish or idea.thing or idea.companions)
+    return is_all_known or pronoun in ("they", idea.gender) or idea.gender is None
 
 
-def gerund_phrase(phrase: str) -> str:
-    """A verb phrase in base form, as gerund: "keep a lighthouse" → "keeping a lighthouse"."""
-    base, _, after = phrase.partition(" ")
-    return f"{gerund(base)} {after}".strip()
+def _read_of_hero(idea: Idea, said: str, *, habitual: bool, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea:
+    """The idea with what a later sentence says of its hero, but for what is done to "it" or "them"."""
+    together = read_subject(said.split(" ")[1:], names=names, kinds=kinds) if said.startswith("and ") else None
+    if together is not None:
+        idea = _with_companions(idea, together.actors, kinds=kinds)
+        said = " ".join(said.split(" ")[1 + together.num_tokens :])
+    told = _read_rest(idea, said, names=names, kinds=kinds, habitual=habitual)
+    jobs = tuple(job for job in told.jobs if job in idea.jobs or not _OF_SOMETHING.search(job))
+    wish = idea.wish if _OF_SOMETHING.search(told.wish) else told.wish
+    return replace(told, jobs=jobs, wish=wish, thing=idea.thing if _OF_SOMETHING.search(told.thing) else told.thing)
 
 
-def _as_noun(phrase: str) -> str:
-    first = phrase.partition(" ")[0]
-    is_base_verb = first in BASE_VERBS and first not in ("light", "fear", "dream", "fish", "play")
-    return gerund_phrase(phrase) if is_base_verb else phrase
-
-
-def _as_verb(phrase: str) -> str:
-    first, _, after = phrase.partition(" ")
-    base = base_form(first) if first.endswith("ing") else None
-    return f"{base} {after}".strip() if base else f"find {phrase}"
-
-
-def _decapitalised(text: str) -> str:
-    first = text.partition(" ")[0]
-    return text if first == "I" or not first[1:].islower() and len(first) > 1 else text[:1].lower() + text[1:]
+def _with_companions(idea: Idea, actors: Sequence[Actor], *, kinds: tuple[str, ...]) -> Idea:
+    """The idea with those who have a name or can be drawn; of others a later sentence tells nothing."""
+    known = [actor for actor in actors if actor.name or drawn_kind(actor.kind) in kinds]
+    return replace(idea, companions=tuple(dict.fromkeys((*idea.companions, *known))))

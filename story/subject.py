@@ -3,9 +3,10 @@
 Names are told from nouns by their capitals, by where they stand, and, at the start of an idea, by what follows them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from story.grammar import Gender, base_form
+from story.grammar import Gender, base_form, singular
+from story.grammar import is_plural as is_plural
 from story.names import COMMON_NAMES, with_capitals
 
 COMMON_ENGLISH = frozenset(
@@ -19,6 +20,7 @@ GENDERS: dict[str, Gender] = {
     "mermaid": "she", "boy": "he", "prince": "he", "king": "he", "wizard": "he", "grandpa": "he", "tomcat": "he",
     "her": "she", "she": "she", "his": "he", "he": "he", "its": "it", "it": "it", "aunt": "she", "uncle": "he",
     "mum": "she", "mom": "she", "dad": "he", "granny": "she", "grandad": "he", "lady": "she", "mr": "he", "mrs": "she",
+    "sir": "he", "ms": "she",
 }  # fmt: skip
 _KIND_SYNONYMS = {
     "kitten": "cat", "kitty": "cat", "tomcat": "cat", "bunny": "rabbit", "hare": "rabbit", "cub": "bear",
@@ -53,11 +55,20 @@ _NO_NAMES = frozenset(
     " friendship love peace school bedtime breakfast dinner halloween easter home nature music snow rain wind fire"
     " water ice sun moon stars thunder magic time life god".split()
 )
-_PLURALS = frozenset("children people mice geese men women".split())
+_NO_FIRST_NAMES = COMMON_ENGLISH | _ARTICLES | _OWNERS | _NUMBERS | frozenset("out off up him them me".split())
 _NO_NAME_ENDINGS = ("ing", "ship", "ness", "tion", "ment", "hood", "time", "day")
 _FINITE = frozenset(
     "is was isn't wasn't has had can can't cannot could couldn't does doesn't did didn't won't will would".split()
 )
+_CALLED = ("called", "named")
+_SIGHTS = frozenset("sun moon star stars sky sea ocean wind rain snow storm thunder rainbow cloud clouds fog".split())
+"""What nobody can find or lose: an idea about somebody and one of these is a question about it."""
+_THINGS = frozenset(
+    "key keys map treasure egg balloon balloons lamp lantern hat scarf ring book box boat ship tree beanstalk castle"
+    " cave house door garden island rocket train bike bicycle car ball kite umbrella shoe shoes sword crown flower cake"
+    " apple pumpkin stone feather shell bell clock watch mirror letter song drum piano mittens glasses blanket".split()
+)
+_MISSED = frozenset("lost missing stolen hidden forgotten".split())
 _STOPS = _FINITE | frozenset("who that which whose with called named from and goes".split()) | frozenset(WHERE)
 
 
@@ -80,16 +91,15 @@ class Subject:
 
     actors: tuple[Actor, ...]
     num_tokens: int
+    thing: str = ""
+    """What stands beside them in an idea that says nothing else: "the lost key"."""
+    sight: str = ""
+    """The same, where it is nothing that can be found: "the moon"."""
 
 
 def drawn_kind(noun: str) -> str:
     """The noun a picture model is more likely to know: "kitten" → "cat"; any other noun is itself."""
     return _KIND_SYNONYMS.get(noun, noun)
-
-
-def is_plural(noun: str) -> bool:
-    """Whether a noun looks like more than one: "elves", "mice"."""
-    return noun in _PLURALS or (noun.endswith("s") and not noun.endswith("ss"))
 
 
 def name_capitals(text: str) -> str:
@@ -145,32 +155,78 @@ def read_subject(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str,
     known = nouns | frozenset(named)
     end = _end_of_subject(tokens, known=known)
     has_name = begins_with_name(tokens, known=known)
-    words = [token.strip(",.").lower() for token in tokens[:end]]
-    parts = _parts(tokens[:end])
-    if not words or max(map(len, parts)) > 6 or words[-1] in COMMON_ENGLISH:
+    parts = [_without_name(part) for part in _parts(tokens[:end])]
+    words = [word.lower() for part, _ in parts for word in part]
+    if not words or max(len(part) for part, _ in parts) > 6 or words[-1] in COMMON_ENGLISH:
         return None
     is_titled = words[0] in _TITLES and (words[1:] != [] or tokens[end:] != [] and tokens[end] != "and")
     if not (has_name or is_titled or words[0] in _ARTICLES | _NUMBERS or known & set(words)):
         return None
     actors = [
-        _read_actor(part, named=named, nouns=nouns, may_be_name=bool(at) or has_name) for at, part in enumerate(parts)
+        _read_actor(part, called=name, named=named, nouns=nouns, may_be_name=bool(at) or has_name)
+        for at, (part, name) in enumerate(parts)
     ]
-    is_topic = end == len(tokens) and words[-1] not in known and not any(actor.name for actor in actors)
-    if (is_topic and words[0] in ("the", "my", "our", "your", "this")) or words[-1] in HAPPENINGS:
+    is_whole = end == len(tokens)
+    is_topic = is_whole and words[-1] not in known and not any(actor.name for actor in actors)
+    if (is_topic and words[0] in ("the", "my", "our", "your", "this")) or (
+        words[-1] in HAPPENINGS and not parts[-1][1]
+    ):
         return None
-    return Subject(actors=_without_apposition(actors, words), num_tokens=end)
+    if len(actors) == 2 and not actors[0].kind and not actors[1].name and "and" not in tokens[:end]:
+        actors = [_with_apposition(*actors)]
+    subject = Subject(actors=tuple(actors), num_tokens=end)
+    return _without_things(subject, nouns) if is_whole else subject
+
+
+def name_at(tokens: list[str], at: int) -> list[str]:
+    """The words from there on that are somebody's name, behind "called": ["Mr", "Brown"], ["Winnie", "the", "Pooh"]."""
+    first = tokens[at] if at < len(tokens) else ""
+    lower = first.strip(",").lower()
+    if not first or lower == "i" or (not first[:1].isupper() and lower in _NO_FIRST_NAMES | set(_STOPS)):
+        return []
+    end = at + 1
+    while end < len(tokens) and not tokens[end - 1].endswith(","):
+        is_joined = tokens[end] in ("the", "of") and tokens[end + 1 : end + 2] != [] and tokens[end + 1][:1].isupper()
+        if not (is_joined or tokens[end][:1].isupper() or tokens[end - 1].lower() in _TITLES):
+            break
+        end += 1
+    return tokens[at:end]
+
+
+def kind_of_one(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Subject | None:
+    """What somebody is said to be, read from the words behind "Felix is": "a small fox who wants to fly".
+
+    None where that is what one does or is like, or nothing that is sure to be a kind: "a good swimmer", "a hero now".
+    """
+    subject = read_subject(tokens, names=names, kinds=kinds)
+    if subject is None or tokens[0].lower() not in ("a", "an", "the"):
+        return None
+    *before, noun = [token.strip(",").lower() for token in tokens[1 : subject.num_tokens]] or [""]
+    is_kind = noun in kinds or noun in _KIND_SYNONYMS or not _is_doer(noun)
+    is_plain = [actor.kind for actor in subject.actors] == [noun] and {*before} <= _ADJECTIVES
+    return subject if is_kind and is_plain else None
+
+
+def _is_doer(noun: str) -> bool:
+    """Whether it is a verb's noun: "singer", "dancer", "swimmer", but not "tiger"."""
+    stem = noun.removesuffix("er")
+    return stem != noun and any(base_form(verb) for verb in (stem, f"{stem}e", stem[:-1]))
 
 
 def _end_of_subject(tokens: list[str], *, known: frozenset[str]) -> int:
-    for index, token in enumerate(tokens[1:], start=1):
-        lower, before = token.strip(",").lower(), tokens[index - 1]
+    index = 1
+    while index < len(tokens):
+        lower, before = tokens[index].strip(",").lower(), tokens[index - 1]
         if before.endswith(",") and not _is_listed(tokens[index:], known=known):
             return index
-        if lower == "and" and _is_listed(tokens[index:], known=known):
+        name = name_at(tokens, index + 1) if lower in _CALLED else []
+        if name or (lower == "and" and _is_listed(tokens[index:], known=known)):
+            index += 1 + len(name)
             continue
         is_verb = base_form(lower) is not None and before.strip(",").lower() not in _ARTICLES | _OWNERS | {"and"}
         if lower in _STOPS or is_verb:
             return index
+        index += 1
     return len(tokens)
 
 
@@ -201,29 +257,56 @@ def _parts(tokens: list[str]) -> list[list[str]]:
     return [part for part in parts if part] or [[]]
 
 
-def _read_actor(words: list[str], *, named: dict[str, str], nouns: frozenset[str], may_be_name: bool) -> Actor:
+def _without_name(words: list[str]) -> tuple[list[str], str]:
+    """The words of an actor before "called", and the name behind it."""
+    at = next((at for at, word in enumerate(words) if at and word.lower() in _CALLED), len(words))
+    return words[:at], as_name(words[at + 1 :])
+
+
+def as_name(words: list[str]) -> str:
+    """Words as a name, with its capitals."""
+    return " ".join(word if word in ("the", "of") else word[:1].upper() + word[1:] for word in words).strip(",.'")
+
+
+def _read_actor(
+    words: list[str], *, called: str, named: dict[str, str], nouns: frozenset[str], may_be_name: bool
+) -> Actor:
     """One actor from "a small grey cat", "my dog Max", "Max the dog", "Aunt Rose" or "Emma"."""
     lead = words[0].lower()
-    name = next((named[word.lower()] for word in words if word.lower() in named), "")
+    name = called or next((named[word.lower()] for word in words if word.lower() in named), "")
     owned = next((at for at, word in enumerate(words) if word[:1].isupper() and word.endswith("'s")), -1) + 1
     body = [word for word in words[owned:] if word.lower() not in _ARTICLES | _OWNERS | _NUMBERS | set(named)]
     if lead in _FORMS_OF_ADDRESS and not name:
         name, body = " ".join(words), [word for word in body[1:] if word.lower() in nouns]
     elif not name and may_be_name and words[0][:1].isupper() and lead not in _ARTICLES | nouns | _TITLES:
-        at = next((at for at, word in enumerate(body) if not word[:1].isupper()), len(body))
-        name, body = " ".join(body[:at]), body[at:]
+        own = name_at(words, 0)
+        own = own[: own.index("the")] if "the" in own and own[-1].lower() in nouns else own
+        name, body = " ".join(own), [word for word in body if word not in own]
     elif not name:
         at = _end_of_noun(body, nouns=nouns, is_any=lead in ("a", "an", "one", "some"))
         name, body = " ".join(body[at:]), body[:at]
     lower = [word.lower() for word in body]
-    if lead in _NUMBERS and lower and lower[-1].endswith("s"):
-        lower[-1] = lower[-1][:-1]
-    lower = [_CHILDREN.get(word.removesuffix("s"), word) for word in lower]
-    if lower and lower[-1] in _ANYBODY:
-        lower = []
+    if lower and lead in _NUMBERS | {"some"}:
+        lower[-1] = singular(lower[-1])
+    lower = [_CHILDREN.get(singular(word), word) for word in lower]
+    lower = (
+        [] if lower and lower[-1] in _ANYBODY else lower[lower.index("friend") + 1 :] if "friend" in lower else lower
+    )
     said: list[Gender] = [GENDERS[word] for word in (lead, *lower) if word in GENDERS and word not in _OWNERS]
-    gender = said[0] if said else COMMON_NAMES.get(name.lower())
-    return Actor(kind=lower[-1] if lower else "", phrase=" ".join(lower), name=name, gender=gender)
+    return Actor(
+        kind=lower[-1] if lower else "",
+        phrase=" ".join(lower),
+        name=name,
+        gender=said[0] if said else gender_of_name(name),
+    )
+
+
+def gender_of_name(name: str) -> Gender | None:
+    """Whose name it is, where one of its words says it: "Ruby", "Mr Brown", "Captain Rose"."""
+    words = name.lower().split(" ")
+    return next(
+        (GENDERS.get(word) or COMMON_NAMES[word] for word in words if word in GENDERS or word in COMMON_NAMES), None
+    )
 
 
 def _end_of_noun(body: list[str], *, nouns: frozenset[str], is_any: bool) -> int:
@@ -242,9 +325,21 @@ def _end_of_noun(body: list[str], *, nouns: frozenset[str], is_any: bool) -> int
     return at if is_noun else len(body)
 
 
-def _without_apposition(actors: list[Actor], words: list[str]) -> tuple[Actor, ...]:
-    """The actors, with a name and what that one is made one: "Nora, a small fox, wants to dance"."""
-    if len(actors) != 2 or "and" in words or actors[0].kind or actors[1].name:
-        return tuple(actors)
-    name, what = actors
-    return (Actor(kind=what.kind, phrase=what.phrase, name=name.name, gender=name.gender or what.gender),)
+def _with_apposition(name: Actor, what: Actor) -> Actor:
+    """A name and what that one is, as one: "Nora, a small fox, wants to dance"."""
+    return Actor(kind=what.kind, phrase=what.phrase, name=name.name, gender=name.gender or what.gender)
+
+
+def _without_things(subject: Subject, nouns: frozenset[str]) -> Subject | None:
+    """The subject of an idea that says no more, with its last one as a thing where it is no person.
+
+    None where it is about things alone: "the sun and the moon".
+    """
+    others, last = subject.actors[:-1], subject.actors[-1]
+    if last.name or last.kind in nouns or not (last.kind in _SIGHTS | _THINGS or {*last.phrase.split()} & _MISSED):
+        return subject
+    if not others or others[0].kind in _SIGHTS | _THINGS:
+        return None
+    what = f"the {last.phrase}"
+    is_sight = last.kind in _SIGHTS and not {*last.phrase.split()} & _MISSED
+    return replace(subject, actors=others, thing="" if is_sight else what, sight=what if is_sight else "")

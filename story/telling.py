@@ -8,11 +8,16 @@ from collections.abc import Iterable, Mapping
 
 from story.arcs.model import Arc, Beat, Line, Telling
 from story.arcs.shared import ANYWHERE_LOOKS, GLOW, PLACE_WORDS
-from story.grammar import join_names, tidy, title_case, with_article
-from story.idea import Idea, past_phrase
+from story.grammar import is_plural, join_names, past_phrase, tidy, title_case, with_article
+from story.idea import Idea
 from story.stage import Place, Spot, Stage
 
 MAX_TITLE_LENGTH = 52
+
+# What stands for the thing that is sought.
+_IT = {"it": "it", "them": "it", "is_it": "is it", "it_was": "it was", "that": "that"}
+_THEM = {"it": "they", "them": "them", "is_it": "are they", "it_was": "they were", "that": "those"}
+_ONLY_ONES = frozenset("sun moon sea sky wind earth".split())
 
 
 def story_fields(idea: Idea, stage: Stage, rng: random.Random) -> dict[str, str]:
@@ -34,7 +39,8 @@ def story_fields(idea: Idea, stage: Stage, rng: random.Random) -> dict[str, str]
         "held": stage.dress.held,
         "pattern": stage.dress.paint,
         "glow": GLOW.get(stage.key_light, "when the day was done"),
-        "job": _own(" and ".join(idea.jobs), stage),
+        "job": _own(join_names(list(idea.jobs)), stage),
+        "deed": "" if any(job.startswith("lived ") for job in idea.jobs) else _own(join_names(list(idea.jobs)), stage),
         "event": _own(idea.event, stage),
         "fear": _own(idea.fear, stage),
         "wish": _own(idea.wish, stage),
@@ -44,19 +50,25 @@ def story_fields(idea: Idea, stage: Stage, rng: random.Random) -> dict[str, str]
         "garment": stage.dress.garment,
         "a_carried": with_article(stage.dress.carried) if stage.dress.carried else "",
         "a_standing": with_article(stage.dress.standing) if stage.dress.standing else "",
+        **(_THEM if is_plural(idea.thing) else _IT),
         "topic": idea.topic,
         "quote": idea.quote[:1].upper() + idea.quote[1:],
         "role": idea.hero,
         "others": join_names([each.name for each in stage.others]),
         "company": join_names([each.name for each in stage.company]),
-        "a_company": join_names([f"{with_article(each.kind)} called {each.name}" for each in stage.company]),
-        "a_role": with_article(idea.hero) if idea.hero else "",
+        "a_company": join_names([f"{_introduced(each.kind)} called {each.name}" for each in stage.company]),
+        "a_role": _introduced(idea.hero) if idea.hero else "",
     }
     for name, phrase in (("fear", idea.fear), ("wish", idea.wish), ("thing", idea.thing)):
         values |= {f"my_{name}": _own(phrase, stage, "my"), f"your_{name}": _own(phrase, stage, "your")}
     values |= _place_fields(stage, rng)
     fields = {name: value for name, value in values.items() if value}
     return fields | {name[0].upper() + name[1:]: value[0].upper() + value[1:] for name, value in fields.items()}
+
+
+def _introduced(kind: str) -> str:
+    """The kind with its article: "a fox", and "the moon", of which there is only one."""
+    return f"the {kind}" if kind in _ONLY_ONES else with_article(kind)
 
 
 def _own(phrase: str, stage: Stage, owner: str = "") -> str:

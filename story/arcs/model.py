@@ -10,7 +10,7 @@ from string import Formatter
 
 from story.stage import Shot
 
-IDEA_FIELDS = frozenset("job event fear wish wish_past thing lost topic quote role a_role".split())
+IDEA_FIELDS = frozenset("job deed event fear wish wish_past thing lost topic quote role a_role".split())
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ EVERYWHERE = Arc(
     name="everywhere",
     strands=True,
     needs=frozenset({"thing"}),
-    titles=("Where Is It, {hero}?", "{hero} Looks Everywhere", "{hero} and {thing}", "Not Here, Not There"),
+    titles=("Where {Is_it}, {hero}?", "{hero} Looks Everywhere", "{hero} and {thing}", "Not Here, Not There"),
     refrains=(
         "Not here.",
         "“Not here,” said {hero}. “Somewhere else, then.”",
-        "But that was not it. It was not it at all.",
+        "But that was not {them}. It was not {them} at all.",
     ),
     beats=(
         beat(
@@ -19,7 +19,7 @@ EVERYWHERE = Arc(
             tell(
                 "{hero} was looking for {thing}.",
                 "{He} looked under the bed. {He} looked behind the door. {He} looked inside the teapot, twice.",
-                five("“It must be somewhere,” said {hero}. “Everything is somewhere.”"),
+                five("“{It} must be somewhere,” said {hero}. “Everything is somewhere.”"),
             ),
             tell(
                 "One morning {hero} woke up and felt that something was missing. It was true. {He} had lost {lost}.",
@@ -27,8 +27,8 @@ EVERYWHERE = Arc(
                 "“I shall find {my_thing},” said {hero}, “if it takes me all day.”",
             ),
             tell(
-                "One morning, {hero} could think of one thing only. And that was {thing}.",
-                "“I am going to look for it,” said {hero}, “and I am not coming back without it.”",
+                "One morning, {hero} could think of one thing only: {thing}.",
+                "“I am going to look for {them},” said {hero}, “and I am not coming back without {them}.”",
                 seven("{He} came back once, for a bun. Then {he} went."),
             ),
         ),
@@ -41,7 +41,7 @@ EVERYWHERE = Arc(
             ),
             tell(
                 "{At_p1}, {hero} turned over every stone and said excuse me to everyone who lived there.",
-                five("“Have you seen it?” {he} asked a beetle. The beetle had seen a great deal, but not that."),
+                five("“Have you seen {them}?” {he} asked a beetle. The beetle had seen a great deal, but not that."),
                 "{refrain}",
             ),
         ),
@@ -138,12 +138,12 @@ TRAIL = Arc(
                 shot=Shot(hero="glad", friend="calm", light="day"),
             ),
             tell(
-                "It was gone. {hero} had lost {lost}, and there was a hole in the day where it used to be.",
+                "{It_was} gone. {hero} had lost {lost}, and there was a hole in the day where {it} used to be.",
                 five("“Things do not just go,” said {hero}. “Things go somewhere.”"),
                 "So {hero} set off to find {thing}.",
             ),
             tell(
-                "{hero} needed just one thing in all the world. It was {thing}.",
+                "{hero} needed just one thing in all the world: {thing}.",
                 five("{He} had tried doing without. It had not worked. It had not even nearly worked."),
                 "So {he} put on {his} walking face, and off {he} went.",
             ),
@@ -152,7 +152,7 @@ TRAIL = Arc(
             Shot(hero="still", at="first", light="day"),
             tell(
                 "{hero} came {to_p1}. A snail was crossing the path.",
-                "“I am looking for {my_thing},” said {hero}. “Which way is it?”",
+                "“I am looking for {my_thing},” said {hero}. “Which way {is_it}?”",
                 five("The snail thought about it for as long as it takes to eat a bun. {hero} ate a bun."),
                 "Then it pointed with one horn. {refrain}",
             ),
@@ -166,7 +166,7 @@ TRAIL = Arc(
             Shot(hero="calm", at="second", light="evening"),
             tell(
                 "{At_p2} {hero} met a crow with a cold.",
-                "“{Your_thing}?” said the crow. “I heard about that. Or was it soup?” It sneezed.",
+                "“{Your_thing}?” said the crow. “I heard about {that}. Or was it soup?” It sneezed.",
                 five("{hero} gave the crow a bun, for the cold."),
                 "{refrain}",
             ),
@@ -213,7 +213,7 @@ TRAIL = Arc(
                 "“Boo,” said {friend}, and stepped out of the evening.",
                 "“It was you!” cried {hero}. “The footprint! The crumbs! The song!”",
                 five(
-                    "“I went ahead to find it for you,” said {friend}. “I wanted it to be a "
+                    "“I went ahead to find {them} for you,” said {friend}. “I wanted it to be a "
                     "surprise. But you are a very good finder.”"
                 ),
                 "And {friend} gave {him} what {he} had come for: {thing}.",

@@ -18,7 +18,7 @@ OPENING: Beat = beat(
     ),
     tell(
         "Not very far away, {at_home}, lived {a_kind} by the name of {hero}.",
-        "{hero} {job}, on weekdays and on Sundays, too.",
+        "{hero} {deed}, on weekdays and on Sundays, too.",
         five("{look_home}"),
     ),
     # An idea that says what befell its hero.

@@ -111,3 +111,73 @@ def test_a_comma_that_lists_nobody_ends_the_subject(text: str) -> None:
 def test_what_is_somebodys_own_and_gone_is_looked_for(gone: str) -> None:
     idea = read(f"my dog Max {gone}")
     assert (idea.thing, idea.is_lost, idea.wish) == ("my dog Max", True, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("a bear named Mr Brown", "Mr Brown"),
+        ("a bear called mr brown who sings", "Mr Brown"),
+        ("a knight called Sir Lancelot who fights a dragon", "Sir Lancelot"),
+        ("a bear called Winnie the Pooh who loves honey", "Winnie the Pooh"),
+        ("a cat, who is called Bo, and who sings", "Bo"),
+        ("Winnie the Pooh loves honey", "Winnie the Pooh"),
+        ("a girl named Summer", "Summer"),
+    ],
+)
+def test_a_name_has_all_its_words(text: str, name: str) -> None:
+    assert read(text).name == name
+
+
+def test_what_is_said_behind_a_name_is_read() -> None:
+    assert read("a knight called Sir Lancelot who fights a dragon").jobs == ("fought a dragon",)
+    assert read("a bear named Mr. Brown who wants to fly").wish == "fly"
+
+
+def test_somebody_who_calls_is_not_called_so() -> None:
+    assert (read("a fox called his friend").name, read("a fox called for help").name) == ("", "")
+
+
+def test_a_companion_may_be_named_as_the_hero_is() -> None:
+    idea = read("a girl named Alice and a boy named Bob who find a dragon egg")
+    assert (idea.name, idea.kind, idea.wish) == ("Alice", "girl", "find a dragon egg")
+    assert idea.companions == (Actor(kind="boy", phrase="boy", name="Bob", gender="he"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "gender"),
+    [
+        ("a fox named Ruby", "she"),
+        ("a fox called Max", "he"),
+        ("a girl named Max", "she"),
+        ("a bear named Mr Brown", "he"),
+        ("a cat called Captain Rose", "she"),
+        ("There was a fox. Its name was Ruby.", "she"),
+        ("a cat and a girl called Mia", None),
+    ],
+)
+def test_a_common_name_says_whose_it_is(text: str, gender: str | None) -> None:
+    assert read(text).gender == gender
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("two foxes", "fox"), ("two wolves", "wolf"), ("three witches", "witch"), ("the elves who bake", "elf")],
+)
+def test_of_several_of_a_kind_the_hero_is_one(text: str, kind: str) -> None:
+    assert (read(text).kind, read(text).hero) == (kind, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Felix is a small fox", "fox"),
+        ("Felix is a dragon who wants to fly", "dragon"),
+        ("Felix is a hamster", "hamster"),
+        ("Felix is a good swimmer", ""),
+        ("Felix is a singer", ""),
+        ("Felix is a big brother now", ""),
+    ],
+)
+def test_what_a_name_is_said_to_be_is_its_kind_where_it_is_one(text: str, kind: str) -> None:
+    assert (read(text).name, read(text).kind) == ("Felix", kind)
