@@ -5,9 +5,19 @@ Knows verbs and what stands behind them, and not who it is. Denied deeds stay de
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeVar
 
-from story.grammar import BASE_VERBS, base_form, gerund_phrase, past_phrase, third_person
+from story.grammar import (
+    BASE_VERBS,
+    base_form,
+    gerund_phrase,
+    is_adverb,
+    is_plural,
+    past_form,
+    past_phrase,
+    third_person,
+)
 from story.subject import HAPPENINGS
 
 MAX_JOBS = 3
@@ -39,6 +49,7 @@ _EVENTS = frozenset(
     "build make find meet go travel save rescue visit discover become invent befriend help fly sail cross climb catch"
     " repair fix mend plant win swim steal grow cook start open explore chase learn teach share invite bring".split()
 )
+_BEHIND_VERBS = frozenset("away out up down to in into from on her his him its it them the a an".split()) | {""}
 _STATES = frozenset("be have love like enjoy live know own".split())
 _MISHAP = re.compile(
     r"(?:run|go|move) away\b|get (?:lost|stuck|hurt|sick|ill)\b|(?:break|cry|fall|forget|lose|miss|worry)\b"
@@ -87,10 +98,11 @@ def _rejoin(clauses: list[str]) -> list[str]:
     """
     joined: list[str] = []
     for clause in clauses:
-        clause = re.sub(r"^(?:who|that|which|he|she|it|they)\s+", "", clause)
+        clause = re.sub(r"^(?:then\s+)?(?:(?:who|that|which|he|she|it|they|I|we)\s+)?", "", clause)
         first = re.split(r"[ ']", clause.lower(), maxsplit=1)[0]
         starts = base_form(first) is not None or _FEAR.match(clause) or _WISH.match(clause) or _CANNOT.match(clause)
         starts = starts or first in ("is", "was", "does", "did", "really", "always", "never", "would", "has", "had")
+        starts = starts or _DENIED.match(clause) or is_adverb(first)
         goes_on = joined != [] and first in BASE_VERBS and _is_open(joined[-1])
         if joined and _is_of_another(clause):
             continue
@@ -110,8 +122,14 @@ def _is_open(clause: str) -> bool:
 def _is_of_another(clause: str) -> bool:
     """Whether a piece has a subject of its own: "his friend the cat helps him", but not "a dog that barks"."""
     article, *words = re.split(r" (?:who|that|which)\b", clause)[0].split(" ")
-    verbs = (base for word in words[1:] if (base := base_form(word)) and word == third_person(base))
-    return article in ("a", "an", "the", "his", "her", "its", "their") and any(verbs)
+    pairs = ((base_form(word), word, after) for word, after in pairwise([*words[1:], ""]))
+    is_said = any(base and (word == third_person(base) or _is_past(base, word, after)) for base, word, after in pairs)
+    return article in ("a", "an", "the", "his", "her", "its", "their") and is_said
+
+
+def _is_past(base: str, word: str, after: str) -> bool:
+    """Whether it is a verb's past and no adjective: "moved away", but not "painted shoes"."""
+    return word == past_form(base) != base and after in _BEHIND_VERBS
 
 
 def _read_clause(deeds: AnyDeeds, clause: str, *, habitual: bool) -> AnyDeeds:
@@ -142,17 +160,23 @@ def _read_clause(deeds: AnyDeeds, clause: str, *, habitual: bool) -> AnyDeeds:
 
 def _denied_past(denial: str, phrase: str) -> str:
     """What somebody never does, as past: "never gave up", "did not bark", "would not eat"."""
-    verb, _, after = phrase.partition(" ")
-    base = base_form(verb) or verb
     if denial == "never":
-        return f"never {past_phrase(f'{base} {after}'.strip())}"
+        return f"never {_past_of(phrase)}"
     return f"{'did' if denial.startswith('d') else 'would'} not {phrase}"
+
+
+def _past_of(phrase: str) -> str:
+    """A verb phrase in any form, as past."""
+    verb, _, after = phrase.partition(" ")
+    return past_phrase(f"{base_form(verb) or verb} {after}".strip())
 
 
 def _read_plain_clause(deeds: AnyDeeds, clause: str, *, habitual: bool) -> AnyDeeds:
     first, _, after = clause.partition(" ")
     base = base_form(first)
-    if base is None or (base == "be" and after in ("", "friends", "best friends")):
+    if is_adverb(first) and base_form(after.partition(" ")[0]):
+        return replace(deeds, jobs=(*deeds.jobs, f"{first} {_past_of(after)}"))
+    if base is None or (base == "be" and (not after or (first in ("are", "were") and is_plural(after)))):
         return deeds
     going = re.match(r"^(?:is|was|are|were) (?:going to )?(\w+)(.*)$", clause)
     if going and going[1].endswith("ing") and base_form(going[1]):
@@ -163,7 +187,7 @@ def _read_plain_clause(deeds: AnyDeeds, clause: str, *, habitual: bool) -> AnyDe
     is_state = base in _STATES and phrase.split(" ")[-1] not in HAPPENINGS
     is_wished = base in _EVENTS if habitual else not is_state
     if is_wished and not (deeds.wish or deeds.thing or deeds.fear):
-        return replace(deeds, wish=phrase)
+        return replace(deeds, wish=re.split(r" (?:when|while|until) ", phrase)[0])
     return replace(deeds, jobs=(*deeds.jobs, past_phrase(phrase)))
 
 

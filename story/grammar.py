@@ -35,7 +35,7 @@ REGULAR_VERBS = (
 BASE_VERBS = frozenset(IRREGULAR_PAST) | frozenset(REGULAR_VERBS)
 _DOUBLING = frozenset("stop hug hop plan skip drop grab chat nap clap slip trip tap beg pat run swim sit get put cut "
                       "dig win begin forget hit travel quarrel".split())  # fmt: skip
-_ADVERBS = frozenset("never always also just ever soon".split())
+_ADVERBS = frozenset("never always also just only ever still often sometimes soon".split())
 # Nouns as often as verbs: alone behind an object they are nouns, "catch crabs and fish".
 _ALSO_NOUNS = frozenset("fish garden plant light dress".split())
 _SAID_OF = re.compile(r"\b(he|she|it|they|who|that|which) (?!(?:he|she|it|they|who)\b)(\w+(?:'t)?)")
@@ -151,12 +151,13 @@ def _inflected(phrase: str, inflect: Callable[[str], str]) -> str:
 def _inflected_first(phrase: str, inflect: Callable[[str], str]) -> str:
     words = phrase.split(" ")
     at = 0
-    while at + 1 < len(words) and _is_adverb(words[at]) and base_form(words[at + 1]):
+    while at + 1 < len(words) and is_adverb(words[at]) and base_form(words[at + 1]):
         at += 1
     return " ".join([*words[:at], inflect(words[at]), *words[at + 1 :]])
 
 
-def _is_adverb(word: str) -> bool:
+def is_adverb(word: str) -> bool:
+    """Whether a word may stand before a verb and say how or when: "never", "only", "secretly"."""
     return word in _ADVERBS or (word.endswith("ly") and base_form(word) is None)
 
 

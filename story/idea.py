@@ -14,6 +14,7 @@ from story.clauses import Deeds, decapitalised, read_clauses
 from story.grammar import Gender, base_form, singular
 from story.idea_props import Props, PropWords, take_props
 from story.idea_text import clean_idea, plain_sentences, spelt_out
+from story.names import COMMON_NAMES
 from story.subject import (
     COMMON_ENGLISH,
     GENDERS,
@@ -46,6 +47,8 @@ _WEATHER = re.compile(
 )
 """What is rather said of the world: "it is dark"."""
 _OF_SOMETHING = re.compile(r"^(?:it|them|him)\b|\b(?:it|them|him|her|there|too|again)$")
+_LASTING = ("loved ", "liked ", "enjoyed ", "lived ")
+"""What is so before and after any trouble."""
 _SLEEP = re.compile(r"(?:sleep|nap|fall asleep|(?:go|get)(?: back)? to (?:sleep|bed)|(?:take|have) an? (?:\w+ )?nap)\b")
 
 
@@ -108,9 +111,17 @@ def read_idea(
             for later in sentences[at + 1 :]:
                 idea = _read_on(idea, spelt_out(later), names=names, kinds=kinds)
             return replace(idea, words=words)
+    told = _read_on(Idea(), spelt_out(first), names=names, kinds=kinds) if _PRONOUN.match(first) else Idea()
+    if told.kind or told.wish or told.fear or told.thing:
+        return replace(told, words=words)
     tokens = first.split(" ")
     if len(tokens) <= 8 and not any(base_form(token) for token in tokens[1:] if token.lower() not in ("light",)):
-        is_named = tokens[0].endswith("'s") or tokens[1:] != [] and tokens[1][:1].isupper()
+        is_named = (
+            tokens[0].endswith("'s")
+            or tokens[0].lower() in COMMON_NAMES
+            or tokens[1:] != []
+            and tokens[1][:1].isupper()
+        )
         return Idea(words=words, topic=first if is_named else decapitalised(first))
     return Idea(words=words, quote=first)
 
@@ -145,8 +156,11 @@ def _read_hero(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, .
     if subject is None:
         return None
     rest = " ".join(tokens[subject.num_tokens :])
+    own = " ".join(tokens[: subject.num_tokens])
     if tokens[0].lower() in ("my", "our") and _GONE.match(rest):
-        return Idea(thing=decapitalised(" ".join(tokens[: subject.num_tokens])), is_lost=True)
+        return Idea(thing=decapitalised(own), is_lost=True)
+    if tokens[0].endswith("'s") and _GONE.match(rest):
+        return Idea(thing=own, is_lost=True)
     hero, *others = subject.actors
     words = [token.strip(",").lower() for token in tokens[: subject.num_tokens]]
     said: Gender | None = next((GENDERS[word] for word in words if word in ("her", "his", "its")), None)
@@ -174,10 +188,13 @@ def _read_rest(
         idea = replace(idea, name=as_name(name), gender=idea.gender or gender_of_name(as_name(name)))
         rest = " ".join(tokens[1 + len(name) :])
     what = kind_of_one(tokens[1:], names=names, kinds=kinds) if tokens[0] in ("is", "was") else None
-    if what is not None and idea.name and not idea.kind:
+    if what is not None and not idea.kind:
         actor = what.actors[0]
         idea = replace(idea, kind=actor.kind, hero=actor.phrase, gender=idea.gender or actor.gender)
         rest = " ".join(tokens[1 + what.num_tokens :])
+    gone = re.match(r"^whose ((?:\w+ )?\w+?) ((?:has|had|is|was|ran|run|runs|went|goes|got)\b.+)$", rest)
+    if gone and _GONE.match(gone[2]):
+        return replace(idea, thing=f"his {gone[1]}", is_lost=True)
     relative = re.match(r"^(?:who|that|which)\s+|^and (?=who )", rest)
     is_relative = relative is not None or habitual
     rest = rest[relative.end() :] if relative else rest
@@ -201,7 +218,7 @@ def _read_on(idea: Idea, sentence: str, *, names: tuple[str, ...], kinds: tuple[
         if not _may_be_hero(who, said, idea):
             return idea
         idea = idea if who == "it" else replace(idea, gender=GENDERS.get(who, idea.gender))
-        told = _read_of_hero(idea, said, habitual=plain == sentence, names=names, kinds=kinds)
+        told = _read_of_hero(idea, said, once=plain != sentence, names=names, kinds=kinds)
         return replace(told, gender=told.gender or GENDERS.get(who))
     tokens = plain.split(" ")
     subject = read_subject(tokens, names=names, kinds=kinds)
@@ -212,7 +229,7 @@ def _read_on(idea: Idea, sentence: str, *, names: tuple[str, ...], kinds: tuple[
     if again and (first.name or tokens[0].lower() in ("the", "this", "our")):
         said = " ".join(tokens[subject.num_tokens :])
         idea = _with_companions(idea, others, kinds=kinds)
-        return _read_of_hero(idea, said, habitual=plain == sentence, names=names, kinds=kinds)
+        return _read_of_hero(idea, said, once=plain != sentence, names=names, kinds=kinds)
     return _with_companions(idea, subject.actors, kinds=kinds)
 
 
@@ -224,16 +241,28 @@ def _may_be_hero(pronoun: str, said: str, idea: Idea) -> bool:
     return is_all_known or pronoun in ("they", idea.gender) or idea.gender is None
 
 
-def _read_of_hero(idea: Idea, said: str, *, habitual: bool, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea:
-    """The idea with what a later sentence says of its hero, but for what is done to "it" or "them"."""
+def _read_of_hero(idea: Idea, said: str, *, once: bool, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea:
+    """The idea with what a later sentence says of its hero.
+
+    What was done "one day" befell the hero. What follows upon a trouble that is known is left out, and so is what is
+    done to "it" or "them".
+    """
     together = read_subject(said.split(" ")[1:], names=names, kinds=kinds) if said.startswith("and ") else None
     if together is not None:
         idea = _with_companions(idea, together.actors, kinds=kinds)
         said = " ".join(said.split(" ")[1 + together.num_tokens :])
-    told = _read_rest(idea, said, names=names, kinds=kinds, habitual=habitual)
-    jobs = tuple(job for job in told.jobs if job in idea.jobs or not _OF_SOMETHING.search(job))
-    wish = idea.wish if _OF_SOMETHING.search(told.wish) else told.wish
-    return replace(told, jobs=jobs, wish=wish, thing=idea.thing if _OF_SOMETHING.search(told.thing) else told.thing)
+    told = _read_rest(idea, said, names=names, kinds=kinds, habitual=True)
+    done = [job for job in told.jobs[len(idea.jobs) :] if not _OF_SOMETHING.search(job)]
+    if idea.wish or idea.thing or idea.fear:
+        done = [job for job in done if job.startswith(_LASTING)]
+    event = done[0] if once and done and not told.event else told.event
+    return replace(
+        told,
+        jobs=idea.jobs if once else (*idea.jobs, *done),
+        event=event,
+        wish=idea.wish if _OF_SOMETHING.search(told.wish) else told.wish,
+        thing=idea.thing if _OF_SOMETHING.search(told.thing) else told.thing,
+    )
 
 
 def _with_companions(idea: Idea, actors: Sequence[Actor], *, kinds: tuple[str, ...]) -> Idea:

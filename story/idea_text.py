@@ -27,6 +27,7 @@ _PREAMBLE = re.compile(
     r"|^(?:it|this|the story|the book)(?:'s| is| should be| could be) about ",
     re.IGNORECASE,
 )
+_HEADING = re.compile(r"^(?:The|How|A) [^-:,]{1,40} ?[-:] (?=(?:an?|the|two|my) )")
 _ONLY_ASKED = re.compile(rf"^{_REQUEST}{_STORY}(?: please)?$", re.IGNORECASE)
 _ONCE = re.compile(
     r"^(?:once upon a time|(?:a )?long(?:,? long)*(?: time)? ago|once|in a (?:land )?far(?: |-)?away(?: land)?),? "
@@ -42,6 +43,7 @@ _SPELT_OUT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\b(who|that|he|she|it|there)'s\b", r"\1 is"),
         (r"\b(who|they)'re\b", r"\1 are"),
         (r"\b(is|was|are|were|has|had)n't\b", r"\1 not"),
+        (r"\s*:| -(?= )", ","),
         # How old somebody is.
         (rf",? (?:who (?:is|was|are) |aged |age ){_NUMBER}(?: years old)?(?=$|[ ,])|, \d{{1,2}}(?=,|$| and )", ""),
         (
@@ -92,10 +94,14 @@ def _cut(text: str, limit: int) -> str:
 def plain_sentences(idea: str) -> tuple[str, ...]:
     """The sentences of a clean idea without their stops, each at most 160 characters long, without what asks for it.
 
-    "Tell me a story. Once there was a fox who swims." → ("a fox who swims",)
+    "Tell me a story. Once there was a fox who swims." → ("a fox who swims",). A heading's words are left out.
     """
     parts = [_TITLE_STOP.sub(r"\1", part.strip(" ,.;:!?-'")) for part in _SENTENCE_END.split(idea)]
-    asked = [_THERE.sub("", _ONCE.sub("", _PREAMBLE.sub("", part))) for part in parts if not _ONLY_ASKED.match(part)]
+    asked = [
+        _THERE.sub("", _ONCE.sub("", _HEADING.sub("", _PREAMBLE.sub("", part))))
+        for part in parts
+        if not _ONLY_ASKED.match(part)
+    ]
     return tuple(_cut(part, MAX_SENTENCE_LENGTH) for part in asked if part) or tuple(part for part in parts if part)
 
 

@@ -53,7 +53,8 @@ _NO_NAMES = frozenset(
     "how why what when where if there here this that these those everyone everybody nobody nothing something everything"
     " once never always under over into inside outside behind through across around after before about without between"
     " friendship love peace school bedtime breakfast dinner halloween easter home nature music snow rain wind fire"
-    " water ice sun moon stars thunder magic time life god".split()
+    " water ice sun moon stars thunder magic time life god all many most both each every other another any no yes"
+    " please can could should may must let maybe perhaps later soon finally meanwhile next also".split()
 )
 _NO_FIRST_NAMES = COMMON_ENGLISH | _ARTICLES | _OWNERS | _NUMBERS | frozenset("out off up him them me".split())
 _NO_NAME_ENDINGS = ("ing", "ship", "ness", "tion", "ment", "hood", "time", "day")
@@ -68,6 +69,7 @@ _THINGS = frozenset(
     " cave house door garden island rocket train bike bicycle car ball kite umbrella shoe shoes sword crown flower cake"
     " apple pumpkin stone feather shell bell clock watch mirror letter song drum piano mittens glasses blanket".split()
 )
+_GROUPS = frozenset("family group herd pair couple band pack flock team class gang bunch".split())
 _MISSED = frozenset("lost missing stolen hidden forgotten".split())
 _STOPS = _FINITE | frozenset("who that which whose with called named from and goes".split()) | frozenset(WHERE)
 
@@ -159,6 +161,8 @@ def read_subject(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str,
     words = [word.lower() for part, _ in parts for word in part]
     if not words or max(len(part) for part, _ in parts) > 6 or words[-1] in COMMON_ENGLISH:
         return None
+    if words[0] not in known and not has_name and (base_form(words[0]) or words[0] in _NO_NAMES):
+        return None
     is_titled = words[0] in _TITLES and (words[1:] != [] or tokens[end:] != [] and tokens[end] != "and")
     if not (has_name or is_titled or words[0] in _ARTICLES | _NUMBERS or known & set(words)):
         return None
@@ -224,10 +228,29 @@ def _end_of_subject(tokens: list[str], *, known: frozenset[str]) -> int:
             index += 1 + len(name)
             continue
         is_verb = base_form(lower) is not None and before.strip(",").lower() not in _ARTICLES | _OWNERS | {"and"}
-        if lower in _STOPS or is_verb:
+        if lower in _STOPS or is_verb or (index > 1 and _is_unknown_verb(tokens, index)):
             return index
         index += 1
     return len(tokens)
+
+
+def _is_unknown_verb(tokens: list[str], at: int) -> bool:
+    """Whether a word behind "a dinosaur" can only be a verb: "hatches" in "a dinosaur hatches in a kitchen"."""
+    word, following = tokens[at], tokens[at + 1].lower() if at + 1 < len(tokens) else ""
+    is_like_one = (
+        word.islower() and tokens[at - 1] != "of" and singular(word) != word and tokens[0].lower() in ("a", "an")
+    )
+    return is_like_one and following in _ARTICLES | _OWNERS | {
+        *WHERE,
+        "to",
+        "into",
+        "out",
+        "up",
+        "for",
+        "with",
+        "from",
+        "",
+    }
 
 
 def _is_listed(tokens: list[str], *, known: frozenset[str]) -> bool:
@@ -288,6 +311,8 @@ def _read_actor(
     lower = [word.lower() for word in body]
     if lower and lead in _NUMBERS | {"some"}:
         lower[-1] = singular(lower[-1])
+    if lower[1:2] == ["of"] and lower[0] in _GROUPS:
+        lower = [*lower[2:-1], singular(lower[-1])]
     lower = [_CHILDREN.get(singular(word), word) for word in lower]
     lower = (
         [] if lower and lower[-1] in _ANYBODY else lower[lower.index("friend") + 1 :] if "friend" in lower else lower

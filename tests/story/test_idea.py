@@ -113,6 +113,15 @@ def test_flowers_in_small_letters_stay_flowers(text: str) -> None:
         ("A cat keeps a lighthouse. It is dark.", {"jobs": (), "wish": "keep a lighthouse"}),
         ("Mr. Brown and Dr. Fox go camping. It rains.", {"name": "Mr Brown", "wish": "go camping"}),
         ("Winter is coming. A bear wants to sleep. Mum says no.", {"kind": "bear", "wish": "sleep", "companions": ()}),
+        ("A rabbit loses her hat. She asks an owl. She loves owls.", {"thing": "her hat", "jobs": ("loved owls",)}),
+        ("A fox is shy. One day she saw a wolf.", {"event": "saw a wolf", "jobs": ("was shy",), "wish": ""}),
+        (
+            "A fox and a cat. They are neighbours. The fox can't cook.",
+            {"companions": (CAT,), "jobs": (), "wish": "cook"},
+        ),
+        ("She is a cat who wants to fly.", {"kind": "cat", "gender": "she", "wish": "fly"}),
+        ("All the foxes laugh. A bear is sad.", {"kind": "bear", "name": ""}),
+        ("The Lost Mitten - a rabbit finds a mitten", {"kind": "rabbit", "hero": "rabbit", "wish": "find a mitten"}),
         ("Friendship. The story should be funny.", {"topic": "friendship", "kind": ""}),
         ("Ein Hase kann nicht schlafen. Er sucht den Mond.", {"quote": "Ein Hase kann nicht schlafen"}),
     ],
@@ -158,6 +167,7 @@ def test_however_a_story_is_asked_for_or_begun_its_hero_and_wish_are_read(asked:
         ("a cat who is never afraid of dogs", "was never afraid of dogs"),
         ("a cat who isn't afraid of dogs", "was not afraid of dogs"),
         ("a dog who doesn't bark", "did not bark"),
+        ("the wolves who only ate vegetables", "only ate vegetables"),
         ("a fox who won't stop talking", "would not stop talking"),
     ],
 )
@@ -174,10 +184,30 @@ def test_what_is_denied_stays_denied_and_is_no_wish_fear_or_thing(text: str, job
         ("two foxes build a treehouse and sleep in it", "build a treehouse and sleep in it"),
         ("a fox who dreams of travelling", "travel"),
         ("a fox who wants to fly and keeps bees", "fly"),
+        ("a fox who can't fly and doesn't tell anybody", "fly"),
+        ("my brother and I build a rocket", "build a rocket"),
+        ("a fox was walking home when he heard a noise", "walk home"),
     ],
 )
 def test_bare_verbs_go_on_with_a_wish(text: str, wish: str) -> None:
     assert read_idea(text, names=NAMES, kinds=KINDS).wish == wish
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a bear who is afraid of water and his friend the cat helps him", {"fear": "water"}),
+        ("a bear who is sad because his friend moved away", {"jobs": ("was sad",)}),
+        ("a bear who loves cake and her painted shoes", {"jobs": ("loved cake and her painted shoes",)}),
+        ("a bear who keeps bees and a dog that sings", {"jobs": ("kept bees and a dog that sang",)}),
+        ("a boy called Tim whose old dog ran away", {"name": "Tim", "thing": "his old dog", "is_lost": True}),
+        ("Emma's cat is missing", {"thing": "Emma's cat", "is_lost": True, "event": ""}),
+        ("Zoe and Max's adventure", {"topic": "Zoe and Max's adventure"}),
+    ],
+)
+def test_what_others_do_is_not_told_of_the_hero(text: str, read: dict[str, object]) -> None:
+    idea = read_idea(text, names=NAMES, kinds=KINDS)
+    assert {name: getattr(idea, name) for name in read} == read
 
 
 def test_a_long_idea_ends_with_a_clause_that_is_whole() -> None:

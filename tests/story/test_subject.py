@@ -129,6 +129,16 @@ def test_a_name_has_all_its_words(text: str, name: str) -> None:
     assert read(text).name == name
 
 
+@pytest.mark.parametrize("text", ["Can a fox be friends with a rabbit?", "Help the bear find his way home"])
+def test_questions_and_requests_have_no_hero(text: str) -> None:
+    assert (read(text).kind, read(text).quote) == ("", text.strip("?"))
+
+
+def test_an_unknown_verb_behind_its_noun_is_no_noun() -> None:
+    assert read("a dinosaur hatches in a kitchen").hero == "dinosaur"
+    assert read("a princess in a tower").hero == "princess"
+
+
 def test_what_is_said_behind_a_name_is_read() -> None:
     assert read("a knight called Sir Lancelot who fights a dragon").jobs == ("fought a dragon",)
     assert read("a bear named Mr. Brown who wants to fly").wish == "fly"
@@ -162,7 +172,13 @@ def test_a_common_name_says_whose_it_is(text: str, gender: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("text", "kind"),
-    [("two foxes", "fox"), ("two wolves", "wolf"), ("three witches", "witch"), ("the elves who bake", "elf")],
+    [
+        ("a family of bears", "bear"),
+        ("two foxes", "fox"),
+        ("two wolves", "wolf"),
+        ("three witches", "witch"),
+        ("the elves who bake", "elf"),
+    ],
 )
 def test_of_several_of_a_kind_the_hero_is_one(text: str, kind: str) -> None:
     assert (read(text).kind, read(text).hero) == (kind, kind)
