@@ -53,6 +53,7 @@ _SPELT_OUT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (rf"\b{_NUMBER}[ -]year[ -]old\b", "child"),
         # What somebody is called.
+        (r"^my name is (\w+),? (?:and )?i\b", r"\1 who"),
         (r",? whose name (?:is|was)\b", " called"),
         (r"^his name (?:is|was)\b", "he called"),
         (r"^her name (?:is|was)\b", "she called"),

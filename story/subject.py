@@ -71,7 +71,11 @@ _THINGS = frozenset(
 )
 _GROUPS = frozenset("family group herd pair couple band pack flock team class gang bunch".split())
 _MISSED = frozenset("lost missing stolen hidden forgotten".split())
-_STOPS = _FINITE | frozenset("who that which whose with called named from and goes".split()) | frozenset(WHERE)
+_STOPS = (
+    _FINITE
+    | frozenset("who that which whose with called named from and goes never always only often sometimes".split())
+    | frozenset(WHERE)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +267,7 @@ def _is_listed(tokens: list[str], *, known: frozenset[str]) -> bool:
     if ahead[0][:1].isupper() or words[0] in known:
         return True
     if is_joined:
-        return words[0] in _OWNERS or bool({*words} & (_ARTICLES | known))
+        return words[0] in _OWNERS | _NUMBERS or bool({*words} & (_ARTICLES | known))
     return words[0] in _ARTICLES | _OWNERS | _NUMBERS and bool({*words} & ({"and"} | known))
 
 

@@ -164,6 +164,7 @@ def test_however_a_story_is_asked_for_or_begun_its_hero_and_wish_are_read(asked:
         ("a girl who never says thank you", "never said thank you"),
         ("a bear who never wants to sleep", "never wanted to sleep"),
         ("a bear who never loses her hat", "never lost her hat"),
+        ("Rusty the fox never wants to sleep", "never wanted to sleep"),
         ("a cat who is never afraid of dogs", "was never afraid of dogs"),
         ("a cat who isn't afraid of dogs", "was not afraid of dogs"),
         ("a dog who doesn't bark", "did not bark"),
@@ -186,6 +187,8 @@ def test_what_is_denied_stays_denied_and_is_no_wish_fear_or_thing(text: str, job
         ("a fox who wants to fly and keeps bees", "fly"),
         ("a fox who can't fly and doesn't tell anybody", "fly"),
         ("my brother and I build a rocket", "build a rocket"),
+        ("my name is Lila and I want to sing", "sing"),
+        ("a fox and two beavers build a dam and have a party", "build a dam and have a party"),
         ("a fox was walking home when he heard a noise", "walk home"),
     ],
 )
