@@ -6,7 +6,6 @@ Names are told from nouns by their capitals, by where they stand, and, at the st
 from dataclasses import dataclass, replace
 
 from story.grammar import Gender, base_form, singular
-from story.grammar import is_plural as is_plural
 from story.names import COMMON_NAMES, with_capitals
 
 COMMON_ENGLISH = frozenset(
