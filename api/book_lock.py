@@ -5,7 +5,7 @@ same pictures. Knows nothing of drawing itself. The words of the book are not in
 """
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -170,6 +170,19 @@ def locked_picture(scene: Scene, *, bank: ConceptBank, model: LockedModel, seed:
         seed=seed,
         mentions=bound.mentions,
         concepts={concept.id: concept.direction_sha256 for concept in concepts},
+    )
+
+
+def with_pictures(lock: BookLock, pictures: Sequence[LockedPicture]) -> BookLock:
+    """The lock with other pictures; cast and strengths are of the concepts that are in one of them."""
+    on_stage = [concept_id for picture in pictures for concept_id in picture.concepts]
+    cast = [concept_id for concept_id in lock.cast if concept_id in on_stage]
+    return lock.model_copy(
+        update={
+            "pictures": tuple(pictures),
+            "cast": tuple(dict.fromkeys(cast + on_stage)),
+            "strengths": {name: value for name, value in lock.strengths.items() if name in on_stage},
+        }
     )
 
 

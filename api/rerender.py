@@ -25,6 +25,7 @@ from api.book_lock import (
     picture_file,
     read_lock_only,
     version_warnings,
+    with_pictures,
 )
 from api.errors import UsageError
 from api.storybook import OnDrawing, Studio, draw_locked, editions_of, on_step_of, save_locked
@@ -80,16 +81,8 @@ def edited_lock(lock: BookLock, story: Story, bank: ConceptBank) -> BookLock:
     ]
     pictures, free = _taken_over(lock.pictures, wanted)
     is_any_kept = len(free) < len(lock.pictures)
-    on_stage = [concept_id for picture in pictures for concept_id in picture.concepts]
-    cast = [concept_id for concept_id in lock.cast if concept_id in on_stage]
-    return lock.model_copy(
-        update={
-            "pictures": tuple(pictures),
-            "cast": tuple(dict.fromkeys(cast + on_stage)),
-            "strengths": {name: value for name, value in lock.strengths.items() if name in on_stage},
-            "versions": lock.versions if is_any_kept else current_versions(),
-        }
-    )
+    versions = lock.versions if is_any_kept else current_versions()
+    return with_pictures(lock, pictures).model_copy(update={"versions": versions})
 
 
 def _seed_of(lock: BookLock, index: int) -> int:

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.book_lock import NUM_SEEDS, BookLock, LockedPicture
+from api.book_lock import NUM_SEEDS, BookLock, LockedPicture, locked_picture, with_pictures
 from api.commands.edit import PageChanges, changed, check_edited
-from api.rerender import edited_lock
 from api.service.errors import InvalidInput, NotFound, WrongState
 from api.service.payloads import Seed
 from concepts.bank import ConceptBank
@@ -123,7 +122,7 @@ def with_picture(state: BookState, index: int, picture: LockedPicture) -> BookSt
     """The state with another picture in one place."""
     pictures = list(state.lock.pictures)
     pictures[index] = picture
-    return state.model_copy(update={"lock": state.lock.model_copy(update={"pictures": tuple(pictures)})})
+    return state.model_copy(update={"lock": with_pictures(state.lock, pictures)})
 
 
 def new_seeds(picture: LockedPicture, count: int, *, drawn: Mapping[str, str]) -> list[LockedPicture]:
@@ -155,9 +154,11 @@ def _with_page(state: BookState, page: PageEdit, bank: ConceptBank, drawn: Mappi
         alt=_stripped(page.alt),
     )
     story = changed(state.story, changes, bank.catalog(base_model=state.lock.model.fingerprint))
-    # Only another prompt asks for another picture: a concept that was learnt again since leaves the others alone.
-    lock = edited_lock(state.lock, story, bank) if is_new_prompt else state.lock
-    state = state.model_copy(update={"story": story, "lock": lock, "marks": tuple(marks)})
+    state = state.model_copy(update={"story": story, "marks": tuple(marks)})
+    if is_new_prompt:  # the other pictures stay, whatever became of their concepts in the bank since
+        seed = state.lock.pictures[index].seed
+        new = locked_picture(story.scenes[index], bank=bank, model=state.lock.model, seed=seed)
+        state = with_picture(state, index, new)
     if page.seed is None:
         return state
     picture = state.lock.pictures[index].model_copy(update={"seed": page.seed})

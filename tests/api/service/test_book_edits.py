@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.book_lock import BookLock
+from api.book_lock import BookLock, with_pictures
 from api.errors import UsageError
 from api.service.banks import bank_of
 from api.service.book_edits import (
@@ -146,6 +146,31 @@ def test_what_is_learnt_later_is_held_against_new_prompts_only(desk: Desk, tmp_p
         assert desk.edit(title=concept.base_model).written().story.title == concept.base_model
     page = PageEdit(id="p3", prompt="a fox in deep snow", alt="A fox in the snow.")
     assert desk.edit(page).written().story.pages[2].scene.concepts == ("rusty",)
+
+
+@pytest.mark.parametrize("became", ["learnt again", "deleted"])
+def test_another_prompt_leaves_the_other_pages_their_pictures_whatever_became_of_their_concepts(
+    desk: Desk, tmp_path: Path, became: str
+) -> None:
+    before, bank = desk.edit(PageEdit(id="cover", is_locked=True)).written().lock, bank_of(desk.settings, OWNER)
+    if became == "deleted":
+        bank.remove("pip")
+    again = a_concept(direction=b"another").model_copy(update={"base_model": before.model.fingerprint})
+    add_concept(bank, again, tmp_path / "workshop", direction=b"another", replace=True)
+    book = desk.edit(PageEdit(id="p3", prompt="a fox in deep snow", alt="A fox in the snow."))
+    assert book.missing == (3,) and "rusty" in before.pictures[0].concepts
+    now = book.written().lock
+    assert now.pictures[3].concepts == {"rusty": again.direction_sha256}
+    assert now.pictures == (*before.pictures[:3], now.pictures[3], *before.pictures[4:])
+    assert now.cast == before.cast and now.versions == before.versions
+
+
+def test_cast_and_strengths_are_of_the_concepts_that_pictures_still_have(desk: Desk) -> None:
+    edited = desk.edit(PageEdit(id="p3", prompt="a fox in deep snow")).written().lock
+    lock = edited.model_copy(update={"strengths": {"rusty": 0.5, "pip": 0.5}})
+    assert lock.cast[:2] == ("pip", "rusty")
+    changed = with_pictures(lock, [lock.pictures[3]])
+    assert (changed.cast, changed.strengths) == (("rusty",), {"rusty": 0.5})
 
 
 def test_a_book_that_was_never_edited_is_as_its_job_made_it(desk: Desk) -> None:
