@@ -14,6 +14,7 @@ from api.service.book_tables import book_edits, book_pictures, book_revisions
 from api.service.database import Database
 from api.service.errors import EditConflict, NotFound, WrongState
 from api.service.ids import is_id
+from api.service.owned import owned_row
 from api.service.payloads import Artifact, BookLook, Drawn, PageDrawing, Written
 from api.service.settings import ServiceSettings
 from api.service.tables import books, jobs, tasks
@@ -188,16 +189,27 @@ def keep_binding(
     """Say which files a book has now and what they show."""
     book = _read(connection, owner, book_id, lock=True)
     _begin(connection, book)
-    values: dict[str, Any] = {
-        "title": state.story.title,
-        "artifacts": {name: artifact.model_dump(mode="json") for name, artifact in artifacts.items()},
-    }
-    connection.execute(update(books).where(books.c.id == book_id).values(**values))
+    _put_files(connection, book_id, artifacts, title=state.story.title)
     connection.execute(
         update(book_edits)
         .where(book_edits.c.book_id == book_id)
         .values(bound=state.digest(), look=look.model_dump(mode="json"))
     )
+
+
+def keep_first_binding(
+    connection: Connection, owner: str, book_id: str, artifacts: Mapping[str, Artifact], *, title: str
+) -> None:
+    """Say which files a book has as it was made, unless it has later ones: its own job was tried again after those."""
+    owned_row(connection, books, owner, book_id, kind="book", lock=True)
+    bound = connection.execute(select(book_edits.c.bound).where(book_edits.c.book_id == book_id)).scalar_one_or_none()
+    if bound is None:
+        _put_files(connection, book_id, artifacts, title=title)
+
+
+def _put_files(connection: Connection, book_id: str, artifacts: Mapping[str, Artifact], *, title: str) -> None:
+    files: dict[str, Any] = {name: artifact.model_dump(mode="json") for name, artifact in artifacts.items()}
+    connection.execute(update(books).where(books.c.id == book_id).values(title=title, artifacts=files))
 
 
 def _read(connection: Connection, owner: str, book_id: str, *, lock: bool = False) -> EditedBook:

@@ -245,6 +245,11 @@ class Jobs:
             progress = {"stage": stage, **more}
             add_event(connection, job_id, "stage", progress, progress=progress)
 
+    def keep(self, also: Also) -> None:
+        """Put something that a job has made into its place, whatever becomes of the rest of the job."""
+        with self._database.write() as connection:
+            also(connection)
+
     def succeed(self, job_id: str, result: Json, *, also: Also) -> None:
         """End an open job well; one that has ended is left as it is."""
         self._end(job_id, "succeeded", dict(result), also=also, result=dict(result), progress={"stage": "done"})

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, update
 
 from api.book_lock import BookLock, LockedPicture
-from api.service.book_edits import keep_binding, keep_drawings
+from api.service.book_edits import keep_binding, keep_drawings, keep_first_binding
 from api.service.book_state import BookState
 from api.service.engine import Steps
 from api.service.errors import TaskCanceled, TaskFailed, task_failed
@@ -29,7 +29,7 @@ from api.service.payloads import (
     PagesPayload,
     Written,
 )
-from api.service.tables import books, scenes, stories
+from api.service.tables import scenes, stories
 from api.service.tasks import NewTask, TaskEnd, TaskKind, TaskQueue, task_id
 
 logger = logging.getLogger(__name__)
@@ -103,6 +103,7 @@ class JobWorkflows:
 
     async def _book(self, job: Job, steps: Steps) -> None:
         written = await self._do(job, steps, "write", "write", job.request["write"], result=Written)
+        self._jobs.keep(partial(keep_story, story_id=job.request["story"], written=written))
         look = BookLook.model_validate(job.request["look"])
         pictures = await self._pictures(job, steps, written)
         bind = BindPayload(
@@ -111,10 +112,7 @@ class JobWorkflows:
         bound = await self._do(job, steps, "bind", "bind", bind.model_dump(mode="json"), result=Bound)
 
         def keep(connection: Connection) -> None:
-            keep_story(connection, story_id=job.request["story"], written=written)
-            artifacts = {name: artifact.model_dump(mode="json") for name, artifact in bound.artifacts.items()}
-            values = {"title": written.story.title, "artifacts": artifacts}
-            connection.execute(update(books).where(books.c.id == job.subject).values(**values))
+            keep_first_binding(connection, job.owner, job.subject, bound.artifacts, title=written.story.title)
 
         self._jobs.succeed(job.id, {"book": job.subject, "story": job.request["story"]}, also=keep)
 

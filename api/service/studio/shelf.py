@@ -1,6 +1,6 @@
 """The first page: everybody's own books, the latest first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
+from api.service.jobs import OPEN
 from api.service.listing import encode_cursor, rows_of
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.studio.rendering import StudioRoute, html, render_page
@@ -25,25 +26,33 @@ def shelf(
     """The books."""
     rows = rows_of(services.database, books, principal.owner, kind="book", limit=_SHOWN, after=after)
     shown, has_more = rows[:_SHOWN], len(rows) > _SHOWN
-    found = _jobs(services, principal.owner, [row.job_id for row in shown])
-    cards = [_card(row, found[row.job_id]) for row in shown]
+    found = _jobs(services, principal.owner, shown)
+    cards = [_card(row, *found[row.id]) for row in shown if row.id in found]
     here = f"/?after={quote(after)}" if after else "/"
     following = encode_cursor(shown[-1].id) if has_more else None
     return html(render_page(services, principal, "shelf", section="books", books=cards, following=following, here=here))
 
 
-def _jobs(services: Services, owner: str, ids: list[str]) -> Mapping[str, Any]:
-    query = select(jobs.c.id, jobs.c.state, jobs.c.request).where(jobs.c.owner == owner, jobs.c.id.in_(ids))
+def _jobs(services: Services, owner: str, rows: Sequence[Any]) -> Mapping[str, tuple[Mapping[str, Any], str]]:
+    """By book what was wished for, and how its own job stands, or a later one that is under way."""
+    mine = jobs.c.owner == owner
+    firsts = select(jobs.c.subject, jobs.c.request, jobs.c.state)
+    firsts = firsts.where(mine, jobs.c.id.in_([row.job_id for row in rows]))
+    under_way = select(jobs.c.subject, jobs.c.state)
+    under_way = under_way.where(mine, jobs.c.subject.in_([row.id for row in rows]), jobs.c.state.in_(OPEN))
     with services.database.read() as connection:
-        return {row.id: row for row in connection.execute(query)}
+        going = {row.subject: row.state for row in connection.execute(under_way)}
+        return {
+            row.subject: (row.request["write"]["wish"], going.get(row.subject, row.state))
+            for row in connection.execute(firsts)
+        }
 
 
-def _card(row: Any, job: Any) -> dict[str, object]:
-    wish = job.request["write"]["wish"]
+def _card(row: Any, wish: Mapping[str, Any], state: str) -> dict[str, object]:
     return {
         "id": row.id,
         "title": row.title or wish["idea"] or "A book without an idea",
-        "state": job.state,
+        "state": "succeeded" if row.artifacts else state,  # whatever became of its jobs, it can be read
         "cover": f"/v1/books/{row.id}/files/cover" if "cover" in row.artifacts else None,
         "pages": wish["pages"],
     }

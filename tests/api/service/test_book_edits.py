@@ -2,92 +2,31 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.book_lock import BookLock, with_pictures
+from api.book_lock import with_pictures
 from api.errors import UsageError
 from api.service.banks import bank_of
-from api.service.book_edits import (
-    EditedBook,
-    check_version,
-    edit_book,
-    keep_binding,
-    keep_drawings,
-    read_edited_book,
-    undo_edit,
-)
-from api.service.book_state import BookEdit, PageEdit, new_seeds
-from api.service.database import Database
+from api.service.book_edits import check_version, edit_book, keep_binding, read_edited_book, undo_edit
+from api.service.book_state import BookEdit, PageEdit
 from api.service.errors import EditConflict, InvalidInput, NotFound, WrongState
-from api.service.ids import new_id
-from api.service.jobs import Jobs
 from api.service.keys import Principal
-from api.service.payloads import Artifact, BookLook, Drawn, PageDrawing, StoryWish, Written
+from api.service.payloads import BookLook
 from api.service.routes.pages import get_pages
-from api.service.settings import ServiceSettings
 from api.service.studio.book import bind, book_page, change_page, change_title
 from api.service.submit import submit_binding
-from api.service.tables import books
-from api.service.tasks import NewTask, TaskQueue
-from api.settings import SAMPLE_BANK_DIR, Settings
-from concepts.bank import seed_bank
 from story.design import Design
 from story.errors import BookError, InvalidRequest
 from story.schema import Story
+from tests.api.service.desk import EXAMPLE, OWNER, Desk, a_desk
 from tests.api.service.idle import idle_services
 from tests.concepts.builders import a_concept, add_concept
-from tests.conftest import ROOT
 
-OWNER = "somebody"
 MUM = Principal(owner=OWNER, scopes=frozenset({"write"}))
-EXAMPLE = ROOT / "examples" / "storyteller"
-
-
-@dataclass(frozen=True)
-class Desk:
-    """A database with one book in it, of which everything is drawn."""
-
-    database: Database
-    settings: ServiceSettings
-    book_id: str
-
-    def book(self) -> EditedBook:
-        return read_edited_book(self.database, OWNER, self.book_id)
-
-    def edit(self, *pages: PageEdit, **more: object) -> EditedBook:
-        edit = BookEdit.model_validate({"pages": pages, **more})
-        version = self.book().version
-        return edit_book(self.database, self.settings, OWNER, self.book_id, edit, version=version, what="Edit")
-
-    def undo(self, *, steps: int = -1) -> EditedBook:
-        return undo_edit(self.database, OWNER, self.book_id, version=self.book().version, steps=steps)
-
-    def draw(self, page: str, count: int) -> EditedBook:
-        """As a job would end that drew so many pictures for a page."""
-        book = self.book()
-        state = book.written()
-        index = state.index(page)
-        pictures = new_seeds(state.lock.pictures[index], count, drawn=book.drawn)
-        drawn = [
-            (PageDrawing(page=page, index=index, picture=picture), f"{number:064}")
-            for number, picture in enumerate(pictures, start=900)
-        ]
-        with self.database.write() as connection:
-            keep_drawings(connection, OWNER, self.book_id, drawn)
-        return self.book()
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = a_desk(tmp_path, Story.model_validate_json((EXAMPLE / "story.json").read_bytes()))
-    yield desk
-    desk.database.close()
 
 
 @pytest.fixture
@@ -99,43 +38,6 @@ def bilingual(tmp_path: Path) -> Iterator[Desk]:
     desk = a_desk(tmp_path, Story.model_validate(story | more))
     yield desk
     desk.database.close()
-
-
-def a_desk(tmp_path: Path, story: Story, *, owner: str = OWNER) -> Desk:
-    seed_bank(tmp_path / "banks" / owner, SAMPLE_BANK_DIR)
-    database = Database.open(f"sqlite:///{tmp_path}/fableverse.sqlite")
-    jobs, tasks = Jobs(database), TaskQueue(database)
-    lock = BookLock.model_validate_json((EXAMPLE / "book.lock").read_bytes())
-    book_id = new_id("book")
-    request = {
-        "write": {"wish": StoryWish(idea="a wish").model_dump(mode="json")},
-        "look": BookLook().model_dump(mode="json"),
-    }
-    with database.write() as connection:
-        job_id = jobs.add(connection, owner=owner, kind="book", subject=book_id, request=request)
-        values = {"id": book_id, "owner": owner, "job_id": job_id, "story_id": new_id("story"), "title": story.title}
-        connection.execute(insert(books).values(**values, artifacts={}, created_at=0.0))
-    tasks.add(job_id, owner, [NewTask(key="write", kind="write", payload={})])
-    tasks.enlist("text-worker", "text", host="here", pid=1)
-    claimed = tasks.claim("text-worker", "text")
-    assert claimed is not None
-    tasks.finish(claimed, Written(story=story, writer="somebody", lock=lock).model_dump(mode="json"))
-    tasks.enlist("draw-worker", "draw", host="here", pid=2)
-    tasks.add(
-        job_id,
-        owner,
-        [
-            NewTask(key=f"draw-{index:02}", kind="draw", payload={}, position=index + 1)
-            for index in range(len(lock.pictures))
-        ],
-    )
-    number = 0
-    while (claimed := tasks.claim("draw-worker", "draw")) is not None:
-        artifact = Artifact(sha256=f"{number:064}", bytes=1, media_type="image/png", filename="picture.png")
-        drawn = Drawn(artifact=artifact, width=1, height=1, seconds=0.0)
-        tasks.finish(claimed, drawn.model_dump(mode="json"), picture=artifact.sha256)
-        number += 1
-    return Desk(database, ServiceSettings(data_dir=tmp_path, base=Settings()), book_id)
 
 
 def test_what_is_learnt_later_is_held_against_new_prompts_only(desk: Desk, tmp_path: Path) -> None:
