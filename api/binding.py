@@ -70,7 +70,7 @@ def lay_out(folder: Path, story: Story, record: BookRecord, *, portraits: Mappin
         folder: Where the book is being made.
         story: The words.
         record: What editions share.
-        portraits: A picture for each id of the cast.
+        portraits: Pictures of the cast by id; members without one are only named.
 
     Raises:
         OSError: A file cannot be written.
@@ -78,8 +78,9 @@ def lay_out(folder: Path, story: Story, record: BookRecord, *, portraits: Mappin
     write_whole(folder / STORY_FILENAME, (story.model_dump_json(indent=2) + "\n").encode())
     write_whole(folder / RECORD_FILENAME, (record.model_dump_json(indent=2) + "\n").encode())
     for card in record.cast:
-        (folder / CAST_DIRNAME).mkdir(exist_ok=True)
-        shutil.copyfile(portraits[card.id], _portrait(folder, card))
+        if card.id in portraits:
+            (folder / CAST_DIRNAME).mkdir(exist_ok=True)
+            shutil.copyfile(portraits[card.id], _portrait(folder, card))
 
 
 def bind_book(

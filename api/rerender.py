@@ -28,7 +28,16 @@ from api.book_lock import (
     with_pictures,
 )
 from api.errors import UsageError
-from api.storybook import OnDrawing, Studio, draw_locked, editions_of, on_step_of, save_locked
+from api.storybook import (
+    OnDrawing,
+    Studio,
+    cards_of,
+    draw_locked,
+    editions_of,
+    on_step_of,
+    portraits_of,
+    save_locked,
+)
 from concepts.bank import ConceptBank
 from generator.images import read_metadata
 from story.schema import Face, Story
@@ -299,11 +308,6 @@ def _is_drawing_of(path: Path, picture: LockedPicture) -> bool:
 
 def _lay_out(new: Path, story: Story, lock: BookLock, record: BookRecord, bank: ConceptBank) -> None:
     """All other files of the book but its editions; it stays the same book, with the same looks."""
-    cast = tuple(bank.get(concept_id).card() for concept_id in lock.cast)
-    lay_out(
-        new,
-        story,
-        record.model_copy(update={"cast": cast}),
-        portraits={concept_id: bank.preview_path(concept_id) for concept_id in lock.cast},
-    )
+    record = record.model_copy(update={"cast": cards_of(lock, bank)})
+    lay_out(new, story, record, portraits=portraits_of(lock, bank))
     (new / LOCK_FILENAME).write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -27,6 +27,7 @@ from api.book_lock import (
 )
 from concepts.bank import ConceptBank
 from concepts.lexicon import Lexicon
+from concepts.schema import ConceptCard
 from generator.images import PictureMetadata, save_picture
 from generator.renderer import OnPictureStep, PictureOrder, Renderer
 from generator.settings import RenderSettings
@@ -128,11 +129,12 @@ def make_storybook(
             strengths=strengths or {},
         )
         writing = time.perf_counter() - started
-        record = record_of(lock, studio.bank, design=design or Design(), formats=formats)
+        record = record_of(lock, cards_of(lock, studio.bank), design=design or Design(), formats=formats)
         record = record.model_copy(update={"benchmark": benchmark})
         drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
         write_replies(folder / REPLIES_FILENAME, written.replies)
-        binding = bind_locked(folder, written.story, lock, record, bank=studio.bank, templates_dir=templates_dir)
+        portraits = portraits_of(lock, studio.bank)
+        binding = bind_locked(folder, written.story, lock, record, portraits=portraits, templates_dir=templates_dir)
     costs = [reply.cost_usd for reply in written.replies if reply.cost_usd is not None]
     return Storybook(
         editions=editions_of(out_dir, record.formats),
@@ -178,7 +180,8 @@ def redraw_storybook(
     with replaced_book(out_dir) as folder:
         drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
         keep_belongings(earlier, folder)
-        binding = bind_locked(folder, story, lock, record, bank=studio.bank, templates_dir=templates_dir)
+        portraits = portraits_of(lock, studio.bank)
+        binding = bind_locked(folder, story, lock, record, portraits=portraits, templates_dir=templates_dir)
     return Storybook(
         editions=editions_of(out_dir, record.formats),
         story=story,
@@ -206,22 +209,36 @@ def _draw_all(folder: Path, lock: BookLock, *, studio: Studio, on_drawing: OnDra
 
 
 def bind_locked(
-    folder: Path, story: Story, lock: BookLock, record: BookRecord, *, bank: ConceptBank, templates_dir: Path
+    folder: Path,
+    story: Story,
+    lock: BookLock,
+    record: BookRecord,
+    *,
+    portraits: Mapping[str, Path],
+    templates_dir: Path,
 ) -> float:
     """Add all other files to a folder that has its pictures; returns the seconds it took."""
     started = time.perf_counter()
-    portraits = {concept_id: bank.preview_path(concept_id) for concept_id in lock.cast}
     lay_out(folder, story, record, portraits=portraits)
     (folder / LOCK_FILENAME).write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")
     bind_book(folder, templates_dir=templates_dir)
     return time.perf_counter() - started
 
 
-def record_of(lock: BookLock, bank: ConceptBank, *, design: Design, formats: Sequence[str]) -> BookRecord:
-    """What the editions of a book share, of a lock and the bank it was made with."""
-    cast = tuple(bank.get(concept_id).card() for concept_id in lock.cast)
+def cards_of(lock: BookLock, bank: ConceptBank) -> tuple[ConceptCard, ...]:
+    """The cast of a lock as the bank has it."""
+    return tuple(bank.get(concept_id).card() for concept_id in lock.cast)
+
+
+def portraits_of(lock: BookLock, bank: ConceptBank) -> Mapping[str, Path]:
+    """The bank's picture of each member of a lock's cast."""
+    return {concept_id: bank.preview_path(concept_id) for concept_id in lock.cast}
+
+
+def record_of(lock: BookLock, cast: Sequence[ConceptCard], *, design: Design, formats: Sequence[str]) -> BookRecord:
+    """What the editions of a book share, of a lock and who is in it."""
     return BookRecord(
-        cast=cast,
+        cast=tuple(cast),
         colophon=_colophon(lock),
         design=design,
         identifier=uuid5(_NAMESPACE, lock.model_dump_json()),

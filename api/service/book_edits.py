@@ -11,12 +11,14 @@ from api.book_lock import BookLock, LockedPicture
 from api.service.banks import bank_of
 from api.service.book_state import BookEdit, BookState, edited, first_state, is_same_but_seed, key_of, with_picture
 from api.service.book_tables import book_edits, book_pictures, book_revisions
+from api.service.cast import cast_of
 from api.service.database import Database
 from api.service.errors import EditConflict, NotFound, WrongState
 from api.service.ids import is_id
 from api.service.owned import owned_row
 from api.service.payloads import Artifact, BookLook, Drawn, PageDrawing, Written
 from api.service.settings import ServiceSettings
+from api.service.store import ContentStore
 from api.service.tables import books, jobs, tasks
 from api.service.tasks import task_id
 
@@ -114,11 +116,13 @@ def edit_book(
         EditConflict: It has another version by now.
         InvalidInput, UsageError, InvalidRequest, ConceptError: The words could not be drawn, read or shown to children.
     """
-    book = read_edited_book(database, owner, book_id)
+    book, bank = read_edited_book(database, owner, book_id), bank_of(settings, owner)
     check_version(book, version)
-    new = edited(book.written(), edit, bank_of(settings, owner), drawn=book.drawn)
+    new = edited(book.written(), edit, bank, drawn=book.drawn)
     if new == book.state:
         return book
+    cast = cast_of(new.lock, bank, ContentStore.open(settings.store), known=new.cast)
+    new = new.model_copy(update={"cast": cast})
     with database.write() as connection:
         check_version(_read(connection, owner, book_id, lock=True), book.version)
         _add_revision(connection, book, new, what)
@@ -232,7 +236,7 @@ def _read(connection: Connection, owner: str, book_id: str, *, lock: bool = Fals
     for each in later:
         pictures[each.drawn], hashes[each.drawn] = LockedPicture.model_validate(each.picture), each.sha256
     edits = connection.execute(select(book_edits).where(book_edits.c.book_id == book_id)).one_or_none()
-    state = first_state(written.story, written.lock) if written is not None else None
+    state = first_state(written) if written is not None else None
     bound = state.digest() if state is not None else None
     undoes = redoes = None
     if edits is not None:

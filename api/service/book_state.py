@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.book_lock import NUM_SEEDS, BookLock, LockedPicture, locked_picture, with_pictures
 from api.commands.edit import PageChanges, changed, check_edited
 from api.service.errors import InvalidInput, NotFound, WrongState
-from api.service.payloads import Seed
+from api.service.payloads import CastMember, Seed, Written
 from concepts.bank import ConceptBank
 from story.schema import Story
 
@@ -36,6 +36,8 @@ class BookState(_Frozen):
     story: Story
     lock: BookLock
     marks: tuple[PageMark, ...]
+    cast: tuple[CastMember, ...] = ()
+    """Those of the lock's cast that are kept with the book, whatever becomes of them in the bank."""
 
     def index(self, page_id: str) -> int:
         """Where a page stands, 0 for the cover.
@@ -50,7 +52,7 @@ class BookState(_Frozen):
 
     def digest(self) -> str:
         """A hash of all that editions are made from."""
-        return hashlib.sha256(self.model_dump_json(exclude={"marks"}).encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude={"marks", "cast"}).encode()).hexdigest()
 
 
 class PageEdit(_Frozen):
@@ -79,10 +81,11 @@ class BookEdit(_Frozen):
     """The ids of all pages but the cover in their new order; after the edits."""
 
 
-def first_state(story: Story, lock: BookLock) -> BookState:
+def first_state(written: Written) -> BookState:
     """A book as it was made."""
-    ids = [COVER, *(f"p{number}" for number in range(1, len(story.pages) + 1))]
-    return BookState(story=story, lock=lock, marks=tuple(PageMark(id=page_id) for page_id in ids))
+    ids = [COVER, *(f"p{number}" for number in range(1, len(written.story.pages) + 1))]
+    marks = tuple(PageMark(id=page_id) for page_id in ids)
+    return BookState(story=written.story, lock=written.lock, marks=marks, cast=written.cast)
 
 
 def edited(state: BookState, edit: BookEdit, bank: ConceptBank, *, drawn: Mapping[str, str]) -> BookState:
@@ -180,8 +183,6 @@ def _in_order(state: BookState, order: Sequence[str]) -> BookState:
     pages = tuple(state.story.pages[place - 1] for place in places)
     everything = [0, *places]
     lock = state.lock.model_copy(update={"pictures": tuple(state.lock.pictures[place] for place in everything)})
-    return BookState(
-        story=state.story.model_copy(update={"pages": pages}),
-        lock=lock,
-        marks=tuple(state.marks[place] for place in everything),
-    )
+    story = state.story.model_copy(update={"pages": pages})
+    marks = tuple(state.marks[place] for place in everything)
+    return state.model_copy(update={"story": story, "lock": lock, "marks": marks})

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from api.book_lock import BookLock, LockedModel, LockedPicture
-from concepts.schema import BoundPrompt, ConceptId
+from concepts.schema import BoundPrompt, ConceptCard, ConceptId
 from generator.recipe import ConceptRequest
 from generator.settings import MAX_STRENGTH, RenderSettings
 from generator.slides import Slide
@@ -83,12 +83,23 @@ class WritePayload(_Frozen):
     strengths: Strengths = {}
 
 
+class CastMember(_Frozen):
+    """A concept that a book shows, as it was when the book's pictures were asked for."""
+
+    card: ConceptCard
+    direction_sha256: str
+    portrait: str
+    """Hash of its preview, a PNG."""
+
+
 class Written(_Frozen):
     """A story, and what its pictures are drawn by."""
 
     story: Story
     writer: str
     lock: BookLock
+    cast: tuple[CastMember, ...] = ()
+    """Empty in books of earlier versions."""
     warnings: tuple[str, ...] = ()
     cost_usd: float | None = None
 
@@ -139,6 +150,8 @@ class BindPayload(_Frozen):
     book_id: str
     story: Story
     lock: BookLock
+    cast: tuple[CastMember, ...] = ()
+    """Those of the lock's cast that are kept with the book."""
     look: BookLook
     pictures: tuple[str, ...]
     """Hashes of the cover's picture and the pages'."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from api.binding import CAST_DIRNAME
 from api.book_lock import LOCK_FILENAME, make_lock, picture_file
 from api.service.banks import bank_of
+from api.service.cast import cast_of, portraits_in
 from api.service.database import Database
 from api.service.errors import NotReady
 from api.service.model_info import ask_model
@@ -68,6 +69,7 @@ class TextWork:
             story=written.story,
             writer=name,
             lock=lock,
+            cast=cast_of(lock, bank, self._store),
             warnings=written.warnings,
             cost_usd=sum(costs) if costs else None,
         )
@@ -109,13 +111,15 @@ class TextWork:
             for file, digest in zip(files.values(), payload.pictures, strict=True):
                 (folder / file).parent.mkdir(exist_ok=True)
                 (folder / file).write_bytes(self._store.get(digest))
-            record = record_of(payload.lock, bank, design=payload.look.design, formats=payload.look.formats)
-            bind_locked(
-                folder, payload.story, payload.lock, record, bank=bank, templates_dir=self._settings.base.templates_dir
-            )
+            cast = cast_of(payload.lock, bank, self._store, known=payload.cast)
+            cards = tuple(member.card for member in cast)
+            record = record_of(payload.lock, cards, design=payload.look.design, formats=payload.look.formats)
+            portraits = portraits_in(folder / "portraits", cast, self._store)
+            templates_dir = self._settings.base.templates_dir
+            bind_locked(folder, payload.story, payload.lock, record, portraits=portraits, templates_dir=templates_dir)
             files |= {format_: EDITIONS[format_].filename for format_ in record.formats}
             files |= {"story": STORY_FILENAME, "lock": LOCK_FILENAME}
-            files |= {f"cast-{card.id}": f"{CAST_DIRNAME}/{card.id}.png" for card in record.cast}
+            files |= {f"cast-{card.id}": f"{CAST_DIRNAME}/{card.id}.png" for card in cards if card.id in portraits}
             artifacts = {key: keep_file(self._store, folder / file) for key, file in files.items()}
         return Done(result=Bound(artifacts=artifacts).model_dump(mode="json"))
 

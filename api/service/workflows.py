@@ -107,7 +107,12 @@ class JobWorkflows:
         look = BookLook.model_validate(job.request["look"])
         pictures = await self._pictures(job, steps, written)
         bind = BindPayload(
-            book_id=job.subject, story=written.story, lock=written.lock, look=look, pictures=tuple(pictures)
+            book_id=job.subject,
+            story=written.story,
+            lock=written.lock,
+            cast=written.cast,
+            look=look,
+            pictures=tuple(pictures),
         )
         bound = await self._do(job, steps, "bind", "bind", bind.model_dump(mode="json"), result=Bound)
 
@@ -140,6 +145,7 @@ class JobWorkflows:
                 book_id=job.subject,
                 story=state.story,
                 lock=state.lock,
+                cast=state.cast,
                 look=binding.look,
                 pictures=tuple(digest or next(rest) for digest in binding.pictures),
             )

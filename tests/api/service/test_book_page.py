@@ -12,7 +12,7 @@ from api.settings import Settings
 from story.schema import Story
 from tests.api.service.idle import idle_services
 from tests.api.service.serving import serving
-from tests.api.service.test_book_edits import EXAMPLE, a_desk
+from tests.api.service.desk import EXAMPLE, a_desk
 
 pytest_plugins = ["tests.browser"]
 
