@@ -9,14 +9,24 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from api.book_lock import BookLock, LockedPicture
 from api.service.banks import bank_of
-from api.service.book_state import BookEdit, BookState, edited, first_state, is_same_but_seed, key_of, with_picture
+from api.service.book_state import (
+    BookEdit,
+    BookState,
+    edited,
+    first_state,
+    is_of_same_words,
+    is_same_but_seed,
+    key_of,
+    with_picture,
+)
 from api.service.book_tables import book_edits, book_pictures, book_revisions
 from api.service.cast import cast_of
 from api.service.database import Database
 from api.service.errors import EditConflict, NotFound, WrongState
 from api.service.ids import is_id
+from api.service.jobs import OPEN
 from api.service.owned import owned_row
-from api.service.payloads import Artifact, BookLook, Drawn, PageDrawing, Written
+from api.service.payloads import Artifact, BookLook, Drawn, PageDrawing, PagesPayload, Written
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.service.tables import books, jobs, tasks
@@ -150,6 +160,19 @@ def undo_edit(database: Database, owner: str, book_id: str, *, version: int | No
         return _read(connection, owner, book_id)
 
 
+def promised_pictures(database: Database, owner: str, book_id: str) -> frozenset[str]:
+    """What open jobs draw for a book, or are going to, by `key_of`."""
+    of_book = (jobs.c.owner == owner) & (jobs.c.subject == book_id) & jobs.c.state.in_(OPEN)
+    promised: list[LockedPicture] = []
+    with database.read() as connection:
+        for job in connection.execute(select(jobs.c.id, jobs.c.kind, jobs.c.request).where(of_book)).all():
+            if job.kind == "pages":
+                promised += [each.picture for each in PagesPayload.model_validate(job.request["pages"]).draw]
+            elif (written := _written(connection, job.id)) is not None:
+                promised += written.lock.pictures
+    return frozenset(map(key_of, promised))
+
+
 def keep_drawings(connection: Connection, owner: str, book_id: str, drawn: Sequence[tuple[PageDrawing, str]]) -> None:
     """Add pictures to a book; each page that is still as it was, and not locked, takes its first one."""
     now = time.time()
@@ -173,7 +196,7 @@ def keep_drawings(connection: Connection, owner: str, book_id: str, drawn: Seque
     state, taken = book.written(), set[str]()
     for drawing, _ in drawn:
         index = next((i for i, mark in enumerate(state.marks) if mark.id == drawing.page and not mark.is_locked), None)
-        is_wanted = index is not None and is_same_but_seed(state.lock.pictures[index], drawing.picture)
+        is_wanted = index is not None and is_of_same_words(state.lock.pictures[index], drawing.picture)
         if index is not None and is_wanted and drawing.page not in taken:
             taken.add(drawing.page)
             state = with_picture(state, index, drawing.picture)

@@ -1,7 +1,7 @@
 """A book's words and what its pictures are drawn from, as a value; every edit makes another. Knows no database."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -116,6 +116,11 @@ def key_of(picture: LockedPicture) -> str:
     return hashlib.sha256(picture.model_dump_json().encode()).hexdigest()
 
 
+def is_of_same_words(one: LockedPicture, other: LockedPicture) -> bool:
+    """Whether two pictures show the same words and concepts, in whatever state the concepts were."""
+    return (one.prompt, one.mentions) == (other.prompt, other.mentions)
+
+
 def is_same_but_seed(one: LockedPicture, other: LockedPicture) -> bool:
     """Whether two pictures are drawn from the same, with one seed or two."""
     return one.model_copy(update={"seed": 0}) == other.model_copy(update={"seed": 0})
@@ -128,7 +133,7 @@ def with_picture(state: BookState, index: int, picture: LockedPicture) -> BookSt
     return state.model_copy(update={"lock": with_pictures(state.lock, pictures)})
 
 
-def new_seeds(picture: LockedPicture, count: int, *, drawn: Mapping[str, str]) -> list[LockedPicture]:
+def new_seeds(picture: LockedPicture, count: int, *, drawn: Container[str]) -> list[LockedPicture]:
     """So many pictures drawn from the same, of seeds that have not been drawn yet; its own is the first to be tried."""
     found: list[LockedPicture] = []
     number = 0

@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, insert, select
 
+from api.book_lock import locked_picture
 from api.service.banks import bank_of
-from api.service.book_edits import EditedBook, check_version, read_edited_book
+from api.service.book_edits import EditedBook, check_version, promised_pictures, read_edited_book
 from api.service.book_state import new_seeds
 from api.service.errors import InvalidInput, NotReady, WrongState
 from api.service.ids import new_id
@@ -167,21 +168,27 @@ def submit_pages(
 ) -> Job:
     """Take on other pictures for pages of a book; each page takes its first one unless it is changed meanwhile.
 
+    They are of the concepts as the bank has them now, and of seeds that are neither drawn nor asked for.
+
     Raises:
         NotFound: There is no such book or page.
+        ConceptError: The bank lacks a concept of a page, or has it under another word or on another model.
         WrongState: The book is not written yet, or a page is locked.
         EditConflict: The book has another version than the one given.
     """
-    book = read_edited_book(services.database, owner, book_id)
+    promised = promised_pictures(services.database, owner, book_id)  # before the book, as one may be drawn meanwhile
+    book, bank = read_edited_book(services.database, owner, book_id), bank_of(services.settings, owner)
     state = book.written()
     check_version(book, version)
     if locked := [page for page in pages if state.marks[state.index(page)].is_locked]:
         raise WrongState(f"The page {locked[0]!r} is locked, so that its picture stays as it is. Unlock it first.")
-    draw = [
-        PageDrawing(page=page, index=state.index(page), picture=picture)
-        for page in dict.fromkeys(pages)
-        for picture in new_seeds(state.lock.pictures[state.index(page)], candidates, drawn=book.drawn)
-    ]
+    draw: list[PageDrawing] = []
+    for page in dict.fromkeys(pages):
+        index = state.index(page)
+        seed = state.lock.pictures[index].seed
+        picture = locked_picture(state.story.scenes[index], bank=bank, model=state.lock.model, seed=seed)
+        for new in new_seeds(picture, candidates, drawn=promised | book.drawn.keys()):
+            draw.append(PageDrawing(page=page, index=index, picture=new))
     return _accept_pages(services, book, PagesPayload(lock=state.lock, draw=tuple(draw)))
 
 

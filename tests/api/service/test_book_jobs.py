@@ -3,23 +3,27 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from api.service.book_edits import keep_binding
+from api.service.banks import bank_of
+from api.service.book_edits import keep_binding, keep_drawings
 from api.service.keys import Principal
-from api.service.payloads import Artifact, BookLook, Bound
+from api.service.payloads import Artifact, BookLook, Bound, PagesPayload
 from api.service.services import Services
 from api.service.story_rows import read_story
 from api.service.studio.shelf import shelf
 from api.service.submit import submit_pages
-from api.service.tables import books
+from api.service.tables import books, tasks
 from api.service.tasks import TaskEnd
 from api.service.workflows import JobWorkflows
+from concepts.errors import UnknownConcept
 from tests.api.service.desk import OWNER, Desk
 from tests.api.service.idle import idle_services
 from tests.api.service.test_processes import PlainSteps
+from tests.concepts.builders import a_concept, add_concept
 
 MUM = Principal(owner=OWNER, scopes=frozenset({"write"}))
 
@@ -99,6 +103,48 @@ def test_the_first_job_tried_again_after_edits_alone_makes_the_editions(desk: De
     services.jobs.retry(OWNER, job_id)
     assert do(services, job_id, edition("a")) == "succeeded"
     assert (desk.book().artifacts, title_of(desk), desk.book().is_bound) == (edition("a"), title, False)
+
+
+def seeds_asked_for(services: Services, desk: Desk, page: str, count: int) -> list[int]:
+    """Those of another job for pictures of a page."""
+    job = submit_pages(services, OWNER, desk.book_id, [page], candidates=count)
+    return [drawing["picture"]["seed"] for drawing in job.request["pages"]["draw"]]
+
+
+def test_no_picture_is_asked_for_twice(desk: Desk, services: Services) -> None:
+    seeds = [*seeds_asked_for(services, desk, "p1", 3), *seeds_asked_for(services, desk, "p1", 3)]
+    assert len({*seeds, desk.book().written().lock.pictures[1].seed}) == 7
+    for job in services.jobs.list(OWNER, limit=5, kind="pages"):
+        services.jobs.cancel(OWNER, job.id)
+    assert seeds_asked_for(services, desk, "p1", 3) == seeds[:3]
+
+
+def test_what_the_books_own_job_is_going_to_draw_is_not_asked_for(desk: Desk, services: Services) -> None:
+    own = desk.book().written().lock.pictures[2].seed
+    with desk.database.write() as connection:
+        connection.execute(delete(tasks).where(tasks.c.kind == "draw"))
+    assert desk.book().picture(2) is None and seeds_asked_for(services, desk, "p2", 1) != [own]
+    services.jobs.cancel(OWNER, desk.book().job_id)
+    assert seeds_asked_for(services, desk, "p2", 1) == [own]
+
+
+def test_a_page_is_drawn_again_with_its_concepts_as_they_are_now(
+    desk: Desk, services: Services, tmp_path: Path
+) -> None:
+    bank, state = bank_of(desk.settings, OWNER), desk.book().written()
+    again = a_concept("pip", "robot", direction=b"another")
+    again = again.model_copy(update={"base_model": state.lock.model.fingerprint})
+    add_concept(bank, again, tmp_path / "workshop", direction=b"another", replace=True)
+    job = submit_pages(services, OWNER, desk.book_id, ["p1"], candidates=1)
+    (drawing,) = PagesPayload.model_validate(job.request["pages"]).draw
+    with desk.database.write() as connection:
+        keep_drawings(connection, OWNER, desk.book_id, [(drawing, "9" * 64)])
+    book = desk.book()
+    assert book.picture(1) == "9" * 64 and book.written().lock.pictures[1].concepts["pip"] == again.direction_sha256
+    assert book.written().lock.pictures[2:] == state.lock.pictures[2:]
+    bank.remove("pip")
+    with pytest.raises(UnknownConcept, match="pip"):
+        submit_pages(services, OWNER, desk.book_id, ["p1"], candidates=1)
 
 
 def test_the_shelf_says_how_a_book_stands(desk: Desk, services: Services) -> None:
