@@ -1,18 +1,21 @@
 """Deletes what people made: its rows, and those of the jobs that made it. Its bytes go with the next sweep."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, select
 
 from api.service.book_tables import book_edits, book_pictures, book_revisions
 from api.service.database import Database
 from api.service.errors import WrongState
-from api.service.jobs import OPEN
+from api.service.jobs import OPEN, STOPPED, JobKind
 from api.service.owned import owned_row
 from api.service.payloads import concepts_of
 from api.service.tables import books, events, jobs, previews, scenes, stories, tasks
 from concepts.bank import ConceptBank
+
+_LEAVE_NOTHING: Final[Sequence[JobKind]] = ("concept", "pages", "caption")
+"""Jobs that no row names; of the others a book, story or scene does."""
 
 
 def delete_book(database: Database, owner: str, book_id: str) -> None:
@@ -78,6 +81,23 @@ def delete_concept(database: Database, bank: ConceptBank, owner: str, concept_id
         for job in found:
             if concepts_of(job.request).isdisjoint(there):
                 delete_job(connection, job.id)
+
+
+def dismiss_job(database: Database, owner: str, job_id: str) -> None:
+    """Delete a job that came to nothing, so that nobody is told of it any more.
+
+    Raises:
+        NotFound: There is no such job.
+        WrongState: It has not failed and was not called off, or it is what makes a thing that is still there.
+    """
+    with database.write() as connection:
+        job = owned_row(connection, jobs, owner, job_id, kind="job", lock=True)
+        if job.state not in STOPPED or job.kind not in _LEAVE_NOTHING:
+            raise WrongState(
+                f"The job {job_id!r} is {job.state} and makes a {job.kind}: only one that stopped and would leave "
+                "nothing behind can be dismissed. Cancel it first, or delete what it makes."
+            )
+        delete_job(connection, job_id)
 
 
 def delete_job(connection: Connection, job_id: str) -> None:

@@ -22,7 +22,9 @@ from api.service.tables import events, jobs, previews, tasks
 JobKind = Literal["scene", "book", "story", "concept", "pages", "caption"]
 JobState = Literal["queued", "running", "succeeded", "failed", "canceled"]
 OPEN: Final = ("queued", "running")
-ENDED: Final = ("succeeded", "failed", "canceled")
+STOPPED: Final = ("failed", "canceled")
+"""What a retry leads out of."""
+ENDED: Final = ("succeeded", *STOPPED)
 
 Json = Mapping[str, JsonValue]
 Also = Callable[[Connection], None]
@@ -134,6 +136,12 @@ class Jobs:
         with self._database.read() as connection:
             return [_job(row) for row in connection.execute(query)]
 
+    def find(self, owner: str, condition: ColumnElement[bool]) -> Sequence[Job]:
+        """Those of an owner's jobs of which something holds, the oldest first."""
+        query = select(jobs).where(jobs.c.owner == owner, condition).order_by(jobs.c.id)
+        with self._database.read() as connection:
+            return [_job(row) for row in connection.execute(query)]
+
     def cancel(self, owner: str, job_id: str) -> Job:
         """The job, canceled; one that has ended is left as it is. Who works on it stops at the next step.
 
@@ -163,7 +171,7 @@ class Jobs:
         """
         with self._database.write() as connection:
             job = _get(connection, owner, job_id, lock=True)
-            if job.state not in ("failed", "canceled"):
+            if job.state not in STOPPED:
                 raise WrongState(
                     f"The job is {job.state}, and only one that has failed or was canceled can be tried again."
                 )

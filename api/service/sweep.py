@@ -15,7 +15,7 @@ from sqlalchemy import JSON, Connection, String, Text, cast, delete, select
 from api.service.database import Database
 from api.service.deletion import delete_job
 from api.service.edge_tables import webhook_outbox
-from api.service.jobs import ENDED, OPEN
+from api.service.jobs import ENDED, OPEN, STOPPED
 from api.service.ledger import forget_drawn
 from api.service.payloads import concepts_of
 from api.service.settings import ServiceSettings
@@ -70,9 +70,7 @@ def _clear_folders(database: Database, settings: ServiceSettings) -> None:
     """Delete checkpoints and drafts of jobs that are done or gone, or that ended too long ago to be tried again."""
     folders = [folder for folder in (settings.learning_dir, settings.drafts_dir) if folder.is_dir()]
     paths = {path: found[0] for folder in folders for path in folder.iterdir() if (found := _JOB_ID.match(path.name))}
-    may_go_on = jobs.c.state.in_(OPEN) | (
-        jobs.c.state.in_(("failed", "canceled")) & (jobs.c.finished_at > time.time() - RETRY_S)
-    )
+    may_go_on = jobs.c.state.in_(OPEN) | (jobs.c.state.in_(STOPPED) & (jobs.c.finished_at > time.time() - RETRY_S))
     with database.read() as connection:  # after the folders were looked at, so that no new job's files are among them
         kept = set(connection.execute(select(jobs.c.id).where(may_go_on)).scalars())
     for path in (path for path, job_id in paths.items() if job_id not in kept):

@@ -7,15 +7,16 @@ from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse
 
 from api.service.banks import bank_of
-from api.service.deletion import delete_concept
+from api.service.deletion import delete_concept, dismiss_job
 from api.service.errors import InvalidInput
-from api.service.jobs import OPEN
+from api.service.jobs import Job
 from api.service.routes.concepts import keep_picture, learn_payload
 from api.service.schema import SceneRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
+from api.service.studio.doing import doing_in_bank
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render, render_page
 from api.service.studio.words import choices_of
-from api.service.submit import submit_caption, submit_concepts, submit_scene
+from api.service.submit import retry, submit_caption, submit_concepts, submit_scene
 from concepts.schema import Concept, ConceptKind
 
 router = APIRouter(include_in_schema=False, route_class=StudioRoute)
@@ -29,7 +30,6 @@ _TRY_OUTS = {
     "material": "a rabbit with @{} sitting in the bedroom",
 }
 _OTHER_TRY_OUT = "a @{} in the forest"
-_SHOWN_JOBS = 5
 _MOST_CAPTION = 2000
 
 
@@ -97,6 +97,22 @@ async def learn(
     return html(render(services, "learning", job=job))
 
 
+@router.post("/bank/learning/{job_id}/retry")
+def try_again(request: Request, job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """Go on with learning that stopped; what was learnt so far is kept."""
+    job = retry(services, principal.owner, job_id)
+    if not is_partial(request):
+        return go_to(request, "/bank")
+    return html(render(services, "learning_state", job=job))
+
+
+@router.post("/bank/learning/{job_id}/dismiss")
+def dismiss(request: Request, job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """Show learning that stopped no more."""
+    dismiss_job(services.database, principal.owner, job_id)
+    return html() if is_partial(request) else go_to(request, "/bank")
+
+
 @router.get("/bank/{concept_id}")
 def concept_page(concept_id: str, services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
     """One concept, to look at and try out."""
@@ -132,5 +148,6 @@ def delete(request: Request, concept_id: str, services: ServicesDep, principal: 
 def _bank(services: Services, owner: str) -> dict[str, object]:
     bank = bank_of(services.settings, owner)
     concepts: tuple[Concept, ...] = bank.list()
-    jobs = [job for job in services.jobs.list(owner, limit=_SHOWN_JOBS, kind="concept") if job.state in OPEN]
-    return {"concepts": sorted(concepts, key=lambda concept: KINDS.index(concept.kind)), "learning": jobs}
+    doing = doing_in_bank(services, owner)
+    learning = sorted([*doing.open_jobs, *doing.stopped_jobs], key=lambda job: job.id, reverse=True)
+    return {"concepts": sorted(concepts, key=lambda concept: KINDS.index(concept.kind)), "learning": learning}

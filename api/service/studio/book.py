@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from api.service.banks import bank_of
 from api.service.book_edits import edit_book, read_edited_book, undo_edit
 from api.service.book_state import COVER, BookEdit, PageEdit
-from api.service.deletion import delete_book
+from api.service.deletion import delete_book, dismiss_job
 from api.service.errors import EditConflict, InvalidInput
 from api.service.payloads import BookLook, Format
 from api.service.problems import in_words
@@ -252,6 +252,13 @@ def bind(
 def try_again(request: Request, book_id: str, job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
     """Go on with a job that stopped; what it has drawn is kept."""
     retry(services, principal.owner, job_id)
+    return _answer(request, services, principal.owner, book_id, ("status",))
+
+
+@router.post("/{book_id}/jobs/{job_id}/dismiss")
+def dismiss(request: Request, book_id: str, job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
+    """Show a job that stopped no more; what only it has drawn goes with it."""
+    dismiss_job(services.database, principal.owner, job_id)
     return _answer(request, services, principal.owner, book_id, ("status",))
 
 

@@ -4,17 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-
 from api.service.book_edits import Candidate, EditedBook, read_edited_book
 from api.service.book_state import COVER
-from api.service.jobs import OPEN, Job, Jobs
+from api.service.jobs import Job
 from api.service.services import Services
+from api.service.studio.doing import doing_for_book
 from api.service.studio.rendering import render
 from api.service.studio.words import Piece, pieces_of
-from api.service.tables import jobs
 
-_LATEST_JOBS = 8
 EDITIONS: Mapping[str, str] = {
     "html": "For the browser, one file",
     "epub": "EPUB, as laid out",
@@ -59,8 +56,11 @@ class BookView:
     book: EditedBook
     pages: Sequence[PageView]
     open_jobs: Sequence[Job]
-    stopped_job: Job | None
-    """The latest job, when it failed or was called off."""
+    """The first to be done first."""
+    stopped_jobs: Sequence[Job]
+    """Those that failed or were called off and that no later one replaces, the latest first."""
+    has_stopped: bool
+    """Whether the latest job is one of those."""
     editions: Sequence[Mapping[str, str]]
     token: str
     """Differs once the book was edited or work for it has begun or ended."""
@@ -83,26 +83,24 @@ def view_book(services: Services, owner: str, book_id: str) -> BookView:
         NotFound: The owner has no book of that id.
     """
     book = read_edited_book(services.database, owner, book_id)
-    latest = _jobs_of(services, owner, book_id)
-    open_jobs = [job for job in latest if job.state in OPEN]
-    stopped = latest[0] if latest and latest[0].state in ("failed", "canceled") else None
+    doing = doing_for_book(services, owner, book_id)
     progress: dict[str, Mapping[str, int]] = {}
     previews: dict[str, str] = {}
     waiting: set[str] = set()
-    for job in open_jobs:
+    for job in doing.open_jobs:
         waiting |= set(_wanted_pages(job, book))
         current = page_of(job, job.progress)
         if current is not None:
             progress[current] = {"step": job.progress["step"], "num_steps": job.progress["num_steps"]}
             if name := job.progress.get("preview"):
                 previews[current] = f"/v1/jobs/{job.id}/previews/{job.progress['picture']}?{name}"
-    newest = f"{latest[0].id}-{latest[0].state}" if latest else ""
     return BookView(
         book=book,
-        token=f"{book.version}-{newest}",
+        token=f"{book.version}-{doing.token}",
         pages=_pages(book, progress, previews, waiting) if book.state is not None else (),
-        open_jobs=open_jobs,
-        stopped_job=stopped,
+        open_jobs=doing.open_jobs,
+        stopped_jobs=doing.stopped_jobs,
+        has_stopped=doing.has_stopped,
         editions=[
             {
                 "format": name,
@@ -129,15 +127,6 @@ def page_of(job: Job, progress: Mapping[str, Any]) -> str | None:
 def part(services: Services, name: str, view: BookView, **more: object) -> str:
     """One part of a book's page, to be put in its place."""
     return render(services, name, view=view, book=view.book, oob=True, **more)
-
-
-def _jobs_of(services: Services, owner: str, book_id: str) -> Sequence[Job]:
-    query = select(jobs.c.id).where(jobs.c.owner == owner, jobs.c.subject == book_id)
-    query = query.order_by(jobs.c.id.desc()).limit(_LATEST_JOBS)
-    with services.database.read() as connection:
-        ids = list(connection.execute(query).scalars())
-    found: Jobs = services.jobs
-    return [found.get(owner, job_id) for job_id in ids]
 
 
 def _wanted_pages(job: Job, book: EditedBook) -> list[str]:
