@@ -260,7 +260,7 @@ def _bank(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
 
         return check_bank(bank, arguments.ids, redraw=arguments.redraw, model=settings.wanted_model, reporter=reporter)
     if arguments.action == "list":
-        return list_concepts(bank)
+        return list_concepts(bank, reporter=reporter)
     if arguments.action == "show":
         return show_concept(bank, arguments.id)
     if arguments.action == "add":

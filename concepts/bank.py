@@ -63,16 +63,20 @@ class ConceptBank:
         self.folder = folder
 
     def list(self) -> tuple[Concept, ...]:
-        """All concepts by id; none if the folder does not exist. Directions are not read.
+        """All whole concepts by id; none if the folder does not exist. Directions are not read.
 
         Raises:
-            DamagedConcept: A concept in the bank is not whole, or the bank is no folder.
+            DamagedConcept: The bank is no folder.
         """
-        found: list[Concept] = []
-        for concept_id in self.ids():
-            with suppress(UnknownConcept):  # removed since
-                found.append(self._undisturbed(concept_id, partial(self._read, concept_id)))
-        return tuple(found)
+        return self._survey()[0]
+
+    def damaged(self) -> Mapping[str, DamagedConcept]:
+        """What is wrong with the concepts that `list` leaves out, by id, or by the folder's name where that is none.
+
+        Raises:
+            DamagedConcept: The bank is no folder.
+        """
+        return self._survey()[1]
 
     def ids(self) -> tuple[str, ...]:
         """Ids of all concepts, sorted, damaged ones and names that are no ids too; nothing is read.
@@ -205,6 +209,18 @@ class ConceptBank:
             )
         names = {entry.name.removeprefix(".old-") for entry in self.folder.iterdir() if is_concept(entry)}
         return {name for name in names if not name.startswith(".")}
+
+    def _survey(self) -> tuple[tuple[Concept, ...], Mapping[str, DamagedConcept]]:
+        whole: list[Concept] = []
+        damaged: dict[str, DamagedConcept] = {}
+        for concept_id in self.ids():
+            try:
+                whole.append(self._undisturbed(concept_id, partial(self._read, concept_id)))
+            except UnknownConcept:  # removed since
+                continue
+            except DamagedConcept as error:
+                damaged[concept_id] = error
+        return tuple(whole), damaged
 
     def _read(self, concept_id: str) -> Concept:
         return read_concept(self._present(concept_id), concept_id)

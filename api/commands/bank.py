@@ -5,17 +5,22 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from api.console import Reporter
+from api.exit_codes import BAD_INPUT, OK
 from api.outcome import Outcome
 from concepts.bank import ConceptBank
 from concepts.schema import Concept
 
 
-def list_concepts(bank: ConceptBank) -> Outcome:
-    """Every concept in a table."""
-    concepts = bank.list()
+def list_concepts(bank: ConceptBank, *, reporter: Reporter) -> Outcome:
+    """Every concept in a table; of those that are damaged a note says so, and so does the exit code."""
+    concepts, damaged = bank.list(), bank.damaged()
+    for fault in damaged.values():
+        reporter.note(str(fault))
     rows = [("ID", "WORD", "KIND", "MODEL"), *((c.id, c.word, c.kind, c.base_model_name) for c in concepts)]
     data: dict[str, JsonValue] = {"bank": str(bank.folder), "concepts": [_summary(concept) for concept in concepts]}
-    return Outcome(lines=_table(rows), data=data)
+    data["damaged"] = {name: str(fault) for name, fault in damaged.items()}
+    return Outcome(lines=_table(rows), data=data, exit_code=BAD_INPUT if damaged else OK)
 
 
 def show_concept(bank: ConceptBank, concept_id: str) -> Outcome:

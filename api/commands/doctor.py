@@ -136,10 +136,14 @@ def _bank(studio: Studio) -> Finding:
 
     bank = studio.bank
     try:
-        concepts, fitting = len(bank.list()), len(fitting_cards(studio))
+        faults = tuple(bank.damaged().values())
+        detail = f"{bank.folder}: {len(bank.list())} concepts, {len(fitting_cards(studio))} of this model"
     except FableverseError as error:
         return Finding(name="bank", status="broken", detail=str(error), exit_code=exit_code_of(error))
-    return Finding(name="bank", status="works", detail=f"{bank.folder}: {concepts} concepts, {fitting} of this model")
+    if faults:
+        detail = " ".join(map(str, faults))
+        return Finding(name="bank", status="broken", detail=detail, exit_code=exit_code_of(faults[0]))
+    return Finding(name="bank", status="works", detail=detail)
 
 
 def _gpu(machine: Machine) -> Finding:

@@ -279,6 +279,13 @@ class Listing(_Answer):
     """What to give as `after` for the next part."""
 
 
+class ConceptListing(Listing):
+    """All concepts."""
+
+    damaged: tuple[str, ...]
+    """Names of those that cannot be used, since their files are damaged. Delete them and learn them again."""
+
+
 class ImageData(_Answer):
     """One image, as OpenAI tells it."""
 

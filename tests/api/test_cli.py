@@ -203,6 +203,19 @@ def test_the_bank_is_listed_as_a_table_and_as_json(bank_dir: Path, capsys: pytes
     assert (concept["id"], concept["name"], concept["word"]) == ("rusty", "Rusty", "fox")
 
 
+def test_a_damaged_concept_is_named_and_the_others_are_listed(
+    bank_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bank_dir / "ada").mkdir()
+    (bank_dir / "ada" / "concept.json").write_text("{}")
+    assert main(["bank", "list", "--bank", str(bank_dir)]) == exit_codes.BAD_INPUT
+    told = capsys.readouterr()
+    assert "rusty" in told.out and "ada" not in told.out and "ada/direction.safetensors' is missing" in told.err
+    assert main(["bank", "list", "--bank", str(bank_dir), "--json"]) == exit_codes.BAD_INPUT
+    found = json.loads(capsys.readouterr().out)
+    assert [concept["id"] for concept in found["concepts"]] == ["rusty"] and [*found["damaged"]] == ["ada"]
+
+
 def test_a_concept_is_shown_moved_and_removed(
     bank_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -119,8 +119,10 @@ def test_a_damaged_description_is_named(bank: ConceptBank, text: bytes) -> None:
     (bank.folder / "rusty/concept.json").write_bytes(text)
     with pytest.raises(DamagedConcept, match="rusty/concept.json"):
         bank.get("rusty")
-    with pytest.raises(DamagedConcept, match="rusty/concept.json"):
-        bank.list()
+    (name,) = bank.damaged()
+    assert name == "rusty" and "rusty/concept.json" in str(bank.damaged()[name])
+    add_concept(bank, a_concept("ada"), bank.folder.parent / "workshop", replace=True)
+    assert [concept.id for concept in bank.list()] == ["ada"] == [card.id for card in bank.catalog()]
 
 
 def test_a_changed_direction_is_named(bank: ConceptBank) -> None:

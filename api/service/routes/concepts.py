@@ -16,7 +16,7 @@ from api.service.deletion import delete_concept
 from api.service.errors import InvalidInput
 from api.service.payloads import LearnPayload
 from api.service.problems import in_words
-from api.service.schema import ConceptAnswer, JobAnswer, Listing
+from api.service.schema import ConceptAnswer, ConceptListing, JobAnswer
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_concepts
 from api.service.uploads import take_in
@@ -53,10 +53,11 @@ async def learn_concepts(
 
 
 @router.get("")
-def list_concepts(services: ServicesDep, principal: PrincipalDep) -> Listing:
+def list_concepts(services: ServicesDep, principal: PrincipalDep) -> ConceptListing:
     """All your concepts."""
-    found = bank_of(services.settings, principal.owner).list()
-    return Listing(data=tuple(_answer(concept) for concept in found), has_more=False, next=None)
+    bank = bank_of(services.settings, principal.owner)
+    data = tuple(_answer(concept) for concept in bank.list())
+    return ConceptListing(data=data, damaged=tuple(bank.damaged()), has_more=False, next=None)
 
 
 @router.get("/{concept_id}")

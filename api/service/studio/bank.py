@@ -9,7 +9,6 @@ from fastapi.responses import HTMLResponse
 from api.service.banks import bank_of
 from api.service.deletion import delete_concept, dismiss_job
 from api.service.errors import InvalidInput
-from api.service.jobs import Job
 from api.service.routes.concepts import keep_picture, learn_payload
 from api.service.schema import SceneRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
@@ -17,7 +16,7 @@ from api.service.studio.doing import doing_in_bank
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render, render_page
 from api.service.studio.words import choices_of
 from api.service.submit import retry, submit_caption, submit_concepts, submit_scene
-from concepts.schema import Concept, ConceptKind
+from concepts.schema import ConceptKind
 
 router = APIRouter(include_in_schema=False, route_class=StudioRoute)
 
@@ -147,7 +146,7 @@ def delete(request: Request, concept_id: str, services: ServicesDep, principal: 
 
 def _bank(services: Services, owner: str) -> dict[str, object]:
     bank = bank_of(services.settings, owner)
-    concepts: tuple[Concept, ...] = bank.list()
     doing = doing_in_bank(services, owner)
     learning = sorted([*doing.open_jobs, *doing.stopped_jobs], key=lambda job: job.id, reverse=True)
-    return {"concepts": sorted(concepts, key=lambda concept: KINDS.index(concept.kind)), "learning": learning}
+    concepts = sorted(bank.list(), key=lambda concept: KINDS.index(concept.kind))
+    return {"concepts": concepts, "damaged": tuple(bank.damaged()), "learning": learning}

@@ -96,11 +96,9 @@ class StudioRoute(APIRoute):
                 )
                 answer.headers["HX-Trigger"] = "stale"
                 return answer
-            except FableverseError as error:
-                return _told(request, str(error), status_of(error).value)
             except RequestValidationError as error:
                 return _told(request, in_words(error), 422)
-            except (OSError, SQLAlchemyError) as error:
+            except (FableverseError, OSError, SQLAlchemyError) as error:
                 return _told(request, *await _foreseen(request, error))
 
         return answer
@@ -125,7 +123,7 @@ def _wants_page(request: Request) -> bool:
 
 
 async def _foreseen(request: Request, error: Exception) -> tuple[str, int]:
-    """Message and status that programs are given for a disk or database that fails."""
+    """Message and status that programs are given for an error of Fableverse, its disk or its database."""
     handlers = request.app.exception_handlers
     handler = next(handlers[cls] for cls in type(error).__mro__ if cls in handlers)
     answer = await handler(request, error)

@@ -10,9 +10,9 @@ from api.service.app import create_app
 from api.service.settings import LOCAL_OWNER, ServiceSettings
 from api.settings import Settings
 from story.schema import Story
+from tests.api.service.desk import EXAMPLE, a_desk
 from tests.api.service.idle import idle_services
 from tests.api.service.serving import serving
-from tests.api.service.desk import EXAMPLE, a_desk
 
 pytest_plugins = ["tests.browser"]
 
