@@ -52,7 +52,7 @@ class Worker:
         self._stop = threading.Event()
 
     def run(self) -> None:
-        """Take and do tasks until the worker has been given up.
+        """Take and do tasks until the worker has been given up, or one fails in a way that nobody foresaw.
 
         Raises:
             WorkerLost: What it works with is gone; whoever runs the worker gives it up.
@@ -87,8 +87,14 @@ class Worker:
                 done = self._work.handlers[task.kind](task, partial(self._tasks.report, task))
             except (TaskCanceled, WorkerLost, DBAPIError):
                 raise
-            except Exception as error:  # whatever a task does, its job says so and the next task is done
-                self._tasks.fail(task, _told(error))
+            except Exception as error:  # whatever a task does, its job says so
+                known = as_output_error(error) if isinstance(error, OSError) else error
+                if isinstance(known, FableverseError):
+                    self._tasks.fail(task, {"type": type(known).__name__, "message": str(known)})
+                else:
+                    logger.error("a task failed unexpectedly; the worker ends", exc_info=error)
+                    self._stop.set()  # what it works with, such as a CUDA context, may be broken for all that follow
+                    self._tasks.fail(task, _unexpected(error))
             else:
                 self._tasks.finish(task, done.result, picture=done.picture, told=done.told)
         except TaskCanceled:
@@ -109,12 +115,8 @@ def keep_beating(worker_id: str, tasks: TaskQueue, *, given_up: threading.Event)
     threading.Thread(target=beat, name="beat", daemon=True).start()
 
 
-def _told(error: Exception) -> dict[str, str]:
-    """An error as the job shows it: what a person can do something about in full, anything else only by its name."""
-    known = as_output_error(error) if isinstance(error, OSError) else error
-    if isinstance(known, FableverseError):
-        return {"type": type(known).__name__, "message": str(known)}
-    logger.error("a task failed unexpectedly", exc_info=error)
+def _unexpected(error: Exception) -> dict[str, str]:
+    """An error that nobody can do something about, as the job shows it: only by its name."""
     return {
         "type": "Unexpected",
         "message": f"Something went wrong ({type(error).__name__}). The service's log has it.",

@@ -90,19 +90,30 @@ def work(database: Database) -> Iterator[PlainWork]:
 
 
 def test_a_worker_does_one_task_after_another_whatever_became_of_the_last(database: Database, work: PlainWork) -> None:
-    hows = ("refuse", "break", "full disk", "well")
+    hows = ("refuse", "full disk", "well")
     job_id = add_job(database, *({"how": how} for how in hows))
     ids = [task_id(job_id, str(number)) for number in range(len(hows))]
     queue = TaskQueue(database)
     wait_until(lambda: len(queue.ends(ids)) == len(ids))
     ends = [queue.ends(ids)[id_] for id_ in ids]
-    assert [end.state for end in ends] == ["failed", "failed", "failed", "done"]
-    errors = [end.error for end in ends[:3] if end.error]
-    assert [error["type"] for error in errors] == ["InvalidInput", "Unexpected", "OutputError"]
-    assert "disk is full" in errors[2]["message"]
+    assert [end.state for end in ends] == ["failed", "failed", "done"]
+    errors = [end.error for end in ends[:2] if end.error]
+    assert [error["type"] for error in errors] == ["InvalidInput", "OutputError"]
+    assert "disk is full" in errors[1]["message"]
     wait_until(lambda: work.rests == 1)
     time.sleep(0.5)
     assert work.rests == 1, "it rests once until there is work again"
+
+
+def test_a_worker_ends_after_an_error_that_nobody_foresaw(database: Database) -> None:
+    queue, worker_id = TaskQueue(database), new_id("worker")
+    job_id = add_job(database, {"how": "break"}, {"how": "well"})
+    Worker(worker_id, "draw", PlainWork(), queue, idle_unload_s=None).run()
+    (end,) = queue.ends([task_id(job_id, "0"), task_id(job_id, "1")]).values()
+    assert end.state == "failed" and end.error is not None and end.error["type"] == "Unexpected"
+    assert [row.task_id for row in queue.workers()] == [None], "it died of no task"
+    claimed = queue.claim("another", "draw")
+    assert claimed is not None and (claimed.id, claimed.starts) == (task_id(job_id, "1"), 1)
 
 
 def test_a_worker_stops_at_the_next_step_of_a_canceled_job(database: Database, work: PlainWork) -> None:
