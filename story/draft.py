@@ -86,7 +86,10 @@ class DraftFolder:
         self.path = path
 
     def load(self, empty: Draft) -> tuple[Draft, tuple[Reply, ...]]:
-        """The draft that was left for the same request and the replies it took; else the empty one and none."""
+        """The draft that was left for the same request and the replies it took; else the empty one, kept, and none.
+
+        Replies count for the draft beside them, so there is one before the first of them.
+        """
         try:
             draft = Draft.model_validate_json((self.path / DRAFT_FILENAME).read_bytes())
             if draft.key == empty.key:
@@ -94,6 +97,7 @@ class DraftFolder:
         except (FileNotFoundError, ValidationError):
             pass
         self.clear()
+        self.save(empty)
         return empty, ()
 
     def save(self, draft: Draft) -> None:
@@ -123,7 +127,7 @@ def read_replies(path: Path) -> tuple[Reply, ...]:
     if not path.is_file():
         return ()
     replies: list[Reply] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").split("\n"):  # answers may have other separators of lines in them
         try:
             replies.append(Reply.model_validate_json(line))
         except ValidationError:

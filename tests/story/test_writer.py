@@ -302,6 +302,26 @@ def test_pages_are_kept_as_they_stream_in(tmp_path: Path) -> None:
     assert "\n3:\n" in model.history[0][-1].content and "\n2:\n" not in model.history[0][-1].content
 
 
+def test_what_was_spent_before_the_first_outline_counts_after_a_stop(tmp_path: Path) -> None:
+    class Stopped(ScriptedLanguageModel):
+        def complete(self, messages: Any, schema: Any, *, max_tokens: int, on_text: Any = None) -> Any:
+            if self.history:
+                raise KeyboardInterrupt
+            return super().complete(messages, schema, max_tokens=max_tokens, on_text=on_text)
+
+    price = Price(input_usd=0.0, output_usd=2.0)
+    unreadable = "What a lovely idea!\u2028" * 100
+    drafts = DraftFolder(tmp_path / "draft")
+    with pytest.raises(KeyboardInterrupt):
+        writer_with(Stopped([unreadable]), drafts=drafts, price=price).write(REQUEST)
+    (first,) = read_replies(drafts.path / REPLIES_FILENAME)
+    assert first.cost_usd is not None and first.cost_usd > 0
+    with pytest.raises(BudgetExceeded, match=f"and {first.cost_usd:.4f} of"):
+        writer_with(ScriptedLanguageModel([]), drafts=drafts, price=price, budget_usd=first.cost_usd).write(REQUEST)
+    written = writer_with(ScriptedLanguageModel([SOUND] * 4), drafts=drafts, price=price).write(REQUEST)
+    assert written.replies[0] == first
+
+
 def test_words_are_told_as_they_come_and_none_that_is_not_for_children() -> None:
     told: list[tuple[int, str]] = []
     bad = with_page("texts", 2, text="Rusty killed the cat.")
