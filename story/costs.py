@@ -3,9 +3,12 @@
 Knows no story. Prices come from `genai-prices`, or from whoever configures Fableverse where that knows none.
 """
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+
+from pydantic import BaseModel
 
 from story.errors import BudgetExceeded
 from story.llm import Answer, Completion, LanguageModel, Message, OnText, Usage
@@ -46,6 +49,12 @@ def estimate_tokens(text: str) -> int:
     """About how many tokens a text is, rather too many; for budgets, where no provider's tokenizer is at hand."""
     wide = sum(ord(character) > 0x2FF for character in text)
     return (len(text) - wide) // _CHARACTERS_PER_TOKEN + wide + 1
+
+
+def estimate_asked(messages: Sequence[Message], schema: type[BaseModel]) -> int:
+    """About how many tokens a question takes, with the schema of its answer, which providers charge for as well."""
+    shape = json.dumps(schema.model_json_schema(), ensure_ascii=False)
+    return sum(estimate_tokens(text) + _TOKENS_PER_MESSAGE for text in (shape, *(each.content for each in messages)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +112,7 @@ class MeteredModel:
             BudgetExceeded: The call could cost more than is left, so it is not made.
             LanguageModelError: As the model.
         """
-        asked = sum(estimate_tokens(message.content) + _TOKENS_PER_MESSAGE for message in messages)
+        asked = estimate_asked(messages, schema)
         self._check_budget(Usage(asked, max_tokens))
         started = time.perf_counter()
         completion = self.model.complete(messages, schema, max_tokens=max_tokens, on_text=on_text)

@@ -21,6 +21,11 @@ from story.llm import MAX_CHARACTERS_PER_TOKEN, Answer, Completion, Message, OnT
 
 _ADVICE = "or leave out --llm to use the built-in storyteller."
 _BUSY = frozenset({408, 409, 425, 429})
+_LIMIT_NAMES = {"openai": "max_completion_tokens", "ollama": "num_predict"}
+"""What the limit of an answer is called where it is not langchain's "max_tokens"."""
+_REASONS = ("finish_reason", "done_reason", "stop_reason")
+_CUT_OFF = frozenset({"length", "max_tokens"})
+"""Why an answer ended, by provider's word in lower case, when it ended at that limit."""
 _SCHEMA_TERMS = ("response_format", "json_schema", "tool_choice", "structured output")
 
 
@@ -139,7 +144,7 @@ class LangchainLanguageModel:
             received = _Received()
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    await _receive(runnable, conversation, received, pieces, max_characters)
+                    await self._receive(runnable, conversation, received, pieces, max_characters)
                 return received
             except TimeoutError as error:
                 if received.text:
@@ -157,6 +162,38 @@ class LangchainLanguageModel:
                 raise self._unreachable(f"it asks to wait {wait:g} s, longer than is left", attempt)
             await asyncio.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
+
+    async def _receive(
+        self, runnable: Any, conversation: Sequence[tuple[str, str]], received: _Received,
+        pieces: SimpleQueue[str | None], max_characters: int,
+    ) -> None:  # fmt: skip
+        """One answer, chunk by chunk."""
+        async for chunk in runnable.astream(conversation):
+            text = str(chunk.text) or "".join(call.get("args") or "" for call in getattr(chunk, "tool_call_chunks", ()))
+            self._count(chunk.usage_metadata, received)
+            received.refusal += chunk.additional_kwargs.get("refusal") or ""
+            reason = next(filter(None, map(chunk.response_metadata.get, _REASONS)), "").lower()
+            if reason in _CUT_OFF:
+                received.problem = "the answer was cut off at the length limit"
+            elif reason == "content_filter":
+                received.problem = "the provider's filter stopped the answer"
+            if not text:
+                continue
+            received.text += text
+            pieces.put(received.text)
+            if len(received.text) > max_characters:
+                received.problem = "the answer did not end"
+                return
+
+    def _count(self, counted: Mapping[str, Any] | None, received: _Received) -> None:
+        """Take a chunk's tokens into account: by langchain's convention they come on top of the earlier ones'.
+
+        Servers that speak OpenAI's protocol give all tokens so far instead, once at the end or with every chunk.
+        """
+        if not counted:
+            return
+        tokens = Usage(counted.get("input_tokens", 0), counted.get("output_tokens", 0))
+        received.usage = tokens if self.provider == "openai" else received.usage + tokens
 
     def _wait_after(self, error: Exception, attempt: int) -> float:
         """Seconds to wait before asking again.
@@ -206,9 +243,9 @@ class LangchainLanguageModel:
 
         key = self.api_key or ("not-needed" if self.base_url else None)
         given: dict[str, Any] = {"base_url": self.base_url, "temperature": self.temperature}
+        given[_LIMIT_NAMES.get(self.provider, "max_tokens")] = max_tokens
         if self.provider == "openai":
             given |= {"api_key": key, "max_retries": 0, "timeout": self.timeout_s, "stream_usage": True}
-            given |= {"max_completion_tokens": max_tokens}
         options = {name: value for name, value in given.items() if value is not None}
         try:
             return init_chat_model(self.model, **options)
@@ -222,33 +259,6 @@ class LangchainLanguageModel:
                 f"The language model {self.model!r} cannot be used: {_first_line(error)}. Check its name and key, "
                 f"{_ADVICE}"
             ) from error
-
-
-async def _receive(
-    runnable: Any,
-    conversation: Sequence[tuple[str, str]],
-    received: _Received,
-    pieces: SimpleQueue[str | None],
-    max_characters: int,
-) -> None:
-    async for chunk in runnable.astream(conversation):
-        text = str(chunk.text) or "".join(call.get("args") or "" for call in getattr(chunk, "tool_call_chunks", ()))
-        counted = chunk.usage_metadata or {}
-        if counted:
-            received.usage = Usage(counted.get("input_tokens", 0), counted.get("output_tokens", 0))
-        received.refusal += chunk.additional_kwargs.get("refusal") or ""
-        reason = chunk.response_metadata.get("finish_reason") or chunk.response_metadata.get("done_reason")
-        if reason == "length":
-            received.problem = "the answer was cut off at the length limit"
-        elif reason == "content_filter":
-            received.problem = "the provider's filter stopped the answer"
-        if not text:
-            continue
-        received.text += text
-        pieces.put(received.text)
-        if len(received.text) > max_characters:
-            received.problem = "the answer did not end"
-            return
 
 
 def _schema_in_words(schema: type[BaseModel]) -> str:

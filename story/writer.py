@@ -7,9 +7,9 @@ rules are in `story/rules.py`, the words in `templates/prompts/`.
 from collections.abc import Callable
 from typing import Protocol
 
-from story.answers import max_text_characters
+from story.answers import max_text_characters, outline_schema
 from story.checks import undrawn_cast
-from story.costs import Estimate, MeteredModel, Price, estimate_tokens
+from story.costs import Estimate, MeteredModel, Price, estimate_asked, estimate_tokens
 from story.draft import Draft, DraftFolder
 from story.llm import LanguageModel, Usage
 from story.prompts import StoryPrompts
@@ -93,7 +93,7 @@ class LanguageModelWriter:
 
     def estimate(self, request: StoryRequest) -> Estimate:
         """What a story will take when nothing has to be asked twice."""
-        outline = sum(estimate_tokens(message.content) for message in self.prompts.for_outline(request))
+        outline = estimate_asked(self.prompts.for_outline(request), outline_schema(request))
         page = max_text_characters(request.age) * (2 if request.second_language else 1) // 2 + _CHARACTERS_PER_PAGE
         written = (request.pages + 1) * estimate_tokens("x" * page)
         usage = Usage(input_tokens=_STAGES * outline + 2 * written, output_tokens=written)

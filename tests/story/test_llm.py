@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field
 
-from story.errors import LanguageModelError, LanguageModelUnreachable
+from story.costs import MeteredModel, Price, estimate_tokens
+from story.errors import BudgetExceeded, LanguageModelError, LanguageModelUnreachable
 from story.langchain_model import LangchainLanguageModel
-from story.llm import Completion, Message, ScriptedLanguageModel
+from story.llm import Completion, Message, ScriptedLanguageModel, Usage
 from story.schema import StoryRequest
 from tests.story.builders import BANK
 from tests.story.misbehaving_server import Behaviour, misbehaving
@@ -86,8 +87,15 @@ def test_an_endpoint_that_takes_no_schemas_gets_them_in_words() -> None:
                 "json",
             )
         else:
-            chunk = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": '{"word": "ready"}'}}]}
-            data, content_type = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n", "event-stream"
+            chunks = [
+                {
+                    "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}}],
+                    "usage": {"prompt_tokens": 40, "completion_tokens": tokens, "total_tokens": 40 + tokens},
+                }
+                for text, tokens in (('{"word": ', 3), ('"ready"}', 5))
+            ]
+            lines = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+            data, content_type = f"{lines}data: [DONE]\n\n", "event-stream"
         handler.send_response(400 if "response_format" in body else 200)
         handler.send_header("Content-Type", f"text/{content_type}")
         handler.send_header("Content-Length", str(len(data)))
@@ -97,7 +105,9 @@ def test_an_endpoint_that_takes_no_schemas_gets_them_in_words() -> None:
     with serving(answer) as base_url:
         model = LangchainLanguageModel("openai:tiny", base_url=base_url, timeout_s=60)
         for _ in range(2):
-            assert model.complete(ASKED, Ready, max_tokens=50).value == Ready(word="ready")
+            completion = model.complete(ASKED, Ready, max_tokens=50)
+            assert completion.value == Ready(word="ready")
+            assert completion.usage == Usage(input_tokens=40, output_tokens=5), "each chunk told all tokens so far"
     assert ["response_format" in body for body in asked] == [True, False, False], "it is not tried a second time"
     assert json.dumps(Ready.model_json_schema()) in asked[1]["messages"][-1]["content"]
 
@@ -179,19 +189,49 @@ def test_another_provider_of_langchains_answers_in_the_shape_too() -> None:
     def answer(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         """Ollama's own protocol: one JSON object a line."""
         assert handler.path == "/v1/api/chat" and body["format"]["title"] == "Ready"
-        handler.send_response(200)
-        handler.send_header("Content-Type", "application/x-ndjson")
-        handler.end_headers()
+        assert body["options"]["num_predict"] == 100, "the budget counts on the limit"
         last = {"done": True, "done_reason": "stop", "prompt_eval_count": 11, "eval_count": 7}
-        for text, end in (('{"word": ', {}), ('"yes"}', {}), ("", last)):
-            chunk = {"model": "tiny", "message": {"role": "assistant", "content": text}, "done": False, **end}
-            handler.wfile.write(json.dumps(chunk).encode() + b"\n")
+        send_lines(handler, ('{"word": ', {}), ('"yes"}', {}), ("", last))
 
     with serving(answer) as base_url:
         model = LangchainLanguageModel("ollama:tiny", base_url=base_url, timeout_s=60)
         completion = model.complete(ASKED, Ready, max_tokens=100)
     assert completion.value == Ready(word="yes")
-    assert (completion.usage.input_tokens, completion.usage.output_tokens) == (11, 7)
+    assert completion.usage == Usage(input_tokens=11, output_tokens=7)
+
+
+def test_what_chunks_say_of_tokens_is_added_up() -> None:
+    def answer(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        """Each chunk with the tokens that it took, as langchain has them of Gemini."""
+        del body
+        first, second = {"prompt_eval_count": 3000, "eval_count": 1400}, {"prompt_eval_count": 0, "eval_count": 3}
+        send_lines(handler, ('{"word": ', first), ('"yes"}', second), ("", {"done": True, "done_reason": "length"}))
+
+    with serving(answer) as base_url:
+        model = LangchainLanguageModel("ollama:tiny", base_url=base_url, timeout_s=60)
+        completion = model.complete(ASKED, Ready, max_tokens=1500)
+    assert completion.usage == Usage(input_tokens=3000, output_tokens=1403)
+
+
+def send_lines(handler: BaseHTTPRequestHandler, *chunks: tuple[str, dict[str, Any]]) -> None:
+    """An answer in Ollama's protocol: text, and what else each line says."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/x-ndjson")
+    handler.end_headers()
+    for text, more in chunks:
+        chunk = {"model": "tiny", "message": {"role": "assistant", "content": text}, "done": False, **more}
+        handler.wfile.write(json.dumps(chunk).encode() + b"\n")
+
+
+def test_the_schema_counts_towards_a_budget() -> None:
+    price, asked = Price(input_usd=1e6, output_usd=0.0), sum(estimate_tokens(each.content) + 8 for each in ASKED)
+    shape = len(json.dumps(Ready.model_json_schema())) // 3
+    for budget_usd, is_kept in ((asked + shape / 2, True), (asked + 2 * shape, False)):
+        model = ScriptedLanguageModel(['{"word": "ready"}'])
+        meter = MeteredModel(model, price=price, budget_usd=budget_usd)
+        with pytest.raises(BudgetExceeded) if is_kept else nullcontext():
+            meter.ask("outline", ASKED, Ready, max_tokens=50)
+        assert len(model.history) == (0 if is_kept else 1)
 
 
 def test_a_scripted_model_without_answers_says_so() -> None:
