@@ -1,14 +1,14 @@
 """The shapes that a language model answers in, one for each stage, made for one request.
 
-What a provider is told is strict: concept ids and names are enumerations, lists have their length. What is read is
-lenient: an item that breaks such a rule is still read, so that the checks can say what is wrong with it. Knows no
-rules about what the words say.
+What a provider is told is strict: everything has to come, concept ids are enumerations, lists have their length. What
+is read is lenient: an item that breaks such a rule, or leaves out what may be empty, is still read, so that the checks
+can say what is wrong with it. Knows no rules about what the words say.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic_core import from_json
 
 from story.checks import MAX_CHARACTERS
@@ -36,48 +36,94 @@ def max_text_characters(age: int) -> int:
     return 500 if age <= 4 else 700 if age <= 7 else 1000
 
 
-class _Answer(BaseModel):
-    """Providers are told that nothing else may come; what comes nevertheless is ignored."""
+def _strictly(schema: dict[str, Any]) -> None:
+    """What providers are told: all of this has to come, and nothing else."""
+    schema |= {"additionalProperties": False, "required": [*schema["properties"]]}
+    for field in schema["properties"].values():
+        field.pop("default", None)
 
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
+
+class _Answer(BaseModel):
+    """What comes beside the fields is ignored; what is null is as if it had not come."""
+
+    model_config = ConfigDict(json_schema_extra=_strictly)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
+def _one_of(*choices: str, otherwise: str) -> BeforeValidator:
+    """One of a few words in any case, and one of them for everything else."""
+
+    def chosen(value: object) -> str:
+        word = value.strip().lower() if isinstance(value, str) else ""
+        return word if word in choices else otherwise
+
+    return BeforeValidator(chosen)
+
+
+def _each(kind: type) -> BeforeValidator:
+    """What can be read of a list; one item alone is a list of one."""
+
+    def taken(value: object) -> list[object]:
+        return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, kind)]
+
+    return BeforeValidator(taken)
+
+
+_Strings = Annotated[list[str], _each(str)]
 
 
 def _text(description: str, most: int) -> Any:
     return Field(description=description, json_schema_extra={"maxLength": most})
 
 
+def _optional(description: str, most: int) -> Any:
+    return Field(default="", description=description, json_schema_extra={"maxLength": most})
+
+
 class CharacterAnswer(_Answer):
     """Somebody of the story."""
 
-    name: str = _text("its name, in the story's language", MAX_NAME_CHARACTERS)
-    concept: str = Field(description="id of its concept; empty for none")
-    noun: str = _text("the one English word that draws it, such as fox", MAX_NAME_CHARACTERS)
-    look: str = _text("English adjectives, such as small red; empty for a concept", MAX_PHRASE_CHARACTERS)
-    size: Literal["small", "medium", "big"] = Field(description="beside the others")
-    pronoun: Literal["she", "he", "it", "they"]
-    wears: str = _text("in English with its article, such as a scarf; may be empty", MAX_PHRASE_CHARACTERS)
+    name: str = _optional("its name, in the story's language", MAX_NAME_CHARACTERS)
+    concept: str = Field(default="", description="id of its concept; empty for none")
+    noun: str = _optional("the one English word that draws it, such as fox", MAX_NAME_CHARACTERS)
+    look: str = _optional("English adjectives, such as small red; empty for a concept", MAX_PHRASE_CHARACTERS)
+    size: Annotated[Literal["small", "medium", "big"], _one_of("small", "medium", "big", otherwise="medium")] = Field(
+        default="medium", description="beside the others"
+    )
+    pronoun: Annotated[Literal["she", "he", "it", "they"], _one_of("she", "he", "it", "they", otherwise="they")] = (
+        "they"
+    )
+    wears: str = _optional("in English with its article, such as a scarf; may be empty", MAX_PHRASE_CHARACTERS)
 
 
 class DressedAnswer(_Answer):
     """Somebody who changes clothes."""
 
-    name: str = _text("who", MAX_NAME_CHARACTERS)
-    wears: str = _text("what from this page on, in English with its article; empty for nothing", MAX_PHRASE_CHARACTERS)
+    name: str = _optional("who", MAX_NAME_CHARACTERS)
+    wears: str = _optional(
+        "what from this page on, in English with its article; empty for nothing", MAX_PHRASE_CHARACTERS
+    )
 
 
 class BeatAnswer(_Answer):
     """What happens on a page."""
 
     number: int = Field(description="the page's number, from 1")
-    beat: str = _text("what happens, one plain sentence in the story's language", MAX_BEAT_CHARACTERS)
-    who: list[str] = Field(
+    beat: str = _optional("what happens, one plain sentence in the story's language", MAX_BEAT_CHARACTERS)
+    who: _Strings = Field(
+        default=[],
         description="names of the one or two characters in the picture",
         json_schema_extra={
             "items": {"type": "string", "maxLength": MAX_NAME_CHARACTERS}, "minItems": 1, "maxItems": MAX_CHARACTERS,
         },
     )  # fmt: skip
-    place: str = _text("where, as prompts say it in English, such as in the snow", MAX_PHRASE_CHARACTERS)
-    changes: list[DressedAnswer] = Field(
+    place: str = _optional("where, as prompts say it in English, such as in the snow", MAX_PHRASE_CHARACTERS)
+    changes: Annotated[list[DressedAnswer], _each(dict)] = Field(
+        default=[],
         description="who is dressed otherwise from this page on; mostly empty",
         json_schema_extra={"maxItems": MAX_CHARACTERS},
     )
@@ -94,8 +140,11 @@ class OutlineAnswer(_Answer):
 class LineAnswer(_Answer):
     """What somebody says in a balloon."""
 
-    who: str = _text("name of the character in the picture who says it", MAX_NAME_CHARACTERS)
-    words: str = _text("the words alone, without quotes, in the story's language", MAX_LINE_CHARACTERS)
+    who: str = _optional("name of the character in the picture who says it", MAX_NAME_CHARACTERS)
+    words: str = _optional("the words alone, without quotes, in the story's language", MAX_LINE_CHARACTERS)
+
+
+_Lines = Annotated[list[LineAnswer], _each(dict)]
 
 
 class TextAnswer(_Answer):
@@ -104,7 +153,7 @@ class TextAnswer(_Answer):
     number: int
     text: str = _text("what is read aloud on this page", 1000)
     second_text: str = ""
-    speech: list[LineAnswer] = []
+    speech: _Lines = []
 
 
 class SceneAnswer(_Answer):
@@ -112,7 +161,7 @@ class SceneAnswer(_Answer):
 
     number: int = Field(description="the page's number; 0 is the cover")
     prompt: str = _text("what the picture model is given, in English", MAX_PROMPT_CHARACTERS)
-    concepts: list[str] = Field(description="ids of the concepts in the picture")
+    concepts: _Strings = Field(default=[], description="ids of the concepts in the picture")
 
 
 class AltAnswer(_Answer):
@@ -143,7 +192,7 @@ def texts_schema(request: StoryRequest, numbers: Sequence[int]) -> type[BaseMode
     if request.second_language is not None:
         fields["second_text"] = (str, _text("the same in the second language, paragraph by paragraph", most))
     if request.speech:
-        fields["speech"] = _listed(LineAnswer, 0, MAX_LINES)
+        fields["speech"] = (_Lines, Field(default=[], json_schema_extra={"minItems": 0, "maxItems": MAX_LINES}))
     fields["number"] = _enumerated(TextAnswer, "number", int, numbers)
     page = create_model("TextAnswer", __base__=_Answer, **fields)
     return _of_pages("TextsAnswer", page, numbers)
@@ -157,8 +206,8 @@ def scenes_schema(request: StoryRequest, numbers: Sequence[int]) -> type[BaseMod
     extra: dict[str, Any] = (
         {"items": {"type": "string", "enum": ids}, "maxItems": MAX_CONCEPTS} if ids else {"maxItems": 0}
     )
-    listed: Any = Field(description=described, json_schema_extra=extra)
-    page = create_model("SceneAnswer", __base__=page, concepts=(list[str], listed))
+    listed: Any = Field(default=[], description=described, json_schema_extra=extra)
+    page = create_model("SceneAnswer", __base__=page, concepts=(_Strings, listed))
     return _of_pages("ScenesAnswer", page, numbers)
 
 
@@ -171,7 +220,7 @@ def alts_schema(request: StoryRequest, numbers: Sequence[int]) -> type[BaseModel
 def read_object(raw: str, *, is_whole: bool = True) -> Mapping[str, Any]:
     """As much of an answer's JSON object as is there, also when it breaks off or is still coming."""
     try:
-        data = from_json(json_part(raw) if is_whole else raw[max(0, raw.find("{")) :], allow_partial=True)
+        data = from_json(json_part(raw, is_whole=is_whole), allow_partial=True)
     except ValueError:
         return {}
     return data if isinstance(data, dict) else {}
@@ -193,8 +242,8 @@ def _validated(model: type[Item], data: object) -> Item | None:
 
 
 def _enumerated(model: type[BaseModel], name: str, kind: type, values: Sequence[Any]) -> Any:
-    described = model.model_fields[name].description
-    return (kind, Field(description=described, json_schema_extra={"enum": [*values]}))
+    field = model.model_fields[name]
+    return (kind, Field(default=field.default, description=field.description, json_schema_extra={"enum": [*values]}))
 
 
 def _numbered(model: type[Item], numbers: Sequence[int]) -> type[Item]:

@@ -4,8 +4,9 @@ Knows no story and no provider (`story/langchain_model.py` and `story/local_mode
 (`Completion.value` is `None` and `problem` says why); only a model that cannot be asked at all is an error.
 """
 
+import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -20,6 +21,10 @@ OnText = Callable[[str], None]
 MAX_CHARACTERS_PER_TOKEN = 12
 """An answer longer than this many characters for each token it may have is cut off."""
 
+_THOUGHT = re.compile(r".*</think(?:ing)?>|\s*<think(?:ing)?>.*", re.DOTALL | re.IGNORECASE)
+"""What a model says to itself first; some servers leave out the tag that begins it."""
+_OBJECT = re.compile(r'\{(?=\s*(?:["}]|\Z))')
+"""Where an object begins, and not words in braces."""
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 
 
@@ -69,7 +74,7 @@ class LanguageModel(Protocol):
 
 
 def read_answer(raw: str, schema: type[Answer], *, usage: Usage = Usage(), fallback: str = "") -> Completion[Answer]:
-    """An answer's text as a completion: its JSON, also in a code fence or between sentences.
+    """An answer's text as a completion: its JSON, also after thoughts, in a code fence or between sentences.
 
     Args:
         fallback: The problem to name when the text cannot be read; otherwise the parser's own words.
@@ -85,12 +90,29 @@ def read_answer(raw: str, schema: type[Answer], *, usage: Usage = Usage(), fallb
         return Completion(value=None, raw=raw, usage=usage, problem=fallback or f"{place}: {first['msg']}")
 
 
-def json_part(raw: str) -> str:
-    """The part of an answer that is or begins a JSON object; empty when there is none."""
-    fenced = _FENCED.search(raw)
-    text = fenced[1] if fenced and "{" in fenced[1] else raw
-    start, stop = text.find("{"), text.rfind("}")
-    return "" if start < 0 else text[start : stop + 1] if stop > start else text[start:]
+def json_part(raw: str, *, is_whole: bool = True) -> str:
+    """The part of an answer that is or begins a JSON object, the longest of several; empty when there is none.
+
+    Args:
+        is_whole: Whether nothing more comes, so that what stands behind the last brace is no part of the object.
+    """
+    thought = _THOUGHT.match(raw)
+    said = raw[thought.end() :] if thought else raw
+    fenced = _FENCED.search(said)
+    part = max(_objects(fenced[1] if fenced and "{" in fenced[1] else said), key=len, default="")
+    return part[: part.rfind("}") + 1] or part if is_whole else part
+
+
+def _objects(text: str) -> Iterator[str]:
+    """The JSON objects that stand one behind the other in a text; the last goes to its end where it is no JSON."""
+    at = 0
+    while (start := _OBJECT.search(text, at)) is not None:
+        try:
+            _, at = json.JSONDecoder().raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            yield text[start.start() :]
+            return
+        yield text[start.start() : at]
 
 
 class ScriptedLanguageModel:

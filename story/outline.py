@@ -25,7 +25,7 @@ def read_outline(raw: str, request: StoryRequest, lexicon: Lexicon) -> Outline |
     if not characters and not beats:
         return None
     lineup = _lineup(characters, request.catalog)
-    dressed = {member.name: member for member in lineup}
+    dressed = {_folded(member.name): member for member in lineup}
     told: list[Beat] = []
     for number in range(1, request.pages + 1):
         beat = beats.get(number)
@@ -33,10 +33,12 @@ def read_outline(raw: str, request: StoryRequest, lexicon: Lexicon) -> Outline |
             told.append(Beat(beat="", who=(), place=told[-1].place if told else ""))
             continue
         for change in beat.changes:
-            if change.name in dressed:
-                dressed[change.name] = dressed[change.name].model_copy(update={"wears": _plain(change.wears)})
-        who = tuple(dressed[name] for name in dict.fromkeys(beat.who) if name in dressed)
-        told.append(Beat(beat=_plain(beat.beat), who=who, place=settled_place(beat.place, lexicon)))
+            name = _folded(change.name)
+            if name in dressed:
+                dressed[name] = dressed[name].model_copy(update={"wears": _plain(change.wears)})
+        who = tuple(dressed[name] for name in dict.fromkeys(map(_folded, beat.who)) if name in dressed)
+        place = settled_place(beat.place, lexicon) or (told[-1].place if told else "")
+        told.append(Beat(beat=_plain(beat.beat), who=who, place=place))
     title, second = data.get("title"), data.get("second_title")
     return Outline(
         title=_plain(title) if isinstance(title, str) else "",
@@ -48,9 +50,9 @@ def read_outline(raw: str, request: StoryRequest, lexicon: Lexicon) -> Outline |
 
 def lines_of(answer: TextAnswer, lineup: Sequence[LineupMember]) -> tuple[SpokenLine, ...]:
     """What is said on a page, by the concepts of those who say it; whoever has none is called by name."""
-    speakers = {member.name: member.concept for member in lineup if member.concept}
+    speakers = {_folded(member.name): member.concept or member.name for member in lineup}
     spoken = ((_plain(line.who), _plain(line.words).strip(_QUOTES)) for line in answer.speech)
-    return tuple(SpokenLine(speaker=speakers.get(who, who), text=words) for who, words in spoken if words)
+    return tuple(SpokenLine(speaker=speakers.get(_folded(who), who), text=words) for who, words in spoken if words)
 
 
 def mended(outline: Outline | None, request: StoryRequest, bad: frozenset[str]) -> Outline | None:
@@ -91,9 +93,9 @@ def _lineup(characters: Sequence[CharacterAnswer], catalog: Sequence[ConceptCard
     members: dict[str, LineupMember] = {}
     for character in characters:
         name, noun = _plain(character.name), _plain(character.noun)
-        card = cards.get(character.concept) or by_word.get(noun.casefold())
+        card = cards.get(character.concept.strip()) or by_word.get(noun.casefold())
         members.setdefault(
-            name,
+            _folded(name),
             LineupMember(
                 name=name,
                 word=card.word if card else _word(noun),
@@ -130,3 +132,8 @@ def _word(noun: str) -> str:
 
 def _plain(text: str) -> str:
     return " ".join(text.split())
+
+
+def _folded(name: str) -> str:
+    """A name as it is compared: models do not always write it as they did before."""
+    return _plain(name).casefold()

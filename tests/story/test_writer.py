@@ -141,8 +141,18 @@ def test_an_alternative_text_that_stays_away_is_who_and_what() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["", "I cannot help with that.", "[]", "{", '{"title": 3}', "null", '{"pages": "none"}', "```json\n```"],
-    ids=["empty", "refusal", "list", "brace", "wrong schema", "null", "pages no list", "empty fence"],
+    [
+        "",
+        "I cannot help with that.",
+        "[]",
+        "{",
+        '{"title": 3}',
+        "null",
+        '{"pages": "none"}',
+        "```json\n```",
+        '{"pages": ' + "[" * 20_000,
+    ],
+    ids=["empty", "refusal", "list", "brace", "wrong schema", "null", "pages no list", "empty fence", "deep"],
 )
 def test_a_useless_outline_is_asked_for_again_and_then_the_storyteller_writes(answer: str) -> None:
     built, model = writer(answer, answer, answer)
@@ -168,7 +178,17 @@ def test_an_outline_that_is_good_the_second_time_is_taken() -> None:
     assert "no JSON object" in model.history[1][-1].content
 
 
-@pytest.mark.parametrize("form", ["```json\n{}\n```", "Here you are:\n{}\nEnjoy!", "```\n{}"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "```json\n{}\n```",
+        "Here you are:\n{}\nEnjoy!",
+        "```\n{}",
+        '<think>A fox {small}, so {"pages": 3}?\n</think>\n\n{}',
+        'It is {"pages": [1]} then.</think>\n```json\n{}\n```',
+        'The plan is {a fox}, as in {"title": "Fox"}.\n{}',
+    ],
+)
 def test_fences_and_chatter_around_the_json_are_forgiven(form: str) -> None:
     def wrapped(schema: dict[str, Any]) -> str:
         return form.replace("{}", BRAIN.answer(schema["title"], asked_numbers(schema)))

@@ -1,0 +1,92 @@
+"""Outlines as language models write them: what they leave out or write otherwise costs no character and no page."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from story.answers import AltAnswer, TextAnswer, outline_schema, read_items
+from story.draft import Outline
+from story.outline import lines_of, read_outline
+from story.schema import SpokenLine, StoryRequest
+from tests.story.brain import Brain
+from tests.story.builders import BANK, LEXICON, sound, writer
+
+REQUEST = StoryRequest(idea="a fox who walks on", catalog=BANK, pages=4)
+BRAIN = Brain(REQUEST)
+SOUND = sound(BRAIN)
+
+
+def outline_with(change: Callable[[dict[str, Any]], object]) -> str:
+    """A sound outline that was changed."""
+    outline = json.loads(BRAIN.answer("OutlineAnswer", []))
+    change(outline)
+    return json.dumps(outline)
+
+
+def read(change: Callable[[dict[str, Any]], object]) -> Outline:
+    outline = read_outline(outline_with(change), REQUEST, LEXICON)
+    assert outline is not None
+    return outline
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda outline: [beat.pop("changes") for beat in outline["pages"]],
+        lambda outline: [beat.update(changes=None) for beat in outline["pages"]],
+        lambda outline: outline["pages"][1].update(changes=["Rusty", {"name": None, "wears": None}]),
+        lambda outline: outline["pages"][1].pop("place"),
+        lambda outline: outline["characters"][1].update(concept=None, look=None, wears=None),
+        lambda outline: outline["characters"][1].update(size="Big", pronoun="She"),
+        lambda outline: [outline["characters"][1].pop(key) for key in ("concept", "look", "wears")],
+        lambda outline: [beat.update(who=["rusty", " LUNA "]) for beat in outline["pages"]],
+        lambda outline: outline["characters"][1].update(name="Luna\n"),
+    ],
+    ids=["no changes", "changes null", "odd changes", "no place", "null", "case", "left out", "who", "name"],
+)
+def test_what_is_left_out_or_written_otherwise_costs_nothing(change: Callable[[dict[str, Any]], object]) -> None:
+    assert read(change) == read(lambda _: None)
+    built, model = writer(outline_with(change), SOUND, SOUND, SOUND)
+    assert built.write(REQUEST).warnings == ()
+    assert len(model.history) == 4
+
+
+def test_a_size_and_pronoun_of_its_own_and_a_single_name_are_read() -> None:
+    def change(outline: dict[str, Any]) -> None:
+        outline["characters"][1] |= {"size": "tiny", "pronoun": "she/her"}
+        outline["pages"][0]["who"] = "Rusty"
+
+    outline = read(change)
+    assert [(member.name, member.size, member.pronoun) for member in outline.lineup] == [
+        ("Rusty", "small", "he"),
+        ("Luna", "medium", "they"),
+    ]
+    assert [member.name for member in outline.beats[1].who] == ["Rusty"]
+
+
+def test_a_change_of_clothes_finds_its_name_in_any_case() -> None:
+    outline = read(lambda outline: outline["pages"][1].update(changes=[{"name": "LUNA", "wears": "a hat"}]))
+    assert [[member.wears for member in beat.who] for beat in outline.beats[1:]] == [["", ""], *[["", "a hat"]] * 3]
+
+
+def test_a_speaker_is_found_in_any_case() -> None:
+    lineup = read(lambda outline: outline["characters"][1].update(name="Ben", concept="", noun="rabbit")).lineup
+    said = [{"who": "RUSTY", "words": "Hm."}, {"who": "ben", "words": "Ha!"}, {"who": "Ann", "words": None}, None]
+    answer = TextAnswer.model_validate({"number": 1, "text": "They met.", "speech": said})
+    assert lines_of(answer, lineup) == (SpokenLine(speaker="rusty", text="Hm."), SpokenLine(speaker="Ben", text="Ha!"))
+
+
+def test_providers_are_told_that_everything_has_to_come() -> None:
+    schema = outline_schema(REQUEST).model_json_schema()
+    for shape in (schema, *schema["$defs"].values()):
+        assert shape["required"] == [*shape["properties"]]
+        assert shape["additionalProperties"] is False
+        assert not [name for name, field in shape["properties"].items() if "default" in field]
+
+
+def test_an_answer_is_read_while_it_comes_after_thoughts_with_braces() -> None:
+    raw = '<think>{who} or {"pages": []}?</think>{"pages": [{"number": 1, "alt": "A fox."}, {"number": 2, "al'
+    assert read_items(raw, AltAnswer, is_whole=False) == [AltAnswer(number=1, alt="A fox.")]
+    assert read_items(raw.partition("</think>")[0], AltAnswer, is_whole=False) == []
