@@ -21,6 +21,8 @@ _PRONOUNS = re.compile(
     r" another)\b",
     re.IGNORECASE,
 )
+_ASIDE = re.compile(r",|\b(?:and|with|of|in|on|over|under|that|from|made)\b")
+"""Where the noun of a garment has been said: "a crown of leaves"."""
 _ARTICLE_BEFORE = re.compile(r"\b(an?|the)\s+((?:(?!(?:an?|the|and)\b)[^\W\d_]+[\s-]+){0,4})$", re.IGNORECASE)
 
 
@@ -47,7 +49,7 @@ def carry(prompt: str, concepts: Sequence[str], on_stage: OnStage, *, catalog: S
         size = member.size if len(sizes) > 1 and member.size != "medium" else ""
         look = "" if member.concept else member.look
         prompt = _with_look(prompt, member.word, f"{size} {look}".split())
-        prompt = _with_clothes(prompt, member)
+        prompt = _with_clothes(prompt, member, _garments(member.wears, catalog, lexicon))
     if on_stage.place and not _places_in(prompt, lexicon) and not _says(prompt, on_stage.place):
         prompt = _with_place(prompt, on_stage.place, lexicon)
     for word in free_mentions(prompt, catalog).keys() - said.keys():
@@ -136,11 +138,17 @@ def _with_look(prompt: str, word: str, adjectives: Sequence[str]) -> str:
     return f"{before[: article.start()]}{named}{after}"
 
 
-def _with_clothes(prompt: str, member: LineupMember) -> str:
-    """ "wearing …" behind the word, where the prompt does not say what the character wears."""
-    spans = find_word(prompt, member.word) if member.wears else ()
-    garment = member.wears.split()[-1] if member.wears else ""
-    if len(spans) != 1 or _count(prompt, garment):
+def _garments(wears: str, catalog: Sequence[ConceptCard], lexicon: Lexicon) -> list[str]:
+    """Words by which a prompt says what somebody wears: garments that are known, else the noun of the first."""
+    banked = [card.word for card in catalog if card.kind == "clothing"]
+    known = [garment for garment in (*lexicon.clothing, *banked) if _count(wears, garment)]
+    return known or _ASIDE.split(wears, maxsplit=1)[0].split()[-1:]
+
+
+def _with_clothes(prompt: str, member: LineupMember, garments: Sequence[str]) -> str:
+    """ "wearing …" behind the word, where the prompt says none of the garments that the character wears."""
+    spans = find_word(prompt, member.word) if garments else ()
+    if len(spans) != 1 or any(_count(prompt, garment) for garment in garments):
         return prompt
     stop = spans[0][1]
     return f"{prompt[:stop]} wearing {member.wears}{prompt[stop:]}"

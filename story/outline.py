@@ -14,6 +14,8 @@ from story.draft import Beat, Outline
 from story.lineup import settled_place
 from story.schema import LineupMember, SpokenLine, StoryRequest
 
+_STOPS = " .,;:!"
+_ARTICLES = frozenset({"a", "an", "the"})
 _QUOTES = '"“”„«»「」'
 
 
@@ -35,7 +37,7 @@ def read_outline(raw: str, request: StoryRequest, lexicon: Lexicon) -> Outline |
         for change in beat.changes:
             name = _folded(change.name)
             if name in dressed:
-                dressed[name] = dressed[name].model_copy(update={"wears": _plain(change.wears)})
+                dressed[name] = dressed[name].model_copy(update={"wears": _wears(change.wears)})
         who = tuple(dressed[name] for name in dict.fromkeys(map(_folded, beat.who)) if name in dressed)
         place = settled_place(beat.place, lexicon) or (told[-1].place if told else "")
         told.append(Beat(beat=_plain(beat.beat), who=who, place=place))
@@ -92,18 +94,19 @@ def _lineup(characters: Sequence[CharacterAnswer], catalog: Sequence[ConceptCard
     by_word = {card.word.casefold(): card for card in reversed(cards.values())}
     members: dict[str, LineupMember] = {}
     for character in characters:
-        name, noun = _plain(character.name), _plain(character.noun)
+        name, noun = _plain(character.name), _plain(character.noun).strip(_STOPS)
+        word = _word(noun)
         card = cards.get(character.concept.strip()) or by_word.get(noun.casefold())
         members.setdefault(
             _folded(name),
             LineupMember(
                 name=name,
-                word=card.word if card else _word(noun),
+                word=card.word if card else word,
                 concept=card.id if card else None,
-                look="" if card else _plain(character.look),
+                look="" if card else _look(character.look, word),
                 size=character.size,
                 pronoun=character.pronoun,
-                wears=_plain(character.wears),
+                wears=_wears(character.wears),
             ),
         )
     return tuple(members.values())
@@ -128,6 +131,18 @@ def _word(noun: str) -> str:
         return check_word(bare)
     except InvalidConcept:
         return ""
+
+
+def _look(text: str, noun: str) -> str:
+    """Adjectives alone, as they stand between article and noun: "a small, red fox." is "small red"."""
+    words = [word.strip(_STOPS) for word in text.split()]
+    kept = [word for word in words if word and word.lower() not in (_ARTICLES | {"and", *noun.split()})]
+    return " ".join(kept)
+
+
+def _wears(text: str) -> str:
+    """What stands behind "wearing" in the middle of a sentence."""
+    return _plain(text).strip(_STOPS).removeprefix("wearing ")
 
 
 def _plain(text: str) -> str:

@@ -71,6 +71,22 @@ def test_a_change_of_clothes_finds_its_name_in_any_case() -> None:
     assert [[member.wears for member in beat.who] for beat in outline.beats[1:]] == [["", ""], *[["", "a hat"]] * 3]
 
 
+@pytest.mark.parametrize(
+    ("character", "settled"),
+    [
+        ({"wears": "a scarf."}, ("rabbit", "", "a scarf")),
+        ({"wears": "wearing a scarf with stars ,"}, ("rabbit", "", "a scarf with stars")),
+        ({"look": "a tiny green"}, ("rabbit", "tiny green", "")),
+        ({"look": "A small, round and green rabbit."}, ("rabbit", "small round green", "")),
+        ({"noun": "the rabbit.", "look": "an"}, ("rabbit", "", "")),
+    ],
+)
+def test_phrases_are_settled_as_prompts_say_them(character: dict[str, Any], settled: tuple[str, str, str]) -> None:
+    plain = {"name": "Ben", "concept": "", "noun": "rabbit", "look": "", "wears": ""}
+    member = read(lambda outline: outline["characters"][1].update(plain | character)).lineup[1]
+    assert (member.word, member.look, member.wears) == settled
+
+
 def test_a_speaker_is_found_in_any_case() -> None:
     lineup = read(lambda outline: outline["characters"][1].update(name="Ben", concept="", noun="rabbit")).lineup
     said = [{"who": "RUSTY", "words": "Hm."}, {"who": "ben", "words": "Ha!"}, {"who": "Ann", "words": None}, None]

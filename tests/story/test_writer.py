@@ -219,35 +219,6 @@ def test_an_outline_with_too_few_beats_is_filled_with_quiet_pages() -> None:
     assert any("Page 4 was not written" in warning for warning in written.warnings)
 
 
-def test_the_line_up_is_carried_into_every_prompt() -> None:
-    brain = Brain(REQUEST)
-    outline = brain.outline([1, 2, 3, 4])
-    outline["characters"][0]["wears"] = "a scarf"
-    outline["characters"][1] |= {"name": "Ben", "concept": "", "noun": "rabbit", "look": "blue"}
-    for beat in outline["pages"]:
-        beat["who"] = ["Rusty", "Ben"]
-    outline["pages"][2]["changes"] = [{"name": "Rusty", "wears": ""}]
-    scenes = json.dumps(
-        {
-            "pages": [
-                {"number": 0, "prompt": "a fox waving", "concepts": ["rusty", "big-wave"]},
-                *(
-                    {"number": n, "prompt": "a fox sitting and a rabbit standing at sunset", "concepts": ["rusty"]}
-                    for n in range(1, 5)
-                ),
-            ]
-        }
-    )
-    built, model = writer(json.dumps(outline), SOUND, scenes, SOUND)
-    story = built.write(REQUEST).story
-    assert len(model.history) == 4
-    assert story.cover.prompt == "a fox wearing a scarf waving in the snow"
-    dressed = "a small fox wearing a scarf sitting and a big blue rabbit standing in the snow at sunset"
-    plain = "a small fox sitting and a big blue rabbit standing in the snow at sunset"
-    assert [page.scene.prompt for page in story.pages] == [dressed, dressed, plain, plain]
-    assert [page.scene.concepts for page in story.pages] == [("rusty", "red-scarf")] * 2 + [("rusty",)] * 2
-
-
 @pytest.mark.parametrize("language", ["en", "de", "ko", "ar"])
 def test_a_story_is_told_in_its_language_and_drawn_in_the_models(language: str) -> None:
     request = REQUEST.model_copy(update={"language": language})
