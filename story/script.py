@@ -16,12 +16,14 @@ A script in Markdown is what a person would write:
     >
     > Rusty sits up in bed, wide awake.
 
-The title; each page under a heading of its own; its text; what somebody says as a list; and quoted, the prompt of its
-picture, with the picture in words below it if wanted. What stands quoted under the title is the cover's picture.
+The title; each page under a heading of its own; its text; what somebody says as a list; and quoted, in one line, the
+prompt of its picture, with the picture in words below it if wanted. What stands quoted under the title is the cover's
+picture.
 """
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -161,6 +163,7 @@ def _of_markdown(text: str, path: Path) -> Script:
 def _sections(text: str, path: Path) -> list[_Section]:
     """What stands under the title, then under each heading below it."""
     tokens = MarkdownIt("commonmark", {"html": False}).parse(text)
+    lines = text.split("\n")
     sections = [_Section("")]
     inside: list[str] = []
     for before, token in zip([None, *tokens], tokens, strict=False):
@@ -178,11 +181,33 @@ def _sections(text: str, path: Path) -> list[_Section]:
                 _add_heading(sections, int(before.tag[1:]), words, path)
             elif not inside:
                 sections[-1].paragraphs.append(words)
-            elif inside[-1] == "list_item_open":
-                sections[-1].said.append(words)
             else:
-                sections[-1].quoted.append(words)
+                part = sections[-1].said if inside[-1] == "list_item_open" else sections[-1].quoted
+                is_prompt = part is sections[-1].quoted and not part
+                _check_lines(token, lines, path, is_quoted="blockquote_open" in inside, is_prompt=is_prompt)
+                part.append(words)
     return sections
+
+
+def _check_lines(token: Token, lines: Sequence[str], path: Path, *, is_quoted: bool, is_prompt: bool) -> None:
+    """Refuse a list item or quoted paragraph with a line that Markdown counts to it, though it is not marked so.
+
+    A prompt has one line, since the next may be meant for the picture in words.
+    """
+    first, end = token.map or (0, 0)
+    for number, line in enumerate(lines[first + 1 : end], start=first + 2):
+        is_marked = line.lstrip().startswith(">") if is_quoted else line[:1].isspace()
+        if not is_marked:
+            what = "a quoted line" if is_quoted else "a list item"
+            raise InvalidScript(
+                f"{str(path)!r}, line {number}: {line[:60]!r} stands right below {what}, so that Markdown counts it to "
+                "that. Leave an empty line between them."
+            )
+        if is_prompt:
+            raise InvalidScript(
+                f"{str(path)!r}, line {number}: {line[:60]!r} goes on with the prompt above it. Write a prompt in one "
+                'line, and a line with nothing but ">" between it and the picture in words.'
+            )
 
 
 def _add_heading(sections: list[_Section], level: int, words: str, path: Path) -> None:

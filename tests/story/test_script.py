@@ -247,6 +247,28 @@ def test_the_benchmark_is_read_in_its_other_language(tmp_path: Path) -> None:
     assert story.pages[0].scene.prompt.startswith("a fox stands")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("moonlight\n\n## Page 1", "moonlight\nHe could not sleep.\n\n## Page 1", "line 4: 'He could .* a quoted line"),
+        ("wide awake.\n\n", "wide awake.\nHe sat up.\n\n", "line 17: 'He sat up.' .* right below a quoted line"),
+        ("one, two.\n\n", "one, two.\nHe counted.\n\n", "line 13: 'He counted.' .* right below a list item"),
+        (">\n> Rusty sits", "> Rusty sits", "line 15: '> Rusty sits .* goes on with the prompt above it"),
+    ],
+)
+def test_a_line_that_markdown_counts_to_the_one_above_is_refused(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    assert SCRIPT.count(old) == 1
+    with pytest.raises(InvalidScript, match=message):
+        read_script(a_script(tmp_path, SCRIPT.replace(old, new)))
+
+
+def test_lines_that_are_marked_as_going_on_are_read(tmp_path: Path) -> None:
+    text = SCRIPT.replace("one, two.", "one,\n  two.").replace("in bed, wide", "in bed,\n> wide")
+    assert read_script(a_script(tmp_path, text)) == read_script(a_script(tmp_path))
+
+
 @pytest.mark.parametrize("text", ["[]", "{", '{"Characters": {}, "Shots": []}', '{"Characters": {}, "Shots": [{}]}'])
 def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "story.json"
