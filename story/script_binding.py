@@ -20,6 +20,8 @@ from story.script import Script, ScriptPage, ScriptPicture
 from story.sentences import sentences_of
 
 _DETERMINERS = frozenset("a an the this that his her its their my our your one another".split())
+_BEFORE_ADJECTIVES = _DETERMINERS - {"this", "that", "her", "one", "another"}
+"""Those that hardly stand for somebody themselves, as in "beside her sits Rusty"."""
 _HANDLE = re.compile(r"(?<!\w)@\w")
 _POSSESSIVE = re.compile(r"['’]s\b")
 Span = tuple[int, int]
@@ -141,7 +143,7 @@ class ScriptWriter:
         words: str,
         language: str,
     ) -> Scene:
-        prompt, own = _named(picture, names)
+        prompt, own = _named(picture, names, nouns=_nouns(catalog, self.lexicon))
         if self.script.is_prose:
             prompt = self._fitted(prompt, picture, names, catalog, own)
         cards = (*(card for card in catalog if card.id in own), *catalog)
@@ -194,7 +196,16 @@ def _one_name_each(names: Mapping[str, ConceptCard]) -> dict[str, ConceptCard]:
     return dict(seen.values())
 
 
-def _named(picture: ScriptPicture, names: Mapping[str, ConceptCard]) -> tuple[str, list[str]]:
+def _nouns(catalog: Sequence[ConceptCard], lexicon: Lexicon | None) -> frozenset[str]:
+    """Words that are known to name something, the last of several, in lower case."""
+    phrases = [card.word for card in catalog if card.kind in ("character", "object", "clothing", "place", "lighting")]
+    if lexicon is not None:
+        phrases += [*lexicon.characters, *lexicon.clothing, *lexicon.held_objects, *lexicon.objects]
+        phrases += [*lexicon.places.values(), *lexicon.lights.values()]
+    return frozenset(phrase.lower().split()[-1] for phrase in phrases if phrase)
+
+
+def _named(picture: ScriptPicture, names: Mapping[str, ConceptCard], *, nouns: frozenset[str]) -> tuple[str, list[str]]:
     """The prompt with concepts' words for names, and the ids of those who are in it, at most as many as are drawn.
 
     A name is said as its word the first time, and as "it" from then on. Those on stage whom the prompt does not name
@@ -214,7 +225,7 @@ def _named(picture: ScriptPicture, names: Mapping[str, ConceptCard]) -> tuple[st
             owns = _POSSESSIVE.match(prompt, stop)
             done, stop = (f"{done}its", owns.end()) if owns else (f"{done}it", stop)
         else:
-            done += _words_for(card, prompt[:start], prompt[start:stop])
+            done += _words_for(card, prompt[:start], prompt[start:stop], nouns)
         said.add(card.id)
         at = stop
     done += prompt[at:]
@@ -233,12 +244,16 @@ def _mentions(prompt: str, name: str) -> list[Span]:
     return [match.span() for match in re.finditer(pattern, prompt, re.IGNORECASE)]
 
 
-def _words_for(card: ConceptCard, before: str, name: str) -> str:
+def _words_for(card: ConceptCard, before: str, name: str, nouns: frozenset[str]) -> str:
     """The concept's word, with an article where a proper name stood."""
-    has_article = any(each.lower() in _DETERMINERS for each in before.split()[-2:]) or (
-        name.islower() and not name.startswith("@")
-    )
-    return card.word if has_article else with_article(card.word)
+    is_common = name.islower() and not name.startswith("@")
+    return card.word if is_common or _has_determiner(before, nouns) else with_article(card.word)
+
+
+def _has_determiner(before: str, nouns: frozenset[str]) -> bool:
+    """Whether a name has an article or the like, maybe with an adjective: "the small Cat", not "in the snow Rusty"."""
+    *_, last_but_one, last = ["", "", *before.lower().split()]
+    return last in _DETERMINERS or (last_but_one in _BEFORE_ADJECTIVES and last.isalpha() and last not in nouns)
 
 
 def _said_once(prompt: str, catalog: Sequence[ConceptCard], own: Sequence[str]) -> str:

@@ -157,6 +157,25 @@ def test_what_cannot_become_a_book_is_refused_with_its_place(tmp_path: Path, old
         written(a_script(tmp_path, SCRIPT.replace(old, new)), cast={"Cat": "luna"})
 
 
+@pytest.mark.parametrize(
+    ("said", "prompt"),
+    [
+        ("In the snow Rusty waves", "In the snow a fox waves"),
+        ("On the beach Rusty waves", "On the beach a fox waves"),
+        ("In the kitchen, Rusty waves", "In the kitchen, a fox waves"),
+        ("In the moonlight Rusty and the small Cat wave", "In the moonlight a fox and the small cat wave"),
+        ("beside her sits Rusty", "beside her sits a fox"),
+        ("the Rusty of old", "the fox of old"),
+        ("his little Rusty waving", "his little fox waving"),
+        ("Rusty waving", "a fox waving"),
+    ],
+)
+def test_a_name_takes_an_article_unless_it_has_one(tmp_path: Path, said: str, prompt: str) -> None:
+    text = SCRIPT.replace("> Rusty standing in the bedroom in the moonlight", f"> {said}")
+    story = written(a_script(tmp_path, text), cast={"Cat": "luna"}, lexicon=Lexicon.load(LEXICON_PATH)).story
+    assert story.cover.prompt == prompt
+
+
 def test_what_the_model_lacks_is_noted_with_its_pages(tmp_path: Path) -> None:
     lexicon = Lexicon.load(LEXICON_PATH)
     text = SCRIPT.replace("> the small Cat and @rusty waving in the snow", "> a dinosaur in the forest")
