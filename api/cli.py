@@ -113,6 +113,10 @@ def _add_language_model(parser: argparse.ArgumentParser) -> None:
         metavar="USD",
         help="what the language model may cost at most",
     )
+    _add_moderation(parser)
+
+
+def _add_moderation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--moderation", choices=("auto", "on", "off"), help="ask the endpoint's moderation too (default: auto)"
     )
@@ -136,6 +140,7 @@ def _add_import(commands: Commands) -> None:
         "--out", type=a_path, metavar="DIR", help="the book's folder (default: out/ and the title's words)"
     )
     _add_looks(script)
+    _add_moderation(script)
     add_guidance(script)
     add_common(script, with_model=True, draws=True)
     script.set_defaults(command="book import")
@@ -157,6 +162,7 @@ def _add_edit(commands: Commands) -> None:
         help='who says what, as in "rusty: I hear it."; repeatable',
     )
     edit.add_argument("--alt", metavar="TEXT", help="the picture in words")
+    _add_moderation(edit)
     add_common(edit, with_model=False)
     edit.set_defaults(command="book edit")
 

@@ -145,6 +145,7 @@ def _import(arguments: argparse.Namespace, settings: Settings, reporter: Reporte
 
 def _edit(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
     from api.commands.edit import PageChanges, edit_book, parse_speech
+    from api.writers import open_gate
 
     changes = PageChanges(
         page=arguments.page,
@@ -157,7 +158,7 @@ def _edit(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
         speech=parse_speech(arguments.say),
     )
     bank = open_bank(settings.bank_dir, tell=reporter.note)
-    return edit_book(arguments.folder, changes, bank=bank, environment=os.environ)
+    return edit_book(arguments.folder, changes, bank=bank, gate=open_gate(settings), environment=os.environ)
 
 
 def _render(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:

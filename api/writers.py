@@ -39,14 +39,14 @@ def make_writer(
 
     Raises:
         DamagedLexicon: The pocket model's lexicon is missing.
-        LanguageModelError: The language model's name cannot be used.
+        LanguageModelError: The language model's name cannot be used, or its moderation lacks a key.
         UsageError: A budget is set and the model's price is not known.
     """
     lexicon = Lexicon.load(LEXICON_PATH)
     count_tokens = prompt_counter(settings.model)
     storyteller = Storyteller(lexicon, count_tokens=count_tokens, max_tokens=max_tokens)
     if settings.llm is None:
-        return GatedStoryteller(storyteller, SafetyGate()), STORYTELLER_NAME
+        return GatedStoryteller(storyteller, open_gate(settings)), STORYTELLER_NAME
     writer = LanguageModelWriter(
         open_language_model(settings),
         name=settings.llm,
@@ -65,16 +65,16 @@ def make_writer(
 
 
 def check_language_model(settings: Settings) -> None:
-    """Refuse a language model that lacks its key or its price, before anything is loaded; it is not asked.
+    """Refuse a language model or moderation that lacks its key or its price, before anything is loaded or asked.
 
     Raises:
         LanguageModelError: Its name cannot be used, or it or its moderation lacks a key.
         UsageError: As `price_of`.
     """
+    open_gate(settings)
     if settings.llm is None:
         return
     price_of(settings)
-    open_gate(settings)
     if not settings.llm.startswith(PREFIX):  # a local one is loaded when it is opened
         open_language_model(settings)
 

@@ -65,8 +65,13 @@ def parse_speech(texts: Sequence[str] | None) -> tuple[SpokenLine, ...] | None:
     return tuple(lines)
 
 
-def edit_book(folder: Path, changes: PageChanges, *, bank: ConceptBank, environment: Mapping[str, str]) -> Outcome:
+def edit_book(
+    folder: Path, changes: PageChanges, *, bank: ConceptBank, gate: SafetyGate, environment: Mapping[str, str]
+) -> Outcome:
     """The book's `story.json` with other words; pictures stay as they are until `book render`.
+
+    Args:
+        gate: What may be read by children.
 
     Raises:
         UsageError: The changes name no page or a page that is not there, or there is no editor.
@@ -82,7 +87,14 @@ def edit_book(folder: Path, changes: PageChanges, *, bank: ConceptBank, environm
     else:
         writing = nullcontext(changed(story, changes, catalog))
     with writing as edited:
-        check_edited(edited, bank, model=lock.model, max_tokens=lock.settings.max_sequence_length, known=lock.pictures)
+        check_edited(
+            edited,
+            bank,
+            gate=gate,
+            model=lock.model,
+            max_tokens=lock.settings.max_sequence_length,
+            known=lock.pictures,
+        )
         new = edited_lock(lock, edited, bank)
         write_whole(folder / STORY_FILENAME, (edited.model_dump_json(indent=2) + "\n").encode())
     kept = {picture.model_dump_json() for picture in lock.pictures}
@@ -134,11 +146,18 @@ def changed(story: Story, changes: PageChanges, catalog: Sequence[ConceptCard]) 
 
 
 def check_edited(
-    story: Story, bank: ConceptBank, *, model: LockedModel, max_tokens: int, known: Iterable[Scene | LockedPicture]
+    story: Story,
+    bank: ConceptBank,
+    *,
+    gate: SafetyGate,
+    model: LockedModel,
+    max_tokens: int,
+    known: Iterable[Scene | LockedPicture],
 ) -> None:
     """Refuse words that cannot be drawn or shown.
 
     Args:
+        gate: What may be read by children.
         model: What draws; concepts of other models count as if they were not there.
         max_tokens: What that model reads of a prompt.
         known: Whose prompt and concepts were proven already: what the bank learnt since is held against others only.
@@ -146,6 +165,7 @@ def check_edited(
     Raises:
         InvalidRequest: The first thing that is wrong, with its place.
         WrongBaseModel: A new prompt lists a concept of another model.
+        UnsafeRequest, ModerationUnavailable: As the gate.
     """
     if not story.title.strip():
         raise InvalidRequest("The edited story has no title, and every book needs one. Write one.")
@@ -173,7 +193,7 @@ def check_edited(
         if problems:
             where = f"page {number}" if number else "the cover"
             raise InvalidRequest(f"The edited story cannot be drawn: {where}: {problems[0].message}.")
-    SafetyGate().check_story(WrittenStory(story=story))
+    gate.check_story(WrittenStory(story=story))
 
 
 def _scene(scene: Scene, changes: PageChanges, catalog: Sequence[ConceptCard]) -> Scene:

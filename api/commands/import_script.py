@@ -12,12 +12,12 @@ from api.outcome import Outcome
 from api.settings import Settings
 from api.storybook import make_storybook
 from api.tokens import prompt_counter
+from api.writers import open_gate
 from concepts.bank import ConceptBank
 from concepts.schema import ConceptCard
 from story.design import Design, check_design
 from story.errors import InvalidRequest
 from story.languages import check_language
-from story.safety import SafetyGate
 from story.schema import StoryRequest
 from story.script import Script, read_script
 from story.script_binding import ScriptWriter
@@ -60,6 +60,7 @@ def import_script(
 
     Raises:
         InvalidScript: The script cannot be read, or a page's picture not be drawn as it is written.
+        LanguageModelError: Moderation is demanded, and it lacks a key or gives no verdict.
     """
     try:
         check_language(language)
@@ -70,6 +71,7 @@ def import_script(
     check_design(design, Templates(settings.templates_dir))
     place = out_dir or Path("out") / slug_of(script.title)
     check_place(place.resolve())
+    gate = open_gate(settings)
     cards = {name: bank.get(concept_id).card() for name, concept_id in cast.items()}
     for concept_id in strengths:
         bank.get(concept_id)
@@ -83,7 +85,7 @@ def import_script(
     writer = ScriptWriter(
         script,
         cards,
-        gate=SafetyGate(),
+        gate=gate,
         count_tokens=prompt_counter(settings.model),
         max_tokens=studio.settings.max_sequence_length,
         lexicon=studio.lexicon,

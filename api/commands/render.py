@@ -15,6 +15,7 @@ from api.errors import UsageError
 from api.outcome import Outcome
 from api.rerender import check_pages, edited_lock, rerender_book
 from api.settings import LEXICON_PATH, POCKET, Settings
+from api.writers import open_gate
 from concepts.bank import ConceptBank
 from concepts.lexicon import Lexicon
 
@@ -73,7 +74,14 @@ def render_book(
     lock = moved_lock(lock, source=model, revision=revision)
     read_record(folder)
     check_pages(folder, story, pages, choices)
-    check_edited(story, bank, model=lock.model, max_tokens=lock.settings.max_sequence_length, known=lock.pictures)
+    check_edited(
+        story,
+        bank,
+        gate=open_gate(settings),
+        model=lock.model,
+        max_tokens=lock.settings.max_sequence_length,
+        known=lock.pictures,
+    )
     edited_lock(lock, story, bank)  # a concept that is gone or of another model is told before anything is loaded
     check_place(folder.resolve())
     studio = open_locked(lock, bank, pictures=len(pages) * candidates, settings=settings, reporter=reporter)

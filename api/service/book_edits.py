@@ -31,6 +31,7 @@ from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.service.tables import books, jobs, tasks
 from api.service.tasks import task_id
+from api.writers import open_gate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,8 @@ def edit_book(
     """
     book, bank = read_edited_book(database, owner, book_id), bank_of(settings, owner)
     check_version(book, version)
-    new = edited(book.written(), edit, bank, drawn=book.drawn)
+    gate = open_gate(settings.base)
+    new = edited(book.written(), edit, bank, gate=gate, drawn=book.drawn)
     if new == book.state:
         return book
     cast = cast_of(new.lock, bank, ContentStore.open(settings.store), known=new.cast)

@@ -10,6 +10,7 @@ from api.commands.edit import PageChanges, changed, check_edited
 from api.service.errors import InvalidInput, NotFound, WrongState
 from api.service.payloads import CastMember, Seed, Written
 from concepts.bank import ConceptBank
+from story.safety import SafetyGate
 from story.schema import Story
 
 COVER = "cover"
@@ -88,10 +89,13 @@ def first_state(written: Written) -> BookState:
     return BookState(story=written.story, lock=written.lock, marks=marks, cast=written.cast)
 
 
-def edited(state: BookState, edit: BookEdit, bank: ConceptBank, *, drawn: Mapping[str, str]) -> BookState:
+def edited(
+    state: BookState, edit: BookEdit, bank: ConceptBank, *, gate: SafetyGate, drawn: Mapping[str, str]
+) -> BookState:
     """The state with the edit, checked like a written story.
 
     Args:
+        gate: What may be read by children.
         drawn: Hashes of the pictures there are, by `key_of` what they were drawn from.
 
     Raises:
@@ -106,7 +110,12 @@ def edited(state: BookState, edit: BookEdit, bank: ConceptBank, *, drawn: Mappin
     if edit.order is not None:
         state = _in_order(state, edit.order)
     check_edited(
-        state.story, bank, model=state.lock.model, max_tokens=state.lock.settings.max_sequence_length, known=known
+        state.story,
+        bank,
+        gate=gate,
+        model=state.lock.model,
+        max_tokens=state.lock.settings.max_sequence_length,
+        known=known,
     )
     return state
 

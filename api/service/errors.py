@@ -21,7 +21,7 @@ from typing import Any
 from api.errors import LockMismatch, OutputError, ServiceError, UsageError
 from concepts.errors import ConceptError, ConceptExists, DamagedConcept, FableverseError, UnknownConcept
 from generator.errors import GeneratorError, InvalidSettings, InvalidSlide, PromptTooLong
-from story.errors import BookError, InvalidRequest, StoryError
+from story.errors import BookError, InvalidRequest, ModerationUnavailable, StoryError
 
 
 class NotFound(ServiceError):
@@ -99,6 +99,7 @@ _STATUSES: Mapping[type[BaseException], HTTPStatus] = {
     ConceptError: HTTPStatus.UNPROCESSABLE_ENTITY,
     BookError: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoryError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ModerationUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     TaskFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     OutputError: HTTPStatus.INSUFFICIENT_STORAGE,

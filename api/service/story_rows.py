@@ -16,6 +16,7 @@ from api.service.owned import owned_row
 from api.service.schema import StoryEdit
 from api.service.settings import ServiceSettings
 from api.service.tables import stories
+from api.writers import open_gate
 from concepts.schema import ConceptCard
 from story.schema import Story
 
@@ -74,7 +75,14 @@ def edit_story(
         raise NotReady("The picture model is not loaded yet. Try again once /readyz says so.")
     bank = bank_of(settings, owner)
     edited = _edited(row.story, edit, bank.catalog(base_model=info.model.fingerprint))
-    check_edited(edited, bank, model=info.model, max_tokens=info.settings.max_sequence_length, known=row.story.scenes)
+    check_edited(
+        edited,
+        bank,
+        gate=open_gate(settings.base),
+        model=info.model,
+        max_tokens=info.settings.max_sequence_length,
+        known=row.story.scenes,
+    )
     with database.write() as connection:
         done = connection.execute(
             update(stories)

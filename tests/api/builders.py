@@ -20,6 +20,7 @@ from generator.plan import Numbers
 from generator.renderer import OnPictureStep, OnPreview, OnStep, PictureOrder
 from generator.settings import RenderSettings
 from generator.slides import Slide
+from story.safety import SafetyGate
 from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
 from tests.concepts.builders import a_concept, add_concept
 
@@ -120,7 +121,7 @@ def noise_picture(path: Path, *, size: tuple[int, int] = (24, 16)) -> Path:
 
 
 def edit(book: Path, bank: ConceptBank, **changes: object) -> list[int]:
-    outcome = edit_book(book, PageChanges(**changes), bank=bank, environment={})  # type: ignore[arg-type]
+    outcome = edit_book(book, PageChanges(**changes), bank=bank, gate=SafetyGate(), environment={})  # type: ignore[arg-type]
     pages = outcome.data["to_draw"]
     assert isinstance(pages, list)
     return [int(str(page)) for page in pages]

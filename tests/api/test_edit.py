@@ -5,17 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from api import exit_codes
 from api.cli import main
 from api.commands.edit import PageChanges, edit_book
 from api.errors import UsageError
 from api.rerender import rerender_book
+from api.settings import Settings
 from api.tokens import estimate_tokens, prompt_counter
+from api.writers import open_gate
 from concepts.bank import ConceptBank
 from concepts.errors import ConceptNotMentioned, WrongBaseModel
 from story.errors import InvalidRequest, UnsafeRequest
+from story.safety import SafetyGate
 from story.schema import SpokenLine, Story
 from tests.api.builders import TEMPLATES_DIR, edit, plain_studio
 from tests.concepts.builders import a_concept, add_concept, contents
+from tests.story.test_safety import moderation
 
 pytest_plugins = ["tests.api.finished"]
 
@@ -45,6 +50,20 @@ def test_an_edit_that_cannot_be_drawn_or_shown_changes_nothing(
     before = contents(book)
     with pytest.raises(error, match=named):
         edit(book, bank, **changes)
+    assert contents(book) == before
+
+
+def test_an_edit_is_moderated_where_that_is_demanded(
+    book: Path, bank: ConceptBank, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(book)
+    changes = PageChanges(page=3, text="An odd day.")
+    with moderation(200, ["harassment"]) as base_url, pytest.raises(UnsafeRequest, match="page 3 .*harassment"):
+        gate = open_gate(Settings(llm="openai:x", base_url=base_url, moderation="on"))
+        edit_book(book, changes, bank=bank, gate=gate, environment={})
+    words = ["--bank", str(bank.folder), "--moderation", "on"]
+    assert main(["book", "edit", str(book), "--page", "3", "--text", "A day.", *words]) == exit_codes.STORY
+    assert "moderation of texts needs a key" in capsys.readouterr().err
     assert contents(book) == before
 
 
@@ -133,7 +152,7 @@ def test_the_command_line_edits(book: Path, bank: ConceptBank, capsys: pytest.Ca
 def test_an_alternative_text_that_a_new_prompt_leaves_behind_is_told(
     book: Path, bank: ConceptBank, changes: dict[str, object], told: str | None
 ) -> None:
-    outcome = edit_book(book, PageChanges(**changes), bank=bank, environment={})  # type: ignore[arg-type]
+    outcome = edit_book(book, PageChanges(**changes), bank=bank, gate=SafetyGate(), environment={})  # type: ignore[arg-type]
     assert outcome.data["alt_of_old_picture"] == ([] if told is None else [changes["page"]])
     assert told is None and "alternative text" not in outcome.lines[0] or told is not None and told in outcome.lines[0]
 

@@ -12,6 +12,7 @@ from api.errors import UsageError
 from api.exit_codes import USAGE
 from concepts.bank import ConceptBank
 from story.errors import InvalidRequest, UnsafeRequest
+from story.safety import SafetyGate
 from tests.concepts.builders import contents
 
 pytest_plugins = ["tests.api.finished"]
@@ -30,7 +31,7 @@ def editor(tmp_path: Path, old: str, new: str, *, exit_code: int = 0) -> dict[st
 
 
 def edit(book: Path, bank: ConceptBank, environment: dict[str, str]) -> None:
-    edit_book(book, PageChanges(), bank=bank, environment=environment)
+    edit_book(book, PageChanges(), bank=bank, gate=SafetyGate(), environment=environment)
 
 
 def test_an_accepted_edit_leaves_no_copy(book: Path, bank: ConceptBank, tmp_path: Path) -> None:

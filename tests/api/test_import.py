@@ -8,12 +8,17 @@ import pytest
 from api import exit_codes
 from api.binding import BenchmarkStory, read_record
 from api.cli import main
+from api.commands.import_script import import_script
+from api.console import Reporter
 from api.settings import SAMPLE_BANK_DIR, Settings
 from api.storybook import make_storybook
+from concepts.bank import ConceptBank
+from story.errors import UnsafeRequest
 from story.schema import Story
 from tests.api.builders import PlainWriter, a_request, plain_bank, plain_studio
 from tests.concepts.builders import contents
-from tests.story.test_script import a_benchmark_story, a_script
+from tests.story.test_safety import moderation
+from tests.story.test_script import SCRIPT, a_benchmark_story, a_script
 
 RUN = "20261124-180000"
 BANK = ["--bank", str(SAMPLE_BANK_DIR)]
@@ -58,12 +63,34 @@ def test_where_a_book_came_from_is_kept(tmp_path: Path) -> None:
     assert read_record(a_book(tmp_path, benchmark=origin)).benchmark == origin
 
 
+@pytest.mark.usefixtures("pocket_model_dir")
+def test_a_script_is_moderated_where_that_is_demanded(tmp_path: Path) -> None:
+    text = SCRIPT.replace("Luna came by.", "An odd cat came by.")
+    with moderation(200, ["harassment"]) as base_url, pytest.raises(UnsafeRequest, match="page 2 .*harassment"):
+        import_script(
+            a_script(tmp_path, text),
+            settings=Settings(llm="openai:x", base_url=base_url, moderation="on"),
+            bank=ConceptBank(SAMPLE_BANK_DIR),
+            cast={},
+            title=None,
+            language="en",
+            seed=0,
+            strengths={},
+            out_dir=tmp_path / "out",
+            formats=("html",),
+            changes={},
+            reporter=Reporter(),
+        )
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
         (["--cast", "Fox"], exit_codes.USAGE, "--cast 'Fox' is no name and concept"),
         (["--cast", "Fox=nobody"], exit_codes.BAD_INPUT, "nobody"),
         (["--language", "??"], exit_codes.BAD_INPUT, "no language tag"),
+        (["--moderation", "on"], exit_codes.STORY, "OpenAI's moderation of texts needs a key"),
     ],
 )
 def test_what_cannot_be_imported_is_told_before_anything_is_loaded(

@@ -12,7 +12,7 @@ from story.costs import Price
 from story.errors import LanguageModelError
 from story.langchain_model import LangchainLanguageModel
 from story.safety import OpenAIModerator
-from story.writer import LanguageModelWriter
+from story.writer import GatedStoryteller, LanguageModelWriter
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 HERE = Path("/nowhere")
@@ -139,11 +139,20 @@ def test_moderation_is_asked_where_it_is_offered_or_demanded(
     assert moderator is None or (isinstance(moderator, OpenAIModerator) and moderator.is_required == is_required)
 
 
+def test_the_storyteller_is_moderated_too_where_that_is_demanded() -> None:
+    writer, _ = make_writer(Settings(moderation="on", openai_api_key="sk-1"), max_tokens=64)
+    assert isinstance(writer, GatedStoryteller) and isinstance(writer.gate.moderator, OpenAIModerator)
+    writer, _ = make_writer(Settings(openai_api_key="sk-1"), max_tokens=64)
+    assert writer.gate.moderator is None
+
+
 def test_a_key_that_is_needed_is_asked_for() -> None:
     with pytest.raises(LanguageModelError, match="'openai:gpt-5-mini' needs a key. Set OPENAI_API_KEY"):
         check_language_model(Settings(llm="openai:gpt-5-mini", moderation="off"))
     with pytest.raises(LanguageModelError, match="moderation of texts needs a key. Set OPENAI_API_KEY"):
         check_language_model(Settings(llm="ollama:x", moderation="on"))
+    with pytest.raises(LanguageModelError, match="moderation of texts needs a key. Set OPENAI_API_KEY"):
+        check_language_model(Settings(moderation="on"))
     for settings in (Settings(), Settings(llm="local:x"), Settings(llm="openai:x", base_url="http://localhost/v1")):
         check_language_model(settings)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,14 @@ from api.service.payloads import BookLook
 from api.service.routes.pages import get_pages
 from api.service.studio.book import bind, book_page, change_page, change_title
 from api.service.submit import submit_binding
+from api.settings import Settings
 from story.design import Design
-from story.errors import BookError, InvalidRequest
+from story.errors import BookError, InvalidRequest, UnsafeRequest
 from story.schema import Story
 from tests.api.service.desk import EXAMPLE, OWNER, Desk, a_desk
 from tests.api.service.idle import idle_services
 from tests.concepts.builders import a_concept, add_concept
+from tests.story.test_safety import moderation
 
 MUM = Principal(owner=OWNER, scopes=frozenset({"write"}))
 
@@ -134,6 +137,15 @@ def test_a_book_keeps_a_title(desk: Desk) -> None:
     with pytest.raises(InvalidRequest, match="no title"):
         desk.edit(title="   ")
     assert desk.book().version == 0
+
+
+def test_an_edit_is_moderated_where_that_is_demanded(desk: Desk) -> None:
+    with moderation(200, ["harassment"]) as base_url:
+        base = Settings(llm="openai:x", base_url=base_url, moderation="on")
+        desk = replace(desk, settings=replace(desk.settings, base=base))
+        with pytest.raises(UnsafeRequest, match="page 1 .*harassment"):
+            desk.edit(PageEdit(id="p1", text="An odd day."))
+        assert desk.edit(PageEdit(id="p1", text="A day.")).version == 1
 
 
 def test_an_edit_of_an_old_version_is_refused(desk: Desk) -> None:
