@@ -25,14 +25,17 @@ OPENAI = "openai:"
 def make_writer(
     settings: Settings,
     *,
+    lexicon: Lexicon | None,
     max_tokens: int,
     drafts: DraftFolder | None = None,
     on_stage: OnStage | None = None,
     on_words: OnWords | None = None,
 ) -> tuple[GatedStoryteller | LanguageModelWriter, str]:
-    """The writer and what it is called; `max_tokens` is what the picture model's text encoder reads.
+    """The writer and what it is called.
 
     Args:
+        lexicon: What the picture model can draw, where it says so; the built-in storyteller keeps to Pocket's.
+        max_tokens: What the picture model's text encoder reads.
         drafts: Where what a language model writes is kept until the book is done.
         on_stage: Told how far a language model is.
         on_words: Told the title and pages' words as a language model writes them.
@@ -42,9 +45,8 @@ def make_writer(
         LanguageModelError: The language model's name cannot be used, or its moderation lacks a key.
         UsageError: A budget is set and the model's price is not known.
     """
-    lexicon = Lexicon.load(LEXICON_PATH)
     count_tokens = prompt_counter(settings.model)
-    storyteller = Storyteller(lexicon, count_tokens=count_tokens, max_tokens=max_tokens)
+    storyteller = Storyteller(Lexicon.load(LEXICON_PATH), count_tokens=count_tokens, max_tokens=max_tokens)
     if settings.llm is None:
         return GatedStoryteller(storyteller, open_gate(settings)), STORYTELLER_NAME
     writer = LanguageModelWriter(

@@ -33,6 +33,14 @@ class Lexicon(BaseModel):
     patterns: tuple[str, ...]
 
     @classmethod
+    def empty(cls) -> Self:
+        """Of a model that publishes none: nothing is known of what it can draw."""
+        return cls(
+            characters=(), colours=(), clothing=(), held_objects=(), objects=(), poses={}, places={}, lights={},
+            patterns=(),
+        )  # fmt: skip
+
+    @classmethod
     def load(cls, path: Path) -> Self:
         """The lexicon in a UTF-8 JSON file that has exactly these fields.
 

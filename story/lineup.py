@@ -50,7 +50,7 @@ def carry(prompt: str, concepts: Sequence[str], on_stage: OnStage, *, catalog: S
         look = "" if member.concept else member.look
         prompt = _with_look(prompt, member.word, f"{size} {look}".split())
         prompt = _with_clothes(prompt, member, _garments(member.wears, catalog, lexicon))
-    if on_stage.place and not _places_in(prompt, lexicon) and not _says(prompt, on_stage.place):
+    if on_stage.place and not _places_in(prompt, lexicon) and not _count(prompt, on_stage.place.split()[-1]):
         prompt = _with_place(prompt, on_stage.place, lexicon)
     for word in free_mentions(prompt, catalog).keys() - said.keys():
         concepts = (*concepts, next(card.id for card in catalog if card.word.casefold() == word))

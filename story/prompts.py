@@ -21,10 +21,10 @@ from story.schema import StoryRequest
 class StoryPrompts:
     """The conversations a story is asked for with."""
 
-    def __init__(self, templates_dir: Path, *, lexicon: Lexicon, max_tokens: int) -> None:
+    def __init__(self, templates_dir: Path, *, lexicon: Lexicon | None, max_tokens: int) -> None:
         """Args:
         templates_dir: The folder that holds `prompts/`.
-        lexicon: What the picture model can draw.
+        lexicon: What the picture model can draw, where it says so.
         max_tokens: Tokens that fit the picture model's text encoder.
         """
         self.templates_dir = templates_dir
@@ -98,7 +98,7 @@ class StoryPrompts:
         return [*asked, Message("assistant", written or "(no answer)"), again]
 
     def _asked(self, name: str, variables: Mapping[str, object]) -> list[Message]:
-        system = self._render("system.j2", {"lexicon": self.lexicon.model_dump()})
+        system = self._render("system.j2", {"lexicon": self.lexicon.model_dump() if self.lexicon else None})
         return [Message("system", system), Message("user", self._render(name, variables))]
 
     def _render(self, name: str, variables: Mapping[str, object]) -> str:

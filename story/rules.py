@@ -26,6 +26,7 @@ class Rules:
 
     request: StoryRequest
     lexicon: Lexicon
+    """What the picture model can draw; empty where it does not say."""
     gate: SafetyGate
     count_tokens: Callable[[str], int]
     max_tokens: int

@@ -26,7 +26,8 @@ def plain_text(text: Text | None, beat: Beat, rules: Rules) -> Text | None:
 def plain_shown(beat: Beat, rules: Rules, storyteller: Storyteller) -> Shown:
     """Who is in the picture, standing or sitting in its place; what the storyteller draws where that fails."""
     banked = {card.word.casefold() for card in rules.request.catalog}
-    poses = [pose for pose in _PLAIN_POSES if pose not in banked and pose in rules.lexicon.poses]
+    drawable = rules.lexicon.poses or _PLAIN_POSES
+    poses = [pose for pose in _PLAIN_POSES if pose not in banked and pose in drawable]
     figures = [
         " ".join([with_article(member.word), *poses[index : index + 1]]) for index, member in enumerate(beat.who)
     ]

@@ -7,6 +7,7 @@ rules are in `story/rules.py`, the words in `templates/prompts/`.
 from collections.abc import Callable
 from typing import Protocol
 
+from concepts.lexicon import Lexicon
 from story.answers import max_text_characters, outline_schema
 from story.checks import undrawn_cast
 from story.costs import Estimate, MeteredModel, Price, estimate_asked, estimate_tokens
@@ -133,7 +134,7 @@ class LanguageModelWriter:
             prompts=self.prompts,
             rules=Rules(
                 request=request,
-                lexicon=self.prompts.lexicon,
+                lexicon=self.prompts.lexicon or Lexicon.empty(),
                 gate=self.gate,
                 count_tokens=self.count_tokens,
                 max_tokens=self.max_tokens,

@@ -79,7 +79,11 @@ def make_book(
     request = request_of(wanted, cast=cards, catalog=catalog)
     drafts = DraftFolder(draft_place(place))
     writer, writer_name = make_writer(
-        settings, max_tokens=studio.settings.max_sequence_length, drafts=drafts, on_stage=_writing(reporter)
+        settings,
+        lexicon=studio.lexicon,
+        max_tokens=studio.settings.max_sequence_length,
+        drafts=drafts,
+        on_stage=_writing(reporter),
     )
     estimate = f" It takes about {writer.estimate(request)}." if isinstance(writer, LanguageModelWriter) else ""
     reporter.note(f"Writing the story with {writer_name} …{estimate}")

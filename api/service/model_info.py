@@ -30,5 +30,6 @@ def ask_model(database: Database, *, wanted: WantedModel) -> ModelInfo | None:
 
 
 def _key(wanted: WantedModel) -> str:
-    deciding = json.dumps([getattr(wanted, name) for name in _DECIDING])
+    shape = [*ModelInfo.model_fields]  # what a service of another version has told is not asked for
+    deciding = json.dumps([shape, *(getattr(wanted, name) for name in _DECIDING)])
     return f"model:{hashlib.sha256(deciding.encode()).hexdigest()[:32]}"

@@ -39,7 +39,7 @@ class OwnModel:
     def load(self) -> ModelInfo:
         """Load the model unless that is done; which it is."""
         studio = self._studio(ConceptBank(Path()))
-        return ModelInfo(model=studio.model, settings=studio.settings)
+        return ModelInfo(model=studio.model, settings=studio.settings, lexicon=studio.lexicon)
 
     def unload(self) -> None:
         """Give the model's memory back."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from api.book_lock import BookLock, LockedModel, LockedPicture
+from concepts.lexicon import Lexicon
 from concepts.schema import BoundPrompt, ConceptCard, ConceptId
 from generator.recipe import ConceptRequest
 from generator.settings import MAX_STRENGTH, RenderSettings
@@ -39,6 +40,8 @@ class ModelInfo(_Frozen):
     model: LockedModel
     settings: RenderSettings
     """Its defaults."""
+    lexicon: Lexicon | None = None
+    """What it can draw, where it says so."""
 
 
 class StoryWish(_Frozen):

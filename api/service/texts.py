@@ -90,6 +90,7 @@ class TextWork:
         drafts = DraftFolder(self._settings.drafts_dir / task.job_id)
         writer, name = make_writer(
             self._settings.base,
+            lexicon=info.lexicon,
             max_tokens=info.settings.max_sequence_length,
             drafts=drafts,
             on_stage=on_stage,

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from api.errors import InvalidConfiguration, UsageError
-from api.settings import Settings
+from api.settings import LEXICON_PATH, Settings
 from api.writers import check_language_model, make_writer, open_gate, price_of
+from concepts.lexicon import Lexicon
 from story.costs import Price
 from story.errors import LanguageModelError
 from story.langchain_model import LangchainLanguageModel
@@ -140,9 +141,9 @@ def test_moderation_is_asked_where_it_is_offered_or_demanded(
 
 
 def test_the_storyteller_is_moderated_too_where_that_is_demanded() -> None:
-    writer, _ = make_writer(Settings(moderation="on", openai_api_key="sk-1"), max_tokens=64)
+    writer, _ = make_writer(Settings(moderation="on", openai_api_key="sk-1"), lexicon=None, max_tokens=64)
     assert isinstance(writer, GatedStoryteller) and isinstance(writer.gate.moderator, OpenAIModerator)
-    writer, _ = make_writer(Settings(openai_api_key="sk-1"), max_tokens=64)
+    writer, _ = make_writer(Settings(openai_api_key="sk-1"), lexicon=None, max_tokens=64)
     assert writer.gate.moderator is None
 
 
@@ -157,10 +158,18 @@ def test_a_key_that_is_needed_is_asked_for() -> None:
         check_language_model(settings)
 
 
+def test_a_language_model_is_told_of_the_model_that_draws_and_the_storyteller_keeps_to_pocket() -> None:
+    pocket = Lexicon.load(LEXICON_PATH)
+    for lexicon in (None, pocket.model_copy(update={"characters": ("owl",)})):
+        writer, _ = make_writer(Settings(llm="ollama:x"), lexicon=lexicon, max_tokens=64)
+        assert isinstance(writer, LanguageModelWriter)
+        assert (writer.prompts.lexicon, writer.storyteller.lexicon) == (lexicon, pocket)
+
+
 def test_the_key_reaches_the_language_model_and_is_never_shown() -> None:
     environment = {"OPENAI_API_KEY": "sk-secret", "FABLEVERSE_LLM": "openai:local"}
     settings = Settings.read(environment, folder=HERE)
-    writer, _ = make_writer(settings, max_tokens=64)
+    writer, _ = make_writer(settings, lexicon=None, max_tokens=64)
     assert isinstance(writer, LanguageModelWriter) and isinstance(writer.model, LangchainLanguageModel)
     assert writer.model.api_key == "sk-secret"
     assert "sk-secret" not in repr(settings)

@@ -87,12 +87,13 @@ def writer_with(
     price: Price | None = None,
     budget_usd: float | None = None,
     on_words: OnWords | None = None,
+    lexicon: Lexicon | None = LEXICON,
 ) -> LanguageModelWriter:
     """A writer over any model, with the small lexicon and a stand-in for the encoder's tokens."""
     return LanguageModelWriter(
         model,
         name="scripted",
-        prompts=StoryPrompts(TEMPLATES, lexicon=LEXICON, max_tokens=MAX_TOKENS),
+        prompts=StoryPrompts(TEMPLATES, lexicon=lexicon, max_tokens=MAX_TOKENS),
         storyteller=storyteller(),
         gate=gate or SafetyGate(),
         count_tokens=count_words,

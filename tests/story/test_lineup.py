@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from story.llm import ScriptedLanguageModel
 from story.schema import StoryRequest
 from tests.story.brain import Brain
-from tests.story.builders import BANK, sound, writer
+from tests.story.builders import BANK, LEXICON, sound, writer, writer_with
 
 REQUEST = StoryRequest(idea="a fox who walks on", catalog=BANK, pages=4)
 BRAIN = Brain(REQUEST)
@@ -65,3 +66,35 @@ def test_clothes_that_a_prompt_says_are_not_said_again(wears: str, said: str, pr
     written = built.write(REQUEST)
     assert (written.warnings, len(model.history)) == ((), 4)
     assert {scene.prompt for scene in written.story.scenes} == {prompt}
+
+
+@pytest.mark.parametrize("place", ["in the old castle", "in the snow"])
+def test_of_a_picture_model_that_publishes_no_lexicon_nothing_is_taken_for_granted(place: str) -> None:
+    outline = BRAIN.outline([1, 2, 3, 4])
+    for beat in outline["pages"]:
+        beat["place"] = place
+    said = f"a fox wearing a hat and a cat {place.replace('old', 'dark')} or forest"
+    scenes = {"pages": [{"number": 0, "prompt": "a fox", "concepts": ["rusty"]}]}
+    scenes["pages"] += [{"number": n, "prompt": said, "concepts": ["rusty", "luna"]} for n in range(1, 5)]
+    model = ScriptedLanguageModel([json.dumps(outline), SOUND, json.dumps(scenes), SOUND])
+    written = writer_with(model, lexicon=None).write(REQUEST)
+    assert (written.warnings, len(model.history)) == ((), 4)
+    prompts = [scene.prompt for scene in written.story.scenes]
+    dressed = said.replace("a fox", "a small fox").replace("a cat", "a big cat")
+    assert prompts == [f"a fox {place}", *[dressed] * 4]
+    assert "It can draw nothing but this" not in model.history[0][0].content
+
+
+def test_a_picture_that_stays_wrong_is_plain_with_any_picture_model() -> None:
+    wrong = json.dumps({"pages": []})
+    model = ScriptedLanguageModel([SOUND, SOUND, wrong, wrong, wrong, SOUND])
+    written = writer_with(model, lexicon=None).write(REQUEST)
+    assert written.story.pages[0].scene.prompt == "a small fox standing and a big cat sitting in the snow"
+
+
+def test_a_language_model_is_told_what_the_picture_model_can_draw() -> None:
+    built, model = writer(SOUND, SOUND, SOUND, SOUND)
+    built.write(REQUEST)
+    told = model.history[0][0].content
+    assert f"It can draw nothing but this:\n- characters: {', '.join(LEXICON.characters)}\n" in told
+    assert "fog\n\nWhat the person typed" in told

@@ -8,14 +8,16 @@ import pytest
 
 from api.service.database import Database
 from api.service.model_info import ask_model, tell_model
+from api.service.own_model import OwnModel
 from api.service.payloads import ModelInfo
-from api.settings import WantedModel
+from api.settings import LEXICON_PATH, WantedModel
+from concepts.lexicon import Lexicon
 from generator.settings import FLUX_DEV_SETTINGS
 from tests.api.builders import MODEL
 from tests.generator.tiny import TINY_SETTINGS
 
 WANTED = WantedModel(source="pocket", profile="fast")
-INFO = ModelInfo(model=MODEL, settings=FLUX_DEV_SETTINGS)
+INFO = ModelInfo(model=MODEL, settings=FLUX_DEV_SETTINGS, lexicon=Lexicon.load(LEXICON_PATH))
 
 
 @pytest.fixture
@@ -32,6 +34,11 @@ def test_what_was_told_last_is_known_to_those_who_wish_for_the_same(database: Da
     tell_model(database, INFO.model_copy(update={"settings": TINY_SETTINGS}), wanted=replace(WANTED, profile="draft"))
     assert ask_model(database, wanted=WANTED) == INFO
     assert ask_model(database, wanted=replace(WANTED, memory="8GB")) == INFO, "which draws the same"
+
+
+@pytest.mark.usefixtures("pocket_model_dir")
+def test_it_is_told_what_the_model_can_draw() -> None:
+    assert OwnModel(WantedModel()).load().lexicon == INFO.lexicon
 
 
 @pytest.mark.parametrize(
