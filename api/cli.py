@@ -175,6 +175,7 @@ def _add_render(commands: Commands) -> None:
     render.add_argument(
         "--choose", action="append", default=[], metavar="N=SEED", help="take that candidate for page N; repeatable"
     )
+    _add_moderation(render)
     add_common(render, with_model=True, draws=True)
     render.set_defaults(command="book render")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from api.banks import open_bank
 from api.console import Reporter
 from api.errors import UsageError, as_memory_error, as_output_error, exit_code_of
+from api.libraries import quiet_libraries
 from api.outcome import Outcome
 from api.settings import Settings
 from concepts.errors import FableverseError
@@ -68,10 +69,7 @@ def _reader_gone(error: BrokenPipeError) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> Outcome:
-    # transformers tells everybody on import that torchvision is missing, which nothing here needs; diffusers tells of
-    # each prompt that is cut, in its own words.
-    for library in ("TRANSFORMERS", "DIFFUSERS"):
-        os.environ.setdefault(f"{library}_VERBOSITY", "error")
+    quiet_libraries()
     settings = Settings.read(os.environ, folder=Path.cwd())
     named = {field.name: getattr(arguments, field.name, None) for field in fields(Settings)}
     settings = replace(settings, **{name: value for name, value in named.items() if value is not None})

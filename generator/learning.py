@@ -127,9 +127,8 @@ def learn_concepts(
         TokenSpanError, DirectionMismatch: The tokenizer cannot tell a concept's word apart, or a paraphrase lacks it.
         InvalidSettings: The recipe's size or length is out of the model's range.
         UnsupportedModel: Which norms modulate the text is not known of the transformer's family.
-        OutOfMemory: Memory ran out.
         LearningError: No isolation caption fits, no two pictures can be learnt jointly, the checkpoint is not this
-            run's, or the loss is no longer finite.
+            run's, or the loss is no longer finite. Also `OutOfMemory`.
     """
     given = None if paraphrases is None else tuple(paraphrases)
     sources = (SourcePicture(picture=picture, caption=caption, paraphrases=given), *more_sources)

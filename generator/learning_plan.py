@@ -60,6 +60,15 @@ def plan_for_learning(
     return next((plan for plan in plans if plan.peak.most <= budget), short)
 
 
+def leaves_room_to_learn(plan: RenderPlan, defaults: RenderSettings, recipe: LearningRecipe) -> bool:
+    """Whether learning is expected to fit beside a model that was loaded to draw by the plan."""
+    if plan.room is None:
+        return True
+    sizes = plan.room.sizes
+    recipe = fitted(recipe, defaults, num_parameters=sizes.transformer)
+    return _peak(plan, sizes, defaults, recipe).most <= plan.room.budget
+
+
 def _candidates(machine: Machine, reason: str) -> tuple[RenderPlan, ...]:
     nothing = Peak(encoding=0, denoising=0, decoding=0)
     if machine.gpu is None:

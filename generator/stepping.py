@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import torch
 from PIL import Image
 
+from concepts.errors import FableverseError
 from concepts.schema import BoundPrompt
 from generator.errors import InvalidSettings, OutOfMemory
 from generator.key_similarity import KeySimilarity
@@ -82,6 +83,8 @@ class SteppingModel(Generic[Model]):
                 if self._loaded is None:
                     self._loaded = self._load(self.plan)
                 done = work(self._loaded)
+            except FableverseError:  # what it says may be somebody's words
+                raise
             except Exception as error:
                 said = said_of_memory(error)
                 if said is None:
@@ -207,6 +210,8 @@ class SteppingRenderer(Generic[Model]):
                     progress.drawn += 1
                     yield image
                 return
+            except FableverseError:  # what it says may be somebody's words
+                raise
             except Exception as error:
                 said = said_of_memory(error)
                 if said is None:

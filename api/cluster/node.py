@@ -20,6 +20,7 @@ from PIL import Image
 
 from api.book_lock import current_versions
 from api.cluster.shipping import Parcel, pack, unpack
+from api.libraries import quiet_libraries
 from api.service.own_model import OwnModel
 from api.service.payloads import ModelInfo
 from api.service.picture_model import LearningOrder, LearningWatch
@@ -89,6 +90,7 @@ class NodeModel:
     """A picture model that does one piece of work after another. Pieces are numbered upwards by the caller."""
 
     def __init__(self, wanted: WantedModel) -> None:
+        quiet_libraries()
         self._model = OwnModel(wanted)
         self._learning_dir = TemporaryDirectory(prefix="fableverse-learning-")
         self._called_off = 0

@@ -11,7 +11,7 @@ from api.service.errors import InvalidInput, NotFound, WrongState
 from api.service.payloads import CastMember, Seed, Written
 from concepts.bank import ConceptBank
 from story.safety import SafetyGate
-from story.schema import Story
+from story.schema import Page, Scene, Story
 
 COVER = "cover"
 MAX_PROMPT_LENGTH = 2000
@@ -95,14 +95,14 @@ def edited(
     """The state with the edit, checked like a written story.
 
     Args:
-        gate: What may be read by children.
+        gate: What may be read by children; asked where words change: a click on a picture sends no story anywhere.
         drawn: Hashes of the pictures there are, by `key_of` what they were drawn from.
 
     Raises:
         NotFound, WrongState, InvalidInput: A page is not there, is locked, or lacks what is asked for.
         UsageError, InvalidRequest, ConceptError: The words could not be drawn, read or shown to children.
     """
-    known = state.lock.pictures
+    before, known = state.story, state.lock.pictures
     titles = PageChanges(title=_stripped(edit.title), second_title=_stripped(edit.second_title))
     state = state.model_copy(update={"story": changed(state.story, titles, ())})
     for page in edit.pages:
@@ -112,12 +112,17 @@ def edited(
     check_edited(
         state.story,
         bank,
-        gate=gate,
+        gate=SafetyGate() if _words_of(state.story) == _words_of(before) else gate,
         model=state.lock.model,
         max_tokens=state.lock.settings.max_sequence_length,
         known=known,
     )
     return state
+
+
+def _words_of(story: Story) -> tuple[str, str, Scene, frozenset[Page]]:
+    """All that is written in a story, in whatever order its pages are."""
+    return story.title, story.second_title, story.cover, frozenset(story.pages)
 
 
 def key_of(picture: LockedPicture) -> str:

@@ -14,6 +14,7 @@ from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from concepts.schema import Concept
 from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
+from generator.learning_plan import leaves_room_to_learn
 from generator.recipe import LearningRecipe
 from generator.renderer import Renderer
 
@@ -94,15 +95,14 @@ class OwnModel:
         return caption_of(picture)
 
     def _learnable(self, recipe: LearningRecipe) -> "FluxModel":
-        """The model in full; where it is set up for drawing alone it gives way to one that is not."""
-        opened = self._open()
-        if opened.plan.can_learn:
-            return opened.model
+        """The model in full; one that is set up for drawing alone, or leaves too little room, gives way to another."""
         from generator.loading import load_model
-
-        opened.unload()
         from generator.machine import look
 
+        opened = self._open()
+        if opened.plan.can_learn and leaves_room_to_learn(opened.plan, opened.model.defaults, recipe):
+            return opened.model
+        opened.unload()
         plan = learning_plan_of(self._wanted, look(), recipe)
         return load_model(self._wanted.source, revision=self._wanted.revision, plan=plan)
 

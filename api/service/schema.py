@@ -283,7 +283,8 @@ class ConceptListing(Listing):
     """All concepts."""
 
     damaged: tuple[str, ...]
-    """Names of those that cannot be used, since their files are damaged. Delete them and learn them again."""
+    """Names of those that cannot be used, since their files are damaged. Delete them and learn them again,
+    or, where a name is none of a concept, have the folder taken out of the bank."""
 
 
 class ImageData(_Answer):

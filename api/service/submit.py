@@ -186,7 +186,10 @@ def submit_pages(
     for page in dict.fromkeys(pages):
         index = state.index(page)
         seed = state.lock.pictures[index].seed
-        picture = locked_picture(state.story.scenes[index], bank=bank, model=state.lock.model, seed=seed)
+        try:
+            picture = locked_picture(state.story.scenes[index], bank=bank, model=state.lock.model, seed=seed)
+        except UnknownConcept as error:
+            raise InvalidInput(str(error)) from error
         for new in new_seeds(picture, candidates, drawn=promised | book.drawn.keys()):
             draw.append(PageDrawing(page=page, index=index, picture=new))
     return _accept_pages(services, book, PagesPayload(lock=state.lock, draw=tuple(draw)))

@@ -17,7 +17,8 @@ from typing import Final, Self, cast
 
 from sqlalchemy.exc import DBAPIError
 
-from api.errors import as_output_error
+from api.errors import as_memory_error, as_output_error
+from api.libraries import quiet_libraries
 from api.service.database import Database
 from api.service.errors import TaskCanceled, WorkerLost
 from api.service.pictures import PictureWork
@@ -88,7 +89,7 @@ class Worker:
             except (TaskCanceled, WorkerLost, DBAPIError):
                 raise
             except Exception as error:  # whatever a task does, its job says so
-                known = as_output_error(error) if isinstance(error, OSError) else error
+                known = as_output_error(error) or as_memory_error(error) or error
                 if isinstance(known, FableverseError):
                     self._tasks.fail(task, {"type": type(known).__name__, "message": str(known)})
                 else:
@@ -142,7 +143,7 @@ class WorkerStart:
         role, worker_id = cast(Role, sys.argv[1]), sys.argv[2]
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends its workers itself
         logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {role} worker: %(message)s")
-        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        quiet_libraries()
         settings = ServiceSettings.from_json(
             sys.stdin.buffer.readline().decode(), openai_api_key=os.environ.get("OPENAI_API_KEY") or None
         )

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from generator.learning_plan import LARGE_SIDE, fitted, plan_for_learning
+from generator.learning_plan import LARGE_SIDE, fitted, leaves_room_to_learn, plan_for_learning
 from generator.loading import load_model
 from generator.plan import FLUX_1_SIZES, Machine, RenderPlan
-from generator.planning import LARGE
+from generator.planning import LARGE, plan_rendering
 from generator.recipe import LearningRecipe
 from generator.settings import FLUX_DEV_SETTINGS
 from tests.generator.learning_builders import RECIPE, learn
@@ -68,6 +68,16 @@ def test_a_card_that_is_too_small_is_said_before_anything_is_loaded() -> None:
     chosen = plan(card(24))
     assert (chosen.text_encoders, chosen.can_learn) == ("leave", True)
     assert "warning: learning takes about 31." in chosen.reasons[-1]
+
+
+@pytest.mark.parametrize(("gigabytes", "leaves_room"), [(80, True), (40, False)])
+def test_a_model_that_draws_with_everything_on_the_card_may_leave_no_room_to_learn(
+    gigabytes: int, leaves_room: bool
+) -> None:
+    machine = replace(card(gigabytes), packages=frozenset[str]())
+    drawing = plan_rendering(machine, FLUX_1_SIZES, FLUX_DEV_SETTINGS)[0]
+    assert drawing.can_learn and drawing.text_encoders == "stay"
+    assert leaves_room_to_learn(drawing, FLUX_DEV_SETTINGS, RECIPE_OF_THE_MODEL) is leaves_room
 
 
 def test_activations_that_are_kept_take_several_times_as_much() -> None:

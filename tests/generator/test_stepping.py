@@ -10,7 +10,7 @@ from PIL import Image
 
 from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt
-from generator.errors import InvalidSettings, OutOfMemory
+from generator.errors import InvalidSettings, OutOfMemory, PromptTooLong
 from generator.flux_renderer import FluxRenderer
 from generator.loading import FluxModel
 from generator.plan import FLUX_1_SIZES, Machine, Numbers, Peak, RenderPlan
@@ -235,6 +235,18 @@ def test_memory_of_the_computer_that_runs_out_leads_to_the_next_plan_and_at_last
     is_short = True
     with pytest.raises(OutOfMemory, match="End other programs, draw smaller pictures"):
         stepping.attempt(work)
+
+
+def test_what_a_prompt_says_of_memory_is_no_memory_that_ran_out() -> None:
+    loaded: list[RenderPlan] = []
+
+    def refuse(plan: RenderPlan) -> None:
+        loaded.append(plan)
+        raise PromptTooLong("The prompt 'a fox running out of memory lane' has more tokens than are read.")
+
+    with pytest.raises(PromptTooLong):
+        SteppingModel(PLANS, lambda plan: plan, tell=lambda _: None).attempt(refuse)
+    assert loaded == [PLANS[0]]
 
 
 def test_other_errors_come_through() -> None:

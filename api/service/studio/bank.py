@@ -16,6 +16,8 @@ from api.service.studio.doing import doing_in_bank
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render, render_page
 from api.service.studio.words import choices_of
 from api.service.submit import retry, submit_caption, submit_concepts, submit_scene
+from concepts.bank import ConceptBank
+from concepts.errors import ForeignFiles, InvalidConcept
 from concepts.schema import ConceptKind
 
 router = APIRouter(include_in_schema=False, route_class=StudioRoute)
@@ -149,4 +151,13 @@ def _bank(services: Services, owner: str) -> dict[str, object]:
     doing = doing_in_bank(services, owner)
     learning = sorted([*doing.open_jobs, *doing.stopped_jobs], key=lambda job: job.id, reverse=True)
     concepts = sorted(bank.list(), key=lambda concept: KINDS.index(concept.kind))
-    return {"concepts": concepts, "damaged": tuple(bank.damaged()), "learning": learning}
+    damaged = {name: _may_be_deleted(bank, name) for name in bank.damaged()}
+    return {"concepts": concepts, "damaged": damaged, "learning": learning}
+
+
+def _may_be_deleted(bank: ConceptBank, name: str) -> bool:
+    try:
+        bank.check_removal(name)
+    except (InvalidConcept, ForeignFiles):
+        return False
+    return True

@@ -22,7 +22,7 @@ from api.service.studio.book import bind, book_page, change_page, change_title
 from api.service.submit import submit_binding
 from api.settings import Settings
 from story.design import Design
-from story.errors import BookError, InvalidRequest, UnsafeRequest
+from story.errors import BookError, InvalidRequest, ModerationUnavailable, UnsafeRequest
 from story.schema import Story
 from tests.api.service.desk import EXAMPLE, OWNER, Desk, a_desk
 from tests.api.service.idle import idle_services
@@ -146,6 +146,16 @@ def test_an_edit_is_moderated_where_that_is_demanded(desk: Desk) -> None:
         with pytest.raises(UnsafeRequest, match="page 1 .*harassment"):
             desk.edit(PageEdit(id="p1", text="An odd day."))
         assert desk.edit(PageEdit(id="p1", text="A day.")).version == 1
+
+
+def test_a_click_on_a_page_asks_no_moderation(desk: Desk) -> None:
+    with moderation(500, []) as base_url:
+        base = Settings(llm="openai:x", base_url=base_url, moderation="on")
+        desk = replace(desk, settings=replace(desk.settings, base=base))
+        assert desk.edit(PageEdit(id="p1", is_locked=True)).version == 1
+        assert desk.edit(order=[mark.id for mark in desk.book().written().marks[:0:-1]]).version == 2
+        with pytest.raises(ModerationUnavailable):
+            desk.edit(title="Another")
 
 
 def test_an_edit_of_an_old_version_is_refused(desk: Desk) -> None:

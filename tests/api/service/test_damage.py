@@ -36,6 +36,12 @@ def test_the_others_are_listed_and_the_damaged_one_is_named_until_it_is_deleted(
     assert client.get("/v1/concepts").json()["damaged"] == [] and "cannot be used" not in client.get("/bank").text
 
 
+def test_what_cannot_be_deleted_from_afar_has_no_button_for_it(client: httpx.Client, tmp_path: Path) -> None:
+    (tmp_path / "bank" / "rusty").rename(tmp_path / "bank" / "My Fox")
+    page = client.get("/bank").text
+    assert "My Fox cannot be used" in page and "taken out by hand" in page and "My%20Fox/delete" not in page
+
+
 def test_neither_programs_nor_people_are_told_where_the_service_keeps_things(
     client: httpx.Client, tmp_path: Path
 ) -> None:
