@@ -51,7 +51,7 @@ def test_one_screen_says_what_works(tmp_path: Path, pocket_model_dir: Path) -> N
     found = statuses(outcome)
     assert outcome.exit_code == OK
     assert len(outcome.lines) <= 24
-    assert any("quality: float32 on cpu; expected peak 0.3 GB" in line for line in outcome.lines)
+    assert any("quality: float32 on cpu; expected peak 0.1 GB" in line for line in outcome.lines)
     assert {
         name: found[name] for name in ("picture model", "bank", "language model", "moderation", "java", "disk")
     } == (dict.fromkeys(("picture model", "bank", "language model", "moderation", "java", "disk"), "works"))

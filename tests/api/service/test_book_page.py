@@ -46,7 +46,7 @@ def test_what_is_chosen_for_binding_stays_whatever_else_happens(page: Page) -> N
     expect(page.locator("#missing")).to_have_text("Draws 1 missing picture first.")
     page.locator("#draw-p2").click()
     page.get_by_role("button", name="Call off").click()
-    expect(page.locator("#status")).to_contain_text("Called off.")
+    expect(page.locator("#status")).to_contain_text("called off.")
     page.locator("#undo").click()
     expect(page.locator("#missing")).to_be_empty()
     expect(page.locator("#look-theme")).to_have_value("contrast")
