@@ -18,7 +18,7 @@ from story.grammar import (
     past_phrase,
     third_person,
 )
-from story.subject import HAPPENINGS
+from story.subject import ADJECTIVES, HAPPENINGS
 
 MAX_JOBS = 3
 
@@ -55,6 +55,17 @@ _MISHAP = re.compile(
     r"(?:run|go|move) away\b|get (?:lost|stuck|hurt|sick|ill)\b|(?:break|cry|fall|forget|lose|miss|worry)\b"
 )
 """What somebody does who did not wish for it."""
+_OF_SOMEBODY = rf"so |very |also |(?:{'|'.join(sorted(ADJECTIVES))}|afraid|able|not|looking|searching|\w+ed|\w+en)\b"
+_MAIN_VERB = (
+    r"(?:wants|wanted|needs|dreams|loses|lost|never|always|is|was|has|had"
+    r"|can(?:'t|not)|could(?:n't| not)|does(?:n't| not))"
+)
+_MEANWHILE = re.compile(
+    r"^(?:it (?:is|was) )?\w+ing(?: (?!(?:who|that|which|when|while|until|if|how|he|she|it|they|i|we|you)\b)\S+)*?"
+    rf" (?={_MAIN_VERB}\b)"
+)
+"""What somebody, or the weather, is doing while the verb behind it is told: "sitting still" before "wants to move"."""
+_OF_WORLD = re.compile(rf"^it (?:is|was) (?!{_OF_SOMEBODY})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,19 +109,26 @@ def _rejoin(clauses: list[str]) -> list[str]:
     """
     joined: list[str] = []
     for clause in clauses:
+        clause = _MEANWHILE.sub("", clause)
+        is_world = is_of_world(clause)
         clause = re.sub(r"^(?:then\s+)?(?:(?:who|that|which|he|she|it|they|I|we)\s+)?", "", clause)
         first = re.split(r"[ ']", clause.lower(), maxsplit=1)[0]
         starts = base_form(first) is not None or _FEAR.match(clause) or _WISH.match(clause) or _CANNOT.match(clause)
         starts = starts or first in ("is", "was", "does", "did", "really", "always", "never", "would", "has", "had")
         starts = starts or _DENIED.match(clause) or is_adverb(first)
         goes_on = joined != [] and first in BASE_VERBS and _is_open(joined[-1])
-        if joined and _is_of_another(clause):
+        if joined and (is_world or _is_of_another(clause)):
             continue
         if joined and (goes_on or not starts):
             joined[-1] += f" and {clause}"
         else:
             joined.append(clause)
     return joined
+
+
+def is_of_world(clause: str) -> bool:
+    """Whether "it is" is rather said of the world than of somebody: "it is dark", but not "it is lonely"."""
+    return _OF_WORLD.match(clause) is not None
 
 
 def _is_open(clause: str) -> bool:

@@ -29,7 +29,7 @@ REGULAR_VERBS = (
     " dress enjoy explore fear fix follow grumble guard hate help hope hug hunt invent invite jump juggle kick laugh"
     " like listen live long look love mend miss move need notice open own paint plan plant play practise practice"
     " pretend protect race raise refuse remember repair rescue roll row sail save scare search share shout skate smile"
-    " sneeze sort start stay stop study talk tend tidy travel try turn use visit wait walk want wash watch whisper"
+    " sneeze sort start stay stop study talk tend tidy travel try turn use visit wait walk want wash watch wave whisper"
     " whistle wish wonder work worry yawn fish garden"
 ).split()
 BASE_VERBS = frozenset(IRREGULAR_PAST) | frozenset(REGULAR_VERBS)

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from story.clauses import Deeds, decapitalised, read_clauses
+from story.clauses import Deeds, decapitalised, is_of_world, read_clauses
 from story.grammar import Gender, base_form, singular
 from story.idea_props import Props, PropWords, take_props
 from story.idea_text import clean_idea, plain_sentences, spelt_out
@@ -24,6 +24,7 @@ from story.subject import (
     begins_with_name,
     drawn_kind,
     gender_of_name,
+    is_finite,
     kind_of_one,
     name_at,
     name_capitals,
@@ -42,10 +43,6 @@ _ONE_DAY = re.compile(
     re.IGNORECASE,
 )
 _PRONOUN = re.compile(r"^(he|she|it|they) ", re.IGNORECASE)
-_WEATHER = re.compile(
-    r"^(?:is|was) (?!so |very |also |afraid|scared|frightened|looking|searching|called|named|able|not )"
-)
-"""What is rather said of the world: "it is dark"."""
 _OF_SOMETHING = re.compile(r"^(?:it|them|him)\b|\b(?:it|them|him|her|there|too|again)$")
 _LASTING = ("loved ", "liked ", "enjoyed ", "lived ")
 """What is so before and after any trouble."""
@@ -205,8 +202,17 @@ def _read_rest(
         idea = replace(idea, jobs=(*idea.jobs, f"{verb} {head}"))
         rest, is_relative = tail, True
     idea = read_clauses(idea, rest, habitual=is_relative)
-    gender = next((GENDERS[word] for word in rest.lower().split() if word in GENDERS), None)
-    return replace(idea, gender=idea.gender or gender)
+    return replace(idea, gender=idea.gender or _gender_in(rest.lower().split(" ")))
+
+
+def _gender_in(words: list[str]) -> Gender | None:
+    """Whose pronouns the words have first; "it" is somebody only where it does something, and is not the world."""
+    for at, word in enumerate(words):
+        after = " ".join(words[at + 1 :])
+        is_somebody = word != "it" or (is_finite(after.partition(" ")[0]) and not is_of_world(f"it {after}"))
+        if word in GENDERS and is_somebody:
+            return GENDERS[word]
+    return None
 
 
 def _read_on(idea: Idea, sentence: str, *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea:
@@ -225,6 +231,9 @@ def _read_on(idea: Idea, sentence: str, *, names: tuple[str, ...], kinds: tuple[
     if subject is None:
         return idea
     first, *others = subject.actors
+    is_known = tokens[0].lower() in ("the", "this", "our", "my") and first.kind == idea.kind
+    if first.name and not idea.name and is_known:
+        idea = replace(idea, name=first.name, gender=idea.gender or first.gender)
     again = first.name in idea.name.split(" ") or first.name == idea.name if first.name else first.kind == idea.kind
     if again and (first.name or tokens[0].lower() in ("the", "this", "our")):
         said = " ".join(tokens[subject.num_tokens :])
@@ -235,7 +244,7 @@ def _read_on(idea: Idea, sentence: str, *, names: tuple[str, ...], kinds: tuple[
 
 def _may_be_hero(pronoun: str, said: str, idea: Idea) -> bool:
     """Whether a pronoun can mean the hero: nobody else does where no more was said than who that is."""
-    if pronoun == "it" and _WEATHER.match(said):
+    if pronoun == "it" and is_of_world(f"it {said}"):
         return False
     is_all_known = not (idea.jobs or idea.event or idea.fear or idea.wish or idea.thing or idea.companions)
     return is_all_known or pronoun in ("they", idea.gender) or idea.gender is None

@@ -12,7 +12,7 @@ from typing import Self
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard
 from story.grammar import base_form
-from story.subject import HAPPENINGS, WHERE
+from story.subject import HAPPENINGS, WHERE, drawn_kind
 
 _ADJECTIVES = (
     "big large little small tiny tall new old warm woolly cosy soft favourite pretty beautiful lovely funny silly fancy"
@@ -162,13 +162,15 @@ class _Reader:
         return f"{head} {rest}".replace(" ,", ",").strip(" ,")
 
     def take_leading_pose(self, idea: str, found: dict[str, str]) -> str:
-        """The idea without a pose that stands before its noun: "a sleeping bear"."""
-        match = re.match(rf"^(?P<before>(?:an?|the|my|our|one|two|three) (?:\w+ )?)(?P<pose>{self.pose}) (?=\w)", idea)
-        following = idea[match.end() :].split(" ")[0] if match else ""
-        if match is None or following in _BREAKS | {*WHERE}:
+        """The idea without a pose that stands before its noun: "a sleeping bear", but not "a bear sitting still"."""
+        lead = r"(?i:an?|the|my|our|one|two|three) "
+        match = re.match(rf"^(?P<before>{lead}(?P<more>\w+ )?)(?P<pose>{self.pose}) (?P<noun>\w+)", idea)
+        if match is None or match["noun"] in _BREAKS | {*WHERE}:
+            return idea
+        if match["more"] and drawn_kind(match["noun"]) not in self.known:
             return idea
         found["pose"] = match["pose"]
-        return match["before"] + idea[match.end() :]
+        return match["before"] + idea[match.start("noun") :]
 
     def _is_whole(self, rest: str, head: str) -> bool:
         """Whether what follows no longer speaks of the thing: "that talks" and "in her paw" do."""

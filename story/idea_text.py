@@ -58,6 +58,7 @@ _SPELT_OUT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^his name (?:is|was)\b", "he called"),
         (r"^her name (?:is|was)\b", "she called"),
         (r"^its name (?:is|was)\b", "it called"),
+        (r"^((?:the|this|our|my) \w+)'s name (?:is|was)\b", r"\1 called"),
         (r",?(?: (?:who|that|which))?(?: (?:is|was))? (called|named)\b", r" \1"),
     )
 )

@@ -39,7 +39,7 @@ _TITLES = frozenset(
     " mum mom mummy mommy dad daddy mama papa".split()
 )
 _FORMS_OF_ADDRESS = frozenset("mr mrs miss dr".split())
-_ADJECTIVES = frozenset(
+ADJECTIVES = frozenset(
     "little small tiny big large huge young old brave shy funny clever lonely happy sad grumpy sleepy hungry lazy kind"
     " lovely friendly naughty curious magic red blue green yellow white black brown grey golden pink purple".split()
 )
@@ -142,9 +142,12 @@ def begins_with_name(tokens: list[str], *, known: frozenset[str] = frozenset()) 
 
 def _is_said_of_one(verb: str, who: str) -> bool:
     """Whether it is a verb in a form that one has: "Emma loses", "Emma lost", but not "Dogs like", "Dogs liked"."""
-    base = base_form(verb)
-    is_finite = verb in _FINITE or base not in (None, verb) and not verb.endswith("ing")
-    return is_finite and (not who.endswith("s") or verb.endswith("s"))
+    return is_finite(verb) and (not who.endswith("s") or verb.endswith("s"))
+
+
+def is_finite(verb: str) -> bool:
+    """Whether it can only be a verb in a form of its own: "is", "loses", "lost", but not "lose" or "losing"."""
+    return verb in _FINITE or base_form(verb) not in (None, verb) and not verb.endswith("ing")
 
 
 def read_subject(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Subject | None:
@@ -210,7 +213,7 @@ def kind_of_one(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, 
         return None
     *before, noun = [token.strip(",").lower() for token in tokens[1 : subject.num_tokens]] or [""]
     is_kind = noun in kinds or noun in _KIND_SYNONYMS or not _is_doer(noun)
-    is_plain = [actor.kind for actor in subject.actors] == [noun] and {*before} <= _ADJECTIVES
+    is_plain = [actor.kind for actor in subject.actors] == [noun] and {*before} <= ADJECTIVES
     return subject if is_kind and is_plain else None
 
 
@@ -349,7 +352,7 @@ def _end_of_noun(body: list[str], *, nouns: frozenset[str], is_any: bool) -> int
     while at > 1 and body[at - 1][:1].isupper() and body[at - 1].lower() not in nouns:
         at -= 1
     noun = body[at - 1].lower() if body else ""
-    is_noun = noun in nouns | _TITLES or not is_any and noun not in _ADJECTIVES
+    is_noun = noun in nouns | _TITLES or not is_any and noun not in ADJECTIVES
     return at if is_noun else len(body)
 
 
