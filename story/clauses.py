@@ -18,11 +18,14 @@ from story.grammar import (
     past_phrase,
     third_person,
 )
-from story.subject import ADJECTIVES, HAPPENINGS
+from story.subject import ADJECTIVES, HAPPENINGS, without_place
 
 MAX_JOBS = 3
 
-_CLAUSE_BREAK = re.compile(r"\s*(?:,\s*(?:and|but|so)?|\band\b|\bbut\b|\bso\b|\bbecause\b|;)\s+")
+_CLAUSE_BREAK = re.compile(
+    r"\s*(?:,\s*(?:and|but|so)?|\band\b|\bbut\b|\bbecause\b|;"
+    r"|\bso\b(?=\s+(?:(?:he|she|it|they|we|I|an?|the|his|her|its|their|my)\b|[A-Z])))\s+"
+)
 _ADVERBIAL = re.compile(r"^(?:one (?:day|night|morning|evening)|once|today|always)\s+", re.IGNORECASE)
 _DENIED = re.compile(r"^(never|(?:does|did|do)(?:n't| not)|(?:wo|would)n't|(?:will|would) not)\s+(?:ever )?(.+)$")
 _AGE = re.compile(
@@ -50,19 +53,19 @@ _EVENTS = frozenset(
     " repair fix mend plant win swim steal grow cook start open explore chase learn teach share invite bring".split()
 )
 _BEHIND_VERBS = frozenset("away out up down to in into from on her his him its it them the a an".split()) | {""}
-_STATES = frozenset("be have love like enjoy live know own".split())
+_STATES = frozenset("be have love like enjoy live know own wear carry hold".split())
 _MISHAP = re.compile(
     r"(?:run|go|move) away\b|get (?:lost|stuck|hurt|sick|ill)\b|(?:break|cry|fall|forget|lose|miss|worry)\b"
 )
 """What somebody does who did not wish for it."""
 _OF_SOMEBODY = rf"so |very |also |(?:{'|'.join(sorted(ADJECTIVES))}|afraid|able|not|looking|searching|\w+ed|\w+en)\b"
-_MAIN_VERB = (
+MAIN_VERB = (
     r"(?:wants|wanted|needs|dreams|loses|lost|never|always|is|was|has|had"
     r"|can(?:'t|not)|could(?:n't| not)|does(?:n't| not))"
 )
 _MEANWHILE = re.compile(
     r"^(?:it (?:is|was) )?\w+ing(?: (?!(?:who|that|which|when|while|until|if|how|he|she|it|they|i|we|you)\b)\S+)*?"
-    rf" (?={_MAIN_VERB}\b)"
+    rf" (?={MAIN_VERB}\b)"
 )
 """What somebody, or the weather, is doing while the verb behind it is told: "sitting still" before "wants to move"."""
 _OF_WORLD = re.compile(rf"^it (?:is|was) (?!{_OF_SOMEBODY})")
@@ -163,7 +166,8 @@ def _read_clause(deeds: AnyDeeds, clause: str, *, habitual: bool) -> AnyDeeds:
     seek = _SEEK.match(clause)
     if seek and not deeds.thing:
         is_lost = re.search(r"\b(?:lost|loses?)\b", clause[: seek.start(2)]) is not None if seek[2] else False
-        return replace(deeds, thing=seek[1] or seek[2], is_lost=is_lost)
+        thing = seek[1] or seek[2]
+        return replace(deeds, thing=without_place(thing) if is_lost else thing, is_lost=is_lost)
     dream = _DREAM.match(clause)
     if dream and not deeds.wish:
         return replace(deeds, wish=_as_verb(dream[1]))

@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from story.clauses import Deeds, decapitalised, is_of_world, read_clauses
+from story.clauses import MAIN_VERB, Deeds, decapitalised, is_of_world, read_clauses
 from story.grammar import Gender, base_form, singular
-from story.idea_props import Props, PropWords, take_props
+from story.idea_props import Props, PropWords, lost_prop, take_props
 from story.idea_text import clean_idea, plain_sentences, spelt_out
 from story.names import COMMON_NAMES
 from story.subject import (
@@ -44,6 +44,8 @@ _ONE_DAY = re.compile(
 )
 _PRONOUN = re.compile(r"^(he|she|it|they) ", re.IGNORECASE)
 _OF_SOMETHING = re.compile(r"^(?:it|them|him)\b|\b(?:it|them|him|her|there|too|again)$")
+_TRAIT_END = re.compile(rf" who |,? and (?=(?:he|she|it|they) )| (?={MAIN_VERB} )")
+"""What stands between "with a crown" and the next that is said of that one."""
 _LASTING = ("loved ", "liked ", "enjoyed ", "lived ")
 """What is so before and after any trouble."""
 _SLEEP = re.compile(r"(?:sleep|nap|fall asleep|(?:go|get)(?: back)? to (?:sleep|bed)|(?:take|have) an? (?:\w+ )?nap)\b")
@@ -82,6 +84,18 @@ class Idea(Deeds):
         return self.wish if _SLEEP.match(self.wish) else ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What ideas are read with."""
+
+    names: tuple[str, ...]
+    """Of known characters."""
+    kinds: tuple[str, ...]
+    """Words of known characters."""
+    drawn: PropWords
+    """What else can be drawn."""
+
+
 def read_idea(
     text: str, *, names: tuple[str, ...] = (), kinds: tuple[str, ...] = (), drawn: PropWords | None = None
 ) -> Idea:
@@ -93,6 +107,7 @@ def read_idea(
         kinds: Words of known characters, so that "fox learns to swim" has one too.
         drawn: What else can be drawn, so that a hat of the idea is worn and not told of as a deed.
     """
+    known = _Known(names=names, kinds=kinds, drawn=drawn or PropWords())
     sentences = tuple(_without_frame(name_capitals(sentence)) for sentence in plain_sentences(clean_idea(text)))
     if not sentences:
         return Idea()
@@ -103,12 +118,12 @@ def read_idea(
         plain = _ONE_DAY.sub("", spelt_out(sentence))
         if at and plain.partition(" ")[0].lower() in ("the", "this"):
             continue
-        idea = _read_dressed(plain, drawn or PropWords(), names=names, kinds=kinds)
+        idea = _read_dressed(plain, known)
         if idea is not None:
             for later in sentences[at + 1 :]:
-                idea = _read_on(idea, spelt_out(later), names=names, kinds=kinds)
+                idea = _read_on(idea, spelt_out(later), known)
             return replace(idea, words=words)
-    told = _read_on(Idea(), spelt_out(first), names=names, kinds=kinds) if _PRONOUN.match(first) else Idea()
+    told = _read_on(Idea(), spelt_out(first), known) if _PRONOUN.match(first) else Idea()
     if told.kind or told.wish or told.fear or told.thing:
         return replace(told, words=words)
     tokens = first.split(" ")
@@ -138,22 +153,29 @@ def _looks_english(tokens: list[str]) -> bool:
     return known > foreign if len(tokens) >= 3 else foreign == 0
 
 
-def _read_dressed(sentence: str, drawn: PropWords, *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea | None:
+def _read_dressed(sentence: str, known: _Known) -> Idea | None:
     """As `_read_hero`, with what the sentence says of looks apart; where that leaves nobody, without."""
-    told, props = take_props(sentence, drawn, kinds=(*kinds, *names))
-    idea = _read_hero(told.split(" "), names=names, kinds=kinds)
+    told, props = take_props(sentence, known.drawn, kinds=(*known.kinds, *known.names))
+    idea = _read_hero(told.split(" "), known)
     if idea is not None:
-        return replace(idea, props=props)
-    return _read_hero(sentence.split(" "), names=names, kinds=kinds) if told != sentence else None
+        is_about_lost = idea.is_lost and not idea.kind and not idea.name
+        return idea if is_about_lost else replace(idea, props=props.and_then(idea.props))
+    return _read_hero(sentence.split(" "), known) if told != sentence else None
 
 
-def _read_hero(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea | None:
+def _undressed(idea: Idea, said: str, known: _Known) -> tuple[Idea, str]:
+    """The idea with the looks that words behind its hero tell, and the words without them."""
+    told, props = take_props(f"the hero {said}", known.drawn, kinds=(*known.kinds, *known.names))
+    return replace(idea, props=idea.props.and_then(props)), told.removeprefix("the hero").strip(" ,")
+
+
+def _read_hero(tokens: list[str], known: _Known) -> Idea | None:
     """The idea of a sentence that begins with somebody; None where it does not."""
-    subject = read_subject(tokens, names=names, kinds=kinds)
+    subject = read_subject(tokens, names=known.names, kinds=known.kinds)
     if subject is None:
         return None
     rest = " ".join(tokens[subject.num_tokens :])
-    own = " ".join(tokens[: subject.num_tokens])
+    own = " ".join(tokens[: subject.num_tokens]).strip(" ,")
     if tokens[0].lower() in ("my", "our") and _GONE.match(rest):
         return Idea(thing=decapitalised(own), is_lost=True)
     if tokens[0].endswith("'s") and _GONE.match(rest):
@@ -171,12 +193,10 @@ def _read_hero(tokens: list[str], *, names: tuple[str, ...], kinds: tuple[str, .
         thing=subject.thing,
         topic=subject.sight,
     )
-    return _read_rest(idea, rest, names=names, kinds=kinds)
+    return _read_rest(idea, rest, known)
 
 
-def _read_rest(
-    idea: Idea, rest: str, *, names: tuple[str, ...], kinds: tuple[str, ...], habitual: bool = False
-) -> Idea:
+def _read_rest(idea: Idea, rest: str, known: _Known, *, habitual: bool = False) -> Idea:
     """The idea with what stands behind its hero: a name, what that one is, where from, and does."""
     rest = _CAUSE.sub("", rest).strip(" ,")
     tokens = rest.split(" ")
@@ -184,11 +204,11 @@ def _read_rest(
     if name:
         idea = replace(idea, name=as_name(name), gender=idea.gender or gender_of_name(as_name(name)))
         rest = " ".join(tokens[1 + len(name) :])
-    what = kind_of_one(tokens[1:], names=names, kinds=kinds) if tokens[0] in ("is", "was") else None
+    what = kind_of_one(tokens[1:], names=known.names, kinds=known.kinds) if tokens[0] in ("is", "was") else None
     if what is not None and not idea.kind:
         actor = what.actors[0]
         idea = replace(idea, kind=actor.kind, hero=actor.phrase, gender=idea.gender or actor.gender)
-        rest = " ".join(tokens[1 + what.num_tokens :])
+        idea, rest = _undressed(idea, " ".join(tokens[1 + what.num_tokens :]), known)
     gone = re.match(r"^whose ((?:\w+ )?\w+?) ((?:has|had|is|was|ran|run|runs|went|goes|got)\b.+)$", rest)
     if gone and _GONE.match(gone[2]):
         return replace(idea, thing=f"his {gone[1]}", is_lost=True)
@@ -198,9 +218,9 @@ def _read_rest(
     trait = re.match(rf"^(with|from|{'|'.join(WHERE)})\s+(.+)$", rest)
     if trait:
         verb = {"with": "had", "from": "came from"}.get(trait[1], f"lived {trait[1]}")
-        head, _, tail = trait[2].partition(" who ")
+        head, *tails = _TRAIT_END.split(trait[2], maxsplit=1)
         idea = replace(idea, jobs=(*idea.jobs, f"{verb} {head}"))
-        rest, is_relative = tail, True
+        rest, is_relative = "".join(tails), True
     idea = read_clauses(idea, rest, habitual=is_relative)
     return replace(idea, gender=idea.gender or _gender_in(rest.lower().split(" ")))
 
@@ -215,19 +235,22 @@ def _gender_in(words: list[str]) -> Gender | None:
     return None
 
 
-def _read_on(idea: Idea, sentence: str, *, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea:
+def _read_on(idea: Idea, sentence: str, known: _Known) -> Idea:
     """The idea with a later sentence, where it is about the hero again or brings somebody who is known."""
     plain = _ONE_DAY.sub("", sentence)
     pronoun = _PRONOUN.match(plain)
+    lost = "" if idea.thing else lost_prop(plain, idea.props)
+    if lost:
+        idea = replace(idea, thing=lost, is_lost=True)
     if pronoun:
         said, who = plain[pronoun.end() :], pronoun[1].lower()
         if not _may_be_hero(who, said, idea):
             return idea
         idea = idea if who == "it" else replace(idea, gender=GENDERS.get(who, idea.gender))
-        told = _read_of_hero(idea, said, once=plain != sentence, names=names, kinds=kinds)
+        told = _read_of_hero(idea, said, known, once=plain != sentence)
         return replace(told, gender=told.gender or GENDERS.get(who))
     tokens = plain.split(" ")
-    subject = read_subject(tokens, names=names, kinds=kinds)
+    subject = read_subject(tokens, names=known.names, kinds=known.kinds)
     if subject is None:
         return idea
     first, *others = subject.actors
@@ -237,9 +260,9 @@ def _read_on(idea: Idea, sentence: str, *, names: tuple[str, ...], kinds: tuple[
     again = first.name in idea.name.split(" ") or first.name == idea.name if first.name else first.kind == idea.kind
     if again and (first.name or tokens[0].lower() in ("the", "this", "our")):
         said = " ".join(tokens[subject.num_tokens :])
-        idea = _with_companions(idea, others, kinds=kinds)
-        return _read_of_hero(idea, said, once=plain != sentence, names=names, kinds=kinds)
-    return _with_companions(idea, subject.actors, kinds=kinds)
+        idea = _with_companions(idea, others, known)
+        return _read_of_hero(idea, said, known, once=plain != sentence)
+    return _with_companions(idea, subject.actors, known)
 
 
 def _may_be_hero(pronoun: str, said: str, idea: Idea) -> bool:
@@ -250,31 +273,37 @@ def _may_be_hero(pronoun: str, said: str, idea: Idea) -> bool:
     return is_all_known or pronoun in ("they", idea.gender) or idea.gender is None
 
 
-def _read_of_hero(idea: Idea, said: str, *, once: bool, names: tuple[str, ...], kinds: tuple[str, ...]) -> Idea:
+def _read_of_hero(idea: Idea, said: str, known: _Known, *, once: bool) -> Idea:
     """The idea with what a later sentence says of its hero.
 
     What was done "one day" befell the hero. What follows upon a trouble that is known is left out, and so is what is
     done to "it" or "them".
     """
-    together = read_subject(said.split(" ")[1:], names=names, kinds=kinds) if said.startswith("and ") else None
+    together = (
+        read_subject(said.split(" ")[1:], names=known.names, kinds=known.kinds) if said.startswith("and ") else None
+    )
     if together is not None:
-        idea = _with_companions(idea, together.actors, kinds=kinds)
+        idea = _with_companions(idea, together.actors, known)
         said = " ".join(said.split(" ")[1 + together.num_tokens :])
-    told = _read_rest(idea, said, names=names, kinds=kinds, habitual=True)
+    if not once:
+        idea, said = _undressed(idea, said, known)
+    told = _read_rest(idea, said, known, habitual=True)
     done = [job for job in told.jobs[len(idea.jobs) :] if not _OF_SOMETHING.search(job)]
     if idea.wish or idea.thing or idea.fear:
         done = [job for job in done if job.startswith(_LASTING)]
+    is_known_thing = _OF_SOMETHING.search(told.thing) is not None
     event = done[0] if once and done and not told.event else told.event
     return replace(
         told,
         jobs=idea.jobs if once else (*idea.jobs, *done),
         event=event,
         wish=idea.wish if _OF_SOMETHING.search(told.wish) else told.wish,
-        thing=idea.thing if _OF_SOMETHING.search(told.thing) else told.thing,
+        thing=idea.thing if is_known_thing else told.thing,
+        is_lost=idea.is_lost if is_known_thing else told.is_lost,
     )
 
 
-def _with_companions(idea: Idea, actors: Sequence[Actor], *, kinds: tuple[str, ...]) -> Idea:
+def _with_companions(idea: Idea, actors: Sequence[Actor], known: _Known) -> Idea:
     """The idea with those who have a name or can be drawn; of others a later sentence tells nothing."""
-    known = [actor for actor in actors if actor.name or drawn_kind(actor.kind) in kinds]
-    return replace(idea, companions=tuple(dict.fromkeys((*idea.companions, *known))))
+    drawable = [actor for actor in actors if actor.name or drawn_kind(actor.kind) in known.kinds]
+    return replace(idea, companions=tuple(dict.fromkeys((*idea.companions, *drawable))))

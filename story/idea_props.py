@@ -11,8 +11,8 @@ from typing import Self
 
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard
-from story.grammar import base_form
-from story.subject import HAPPENINGS, WHERE, drawn_kind
+from story.grammar import base_form, is_adverb, is_plural
+from story.subject import HAPPENINGS, WHERE, drawn_kind, is_finite, without_place
 
 _ADJECTIVES = (
     "big large little small tiny tall new old warm woolly cosy soft favourite pretty beautiful lovely funny silly fancy"
@@ -31,6 +31,8 @@ _HERO = re.compile(
     r"that (?:wants|wanted|lost|loses|has lost|can|cannot|can't|(?:is|was) (?:afraid|scared)|dreams|wishes|learns)\b"
 )
 """Said of somebody, and not of a hat."""
+_SAID_ONCE = ("garment", "held", "thing", "pose", "place", "light")
+_BEFORE_OBJECTS = frozenset("of to about for with without from like off over".split()) | {*WHERE}
 _PRONOUNS = frozenset("he she it they".split())
 _LEADS = frozenset(f"a an the my our your one two three four five very and {_OWNERS.replace('|', ' ')}".split())
 
@@ -43,6 +45,7 @@ class PropWords:
     held: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
     poses: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict[str, str])
     """Key to phrase, as in a lexicon."""
@@ -58,6 +61,7 @@ class PropWords:
             held=lexicon.held_objects,
             objects=(*lexicon.objects, *things),
             colours=lexicon.colours,
+            patterns=(*lexicon.patterns, *(card.word for card in catalog if card.kind == "material")),
             poses=tuple(lexicon.poses),
             places=lexicon.places,
             lights=lexicon.lights,
@@ -78,6 +82,15 @@ class Props:
     """The key of a place."""
     light: str = ""
     """The key of a light."""
+    beyond: tuple[str, ...] = ()
+    """More garments and things in hand than the one of each that a picture shows."""
+
+    def and_then(self, later: "Props") -> "Props":
+        """These, with those of a later sentence that say something new."""
+        said = {name: getattr(self, name) or getattr(later, name) for name in _SAID_ONCE}
+        nouns = {text.split(" ")[-1] for text in said.values()}
+        beyond = tuple(text for text in (later.garment, later.held) if text.split(" ")[-1] not in nouns | {""})
+        return Props(**said, beyond=(*self.beyond, *beyond, *later.beyond))
 
 
 def take_props(idea: str, words: PropWords, *, kinds: Iterable[str] = ()) -> tuple[str, Props]:
@@ -90,6 +103,7 @@ def take_props(idea: str, words: PropWords, *, kinds: Iterable[str] = ()) -> tup
     """
     reader = _Reader(words, known=frozenset(kind.lower() for kind in kinds))
     found: dict[str, str] = {}
+    beyond: list[str] = []
     idea = reader.take_leading_pose(idea, found)
     at = 0
     while match := reader.pattern.search(idea, at):
@@ -98,15 +112,49 @@ def take_props(idea: str, words: PropWords, *, kinds: Iterable[str] = ()) -> tup
             at = match.end()
             continue
         idea, at = taken, 0
-        for name, text in reader.read(match).items():
-            found.setdefault(name, text)
-    return idea, Props(**found)
+        for name, text in reader.read(match):
+            if found.setdefault(name, text) != text and name in ("garment", "held"):
+                beyond.append(text)
+    return idea, Props(**found, beyond=tuple(beyond))
 
 
 def named_prop(phrase: str, nouns: Iterable[str], words: PropWords) -> str:
     """The one of the nouns that a noun phrase is about, with its adjectives: "red hat" of "her lost red hat"."""
+    phrase = without_place(phrase)
     match = re.search(_noun(nouns, words), phrase) if nouns else None
     return match["noun"] if match and match.end() == len(phrase) else ""
+
+
+def lost_prop(sentence: str, props: Props) -> str:
+    """The garment or thing in hand that the sentence tells to be lost, blown away or stolen: "his red hat"."""
+    if re.search(r"\b(?:never|not|cannot)\b|n't\b", sentence):
+        return ""
+    for noun in filter(None, (props.garment, props.held)):
+        pronoun = "they|them" if is_plural(noun) else "it"
+        what = rf"\b(?:{pronoun}|(?:the|his|her|its|their) (?:\w+ )?{noun.split(' ')[-1]})"
+        ways = (
+            rf"(?<!gives )(?<!gave )(?<!puts )(?<!put ){what} (?:\w+ )?away\b",
+            rf"\baway with {what}\b",
+            rf"{what} (?:is|was|are|were|gets?|got|has been) (?:gone|lost|stolen|missing)\b",
+            rf"\b(?:loses?|lost|steals?|stole|forgets?|forgot) {what}\b",
+        )
+        if any(re.search(way, sentence, re.IGNORECASE) for way in ways):
+            return f"his {noun}"
+    return ""
+
+
+def _with_named(text: str, noun: str) -> str:
+    """The text with its first "it" or "them" as the noun that was taken before it, unless another noun is between."""
+    words = text.split(" ")
+    pronoun = "them" if is_plural(noun) else "it"
+    for at, word in enumerate(words):
+        before, after = words[at - 1], " ".join(words[at + 1 : at + 2])
+        if word.lower() in _LEADS - {"and", "very"}:
+            return text
+        is_object = at > 0 and (before in _BEFORE_OBJECTS or base_form(before) is not None) and not is_finite(after)
+        if word.strip(",") == pronoun and is_object:
+            return " ".join([*words[:at], word.replace(pronoun, f"the {noun}"), *words[at + 1 :]])
+    return text
 
 
 def _any_of(texts: Iterable[str]) -> str:
@@ -114,7 +162,7 @@ def _any_of(texts: Iterable[str]) -> str:
 
 
 def _noun(nouns: Iterable[str], words: PropWords) -> str:
-    adjectives = _any_of((*words.colours, *_ADJECTIVES.split()))
+    adjectives = _any_of((*words.colours, *words.patterns, *_ADJECTIVES.split()))
     return rf"(?P<noun>\b(?:(?:{adjectives}) )*(?:{_any_of(nouns)}))s?(?!\w)"
 
 
@@ -138,28 +186,51 @@ class _Reader:
             rf"|(?P<pose>{self.pose}))(?![\w'-])"
         )
 
-    def read(self, match: re.Match[str]) -> dict[str, str]:
-        """What a match says, by the names of `Props`."""
-        said = {name: found[match[name]] for name, found in (("place", self.places), ("light", self.lights))
-                if match[name]}  # fmt: skip
+    def read(self, match: re.Match[str]) -> list[tuple[str, str]]:
+        """What a match says, with the names of `Props`."""
+        phrases = (("place", self.places), ("light", self.lights))
+        said = [(name, found[match[name]]) for name, found in phrases if match[name]]
         if match["pose"]:
-            said["pose"] = match["pose"]
+            said.append(("pose", match["pose"]))
         told = (("garment", self.clothing, "things"), ("held", self.held, "things"), ("thing", self.objects, "stands"))
         for name, pattern, group in told:
-            noun = pattern.search(match[group] or "")
-            said |= {name: noun["noun"]} if noun else {}
+            said += [(name, noun["noun"]) for noun in pattern.finditer(match[group] or "")]
         return said
 
     def taken(self, idea: str, match: re.Match[str]) -> str | None:
         """The idea without the match, or None where the match is not said of whom it begins with, or goes on."""
         head, rest = idea[: match.start()], idea[match.end() :].lstrip(" ")
         is_one = match["things"] or match["stands"]
-        if not _is_bare(head) or (is_one and " and " in head) or not self._is_whole(rest, head):
+        if not _is_bare(head) or (is_one and " and " in head) or not self._is_whole(rest, head, pose=match["pose"]):
             return None
-        joined = re.match(r"^,? ?(?:and|but) (?=(\S+))", rest)
-        if joined and self._is_clause(joined[1], head):
+        rest = re.sub(r"^because it\b[^,]*", "", rest)
+        if match["things"]:
+            nouns = [text for _, text in self.read(match)]
+            rest = self._without_others_deeds(rest, is_sentence=is_finite(match[0].split(" ")[1]))
+            rest = _with_named(rest, nouns[0]) if len(nouns) == 1 else rest
+        joined = re.match(r"^,? ?(?:and|but) ", rest)
+        if joined and self._is_clause(rest[joined.end() :], head):
             rest = f"who {rest[joined.end() :]}" if head.split(" ")[0].islower() else rest[joined.end() :]
-        return f"{head} {rest}".replace(" ,", ",").strip(" ,")
+        return re.sub(r"(?: ?,)+", ",", f"{head} {rest}").strip(" ,")
+
+    def _without_others_deeds(self, rest: str, *, is_sentence: bool) -> str:
+        """The words without what somebody else in them wears or does: "and the bear carries an umbrella".
+
+        Args:
+            is_sentence: Whether the words before are one, so that a verb here has this somebody alone as its subject.
+        """
+        joined = re.match(r"^,? ?(?:and|but) ", rest)
+        if joined is None or not self._is_somebody(rest[joined.end() :]):
+            return rest
+        words = rest[joined.end() :].split(" ")
+        end = next((at for at, word in enumerate(words) if at and (word in _BREAKS or is_finite(word))), len(words))
+        who, after = rest[: joined.end()] + " ".join(words[:end]), " ".join(words[end:])
+        worn = self.pattern.match(after)
+        if is_sentence:
+            _, _, after = after.partition(" they ")
+        elif worn and worn["things"]:
+            after = after[worn.end() :].strip()
+        return f"{who} {after}".strip()
 
     def take_leading_pose(self, idea: str, found: dict[str, str]) -> str:
         """The idea without a pose that stands before its noun: "a sleeping bear", but not "a bear sitting still"."""
@@ -172,16 +243,17 @@ class _Reader:
         found["pose"] = match["pose"]
         return match["before"] + idea[match.start("noun") :]
 
-    def _is_whole(self, rest: str, head: str) -> bool:
+    def _is_whole(self, rest: str, head: str, *, pose: str | None) -> bool:
         """Whether what follows no longer speaks of the thing: "that talks" and "in her paw" do."""
         first, _, after = rest.partition(" ")
         if not rest or rest.startswith(",") or first in ("who", "named", "called", "because") or _HERO.match(rest):
             return True
         if first in ("and", "but"):
-            return self._is_clause(after.split(" ")[0], head) or self._is_somebody(after)
-        return self._is_clause(first, head) or self.pattern.match(rest) is not None
+            return self._is_clause(after, head) or self._is_somebody(after)
+        return self._is_clause(first if pose else rest, head) or self.pattern.match(rest) is not None
 
-    def _is_clause(self, verb: str, head: str) -> bool:
+    def _is_clause(self, phrase: str, head: str) -> bool:
+        verb = next((word for word in phrase.split(" ") if not is_adverb(word)), "")
         base = base_form(verb)
         may_be_base = " and " in head or head.split(" ")[0].lower() in ("two", "three", "four", "five")
         is_finite = base is not None and not verb.endswith("ing") and (base != verb or may_be_base)

@@ -3,6 +3,7 @@
 Names are told from nouns by their capitals, by where they stand, and, at the start of an idea, by what follows them.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 from story.grammar import Gender, base_form, singular
@@ -110,6 +111,11 @@ def drawn_kind(noun: str) -> str:
 def name_capitals(text: str) -> str:
     """An idea that was typed in small letters, with capitals at its names: "max the dog" is "Max the dog"."""
     return " ".join(with_capitals(text.split(" "), before_names=_TITLES | {"called", "named"}))
+
+
+def without_place(phrase: str) -> str:
+    """A noun phrase without what says where: "his lantern in the forest" is "his lantern"."""
+    return re.split(rf" (?:{'|'.join(WHERE)}) ", phrase)[0]
 
 
 def begins_with_name(tokens: list[str], *, known: frozenset[str] = frozenset()) -> bool:
