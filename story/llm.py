@@ -96,7 +96,7 @@ def json_part(raw: str, *, is_whole: bool = True) -> str:
     Args:
         is_whole: Whether nothing more comes, so that what stands behind the last brace is no part of the object.
     """
-    thought = _THOUGHT.match(raw)
+    thought = None if _OBJECT.match(raw.lstrip()) else _THOUGHT.match(raw)
     said = raw[thought.end() :] if thought else raw
     fenced = _FENCED.search(said)
     part = max(_objects(fenced[1] if fenced and "{" in fenced[1] else said), key=len, default="")

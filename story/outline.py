@@ -3,6 +3,7 @@
 Reading is lenient, checking is not, and `mended` makes a usable plan of what still fails. Knows no language model.
 """
 
+import re
 from collections.abc import Sequence
 
 from concepts.errors import InvalidConcept
@@ -134,15 +135,15 @@ def _word(noun: str) -> str:
 
 
 def _look(text: str, noun: str) -> str:
-    """Adjectives alone, as they stand between article and noun: "a small, red fox." is "small red"."""
-    words = [word.strip(_STOPS) for word in text.split()]
+    """Adjectives alone, as they stand between article and noun: "a small, red fox with a hat." is "small red"."""
+    words = [word.strip(_STOPS) for word in re.split(r"\bwith\b", text)[0].split()]
     kept = [word for word in words if word and word.lower() not in (_ARTICLES | {"and", *noun.split()})]
     return " ".join(kept)
 
 
 def _wears(text: str) -> str:
     """What stands behind "wearing" in the middle of a sentence."""
-    return _plain(text).strip(_STOPS).removeprefix("wearing ")
+    return re.sub(r"^(?:wearing|in|with) ", "", _plain(text).strip(_STOPS))
 
 
 def _plain(text: str) -> str:

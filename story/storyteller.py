@@ -30,6 +30,7 @@ from story.arcs.shared import (
 from story.casting import set_stage
 from story.checks import Problem, check_page, check_scene, undrawn_cast
 from story.dialogue import part_speech
+from story.dressing import Dress
 from story.errors import InvalidRequest
 from story.grammar import tidy, with_article
 from story.idea import Idea, read_idea
@@ -110,7 +111,7 @@ class Storyteller:
         warnings = (
             *undrawn_cast(story, request.cast),
             *_undrawn_told((cover, *pictures), stage),
-            *_undrawn_props(story, idea),
+            *_undrawn_props(story, idea, stage.dress),
         )
         return WrittenStory(story=story, warnings=warnings)
 
@@ -298,14 +299,17 @@ def _undrawn_told(pictures: Sequence[Picture], stage: Stage) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _undrawn_props(story: Story, idea: Idea) -> tuple[str, ...]:
-    """A warning for each thing of the idea that the cast's or the bank's stands in for."""
+def _undrawn_props(story: Story, idea: Idea, dress: Dress) -> tuple[str, ...]:
+    """A warning for each thing of the idea that no picture shows, and why where another stands in for it."""
     prompts = " ".join(scene.prompt for scene in story.scenes)
-    told = [thing for thing in (idea.props.garment, idea.props.held, idea.props.thing) if thing]
+    told = idea.props
+    pairs = ((told.garment, dress.garment), (told.held, dress.carried), (told.thing, dress.standing))
+    replaced = [thing for thing, drawn in pairs if drawn not in ("", thing) and drawn in prompts]
+    instead = ": what is cast, or a concept of that word, is drawn instead"
     return tuple(
-        f"No picture shows the idea's {thing!r}: what is cast, or a concept of that word, is drawn instead."
-        for thing in told
-        if thing not in prompts
+        f"No picture shows the idea's {thing!r}{instead if thing in replaced else ''}."
+        for thing in (told.garment, told.held, told.thing, *told.beyond)
+        if thing and thing not in prompts
     )
 
 

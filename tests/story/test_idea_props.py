@@ -76,8 +76,8 @@ def read(text: str, words: PropWords = WORDS) -> Idea:
         ),
         ("A fox in the snow. He wears a hat.", "A fox", Props(garment="hat", place="snow")),
         (
-            "There was a bear. He wore glasses. He never slept.",
-            "There was a bear. He never slept.",
+            "A bear. He wore glasses. He never slept.",
+            "A bear. He never slept.",
             Props(garment="glasses"),
         ),
         (

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from story.costs import MeteredModel, Price, estimate_tokens
 from story.errors import BudgetExceeded, LanguageModelError, LanguageModelUnreachable
 from story.langchain_model import LangchainLanguageModel
-from story.llm import Completion, Message, ScriptedLanguageModel, Usage
+from story.llm import Completion, Message, ScriptedLanguageModel, Usage, json_part
 from story.schema import StoryRequest
 from tests.story.builders import BANK
 from tests.story.misbehaving_server import Behaviour, misbehaving
@@ -232,6 +232,18 @@ def test_the_schema_counts_towards_a_budget() -> None:
         with pytest.raises(BudgetExceeded) if is_kept else nullcontext():
             meter.ask("outline", ASKED, Ready, max_tokens=50)
         assert len(model.history) == (0 if is_kept else 1)
+
+
+@pytest.mark.parametrize(
+    ("raw", "part"),
+    [
+        ('{"a": "{x} </think> y"}', '{"a": "{x} </think> y"}'),
+        ('{who} it is</think>{"a": "y"}', '{"a": "y"}'),
+        ('<think>{"b": 1}</think> {"a": "y"}', '{"a": "y"}'),
+    ],
+)
+def test_thoughts_end_before_an_answer_and_not_in_it(raw: str, part: str) -> None:
+    assert json_part(raw) == part
 
 
 def test_a_scripted_model_without_answers_says_so() -> None:

@@ -78,6 +78,9 @@ def test_a_change_of_clothes_finds_its_name_in_any_case() -> None:
         ({"wears": "wearing a scarf with stars ,"}, ("rabbit", "", "a scarf with stars")),
         ({"look": "a tiny green"}, ("rabbit", "tiny green", "")),
         ({"look": "A small, round and green rabbit."}, ("rabbit", "small round green", "")),
+        ({"wears": "in a red coat"}, ("rabbit", "", "a red coat")),
+        ({"wears": "with glasses"}, ("rabbit", "", "glasses")),
+        ({"look": "a small rabbit with a red hat"}, ("rabbit", "small", "")),
         ({"noun": "the rabbit.", "look": "an"}, ("rabbit", "", "")),
     ],
 )
