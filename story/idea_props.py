@@ -25,7 +25,7 @@ _VERBS = frozenset(
     "is was are were has had can can't cannot could couldn't does doesn't did didn't will won't would".split()
 )
 _BREAKS = _VERBS | frozenset(
-    "who that which of to about for with without from not no because than like wearing holding carrying".split()
+    "never who that which of to about for with without from not no because than like wearing holding carrying".split()
 )
 _HERO = re.compile(
     r"that (?:wants|wanted|lost|loses|has lost|can|cannot|can't|(?:is|was) (?:afraid|scared)|dreams|wishes|learns)\b"
@@ -210,7 +210,8 @@ class _Reader:
             rest = _with_named(rest, nouns[0]) if len(nouns) == 1 else rest
         joined = re.match(r"^,? ?(?:and|but) ", rest)
         if joined and self._is_clause(rest[joined.end() :], head):
-            rest = f"who {rest[joined.end() :]}" if head.split(" ")[0].islower() else rest[joined.end() :]
+            said = rest[joined.end() :]
+            rest = f"who {said}" if head.split(" ")[0].islower() or said.split(" ")[0] in _PRONOUNS else said
         return re.sub(r"(?: ?,)+", ",", f"{head} {rest}").strip(" ,")
 
     def _without_others_deeds(self, rest: str, *, is_sentence: bool) -> str:

@@ -97,6 +97,7 @@ def read(text: str, words: PropWords = WORDS) -> Idea:
             "A fox",
             Props(garment="hat", held="umbrella", beyond=("scarf",)),
         ),
+        ("A robot with a lantern and he can fly", "A robot who can fly", Props(held="lantern")),
         ("A sleeping bear in the snow", "A bear", Props(pose="sleeping", place="snow")),
         (
             "a fox wearing a scarf standing beside a boat on the beach at sunset",
@@ -147,6 +148,7 @@ def test_who_seeks_somebody_does_not_wear_their_clothes() -> None:
         "a fox and a cat with a hat",
         "a cat in a hat shop",
         "a rabbit sleeping all day",
+        "A fox never wears hats",
         "a robot standing tall",
         "a child jumping rope",
         "a cat sitting still wants to move",
