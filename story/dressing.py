@@ -3,6 +3,7 @@
 Knows no arc and nobody of the story.
 """
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,7 +45,8 @@ class Dress:
 def choose_dress(request: StoryRequest, *, idea: Idea, lexicon: Lexicon) -> Dress:
     """What there is to wear and to hold in a story of this idea.
 
-    What is lost is neither worn nor held before it is found. A thing that is a concept goes without colours.
+    What is lost is neither worn nor held before it is found. A thing that is a concept goes without colours; what is
+    worn and is none has one, so that it is the same on every page.
     """
     words = PropWords.of(lexicon, request.catalog)
     told = idea.props
@@ -58,7 +60,8 @@ def choose_dress(request: StoryRequest, *, idea: Idea, lexicon: Lexicon) -> Dres
     standing = [word for word in things if word not in lexicon.held_objects]
     cast_garment = _first(*_words("clothing", request.cast))
     banked_garment = "" if lost_garment else _first(*_words("clothing", request.catalog))
-    garment = _first(cast_garment, _undyed(told.garment, request.catalog), banked_garment)
+    told_garment = _dyed(_undyed(told.garment, request.catalog), lexicon, request)
+    garment = _first(cast_garment, told_garment, banked_garment)
     is_worn = garment != "" and not _is_same(garment, lost_garment)
     carried = _first(*held, _undyed(told.held, request.catalog))
     light = _first(*lexicon.held_objects, _LIGHT)
@@ -88,6 +91,14 @@ def _first(*words: str) -> str:
 def _is_same(thing: str, lost: str) -> bool:
     """Whether both phrases are about one noun: "blue hat" and "old hat"."""
     return thing != "" and lost != "" and thing.split(" ")[-1] == lost.split(" ")[-1]
+
+
+def _dyed(garment: str, lexicon: Lexicon, request: StoryRequest) -> str:
+    """The garment with a colour, where nothing is said of how it looks and no concept holds it steady."""
+    is_learnt = any(card.word == garment for card in request.catalog)
+    if garment not in lexicon.clothing or is_learnt or not lexicon.colours:
+        return garment
+    return f"{random.Random(request.seed).choice(lexicon.colours)} {garment}"
 
 
 def _undyed(phrase: str, catalog: Sequence[ConceptCard]) -> str:
