@@ -83,12 +83,8 @@ class SteppingModel(Generic[Model]):
                 if self._loaded is None:
                     self._loaded = self._load(self.plan)
                 done = work(self._loaded)
-            except FableverseError:  # what it says may be somebody's words
-                raise
             except Exception as error:
-                said = said_of_memory(error)
-                if said is None:
-                    raise
+                said = _said_of_memory(error)
             else:
                 self._done_since += 1
                 return done
@@ -161,6 +157,14 @@ class SteppingModel(Generic[Model]):
         self._at = 0
 
 
+def _said_of_memory(error: Exception) -> str:
+    """The line in which an error says that memory ran out; any other error is raised again."""
+    said = None if isinstance(error, FableverseError) else said_of_memory(error)  # ours may hold somebody's words
+    if said is None:
+        raise error
+    return said
+
+
 class SteppingRenderer(Generic[Model]):
     """A `Renderer` that draws by whichever plan its model is at, and draws a picture again that memory ran out in."""
 
@@ -210,12 +214,8 @@ class SteppingRenderer(Generic[Model]):
                     progress.drawn += 1
                     yield image
                 return
-            except FableverseError:  # what it says may be somebody's words
-                raise
             except Exception as error:
-                said = said_of_memory(error)
-                if said is None:
-                    raise
+                said = _said_of_memory(error)
                 del renderer
             self._model.step_down(said, settings)
 
