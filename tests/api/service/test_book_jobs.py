@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 
 from api.service.banks import bank_of
 from api.service.book_edits import keep_binding, keep_drawings
+from api.service.errors import InvalidInput
 from api.service.keys import Principal
 from api.service.payloads import Artifact, BookLook, Bound, PagesPayload
 from api.service.services import Services
@@ -19,7 +20,6 @@ from api.service.submit import submit_pages
 from api.service.tables import books, tasks
 from api.service.tasks import TaskEnd
 from api.service.workflows import JobWorkflows
-from concepts.errors import UnknownConcept
 from tests.api.service.desk import OWNER, Desk
 from tests.api.service.idle import idle_services
 from tests.api.service.test_processes import PlainSteps
@@ -143,7 +143,7 @@ def test_a_page_is_drawn_again_with_its_concepts_as_they_are_now(
     assert book.picture(1) == "9" * 64 and book.written().lock.pictures[1].concepts["pip"] == again.direction_sha256
     assert book.written().lock.pictures[2:] == state.lock.pictures[2:]
     bank.remove("pip")
-    with pytest.raises(UnknownConcept, match="pip"):
+    with pytest.raises(InvalidInput, match="pip"):
         submit_pages(services, OWNER, desk.book_id, ["p1"], candidates=1)
 
 
