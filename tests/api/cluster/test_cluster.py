@@ -139,7 +139,7 @@ def on_cluster(running: Running) -> Iterator[Callable[..., "ClusterModel"]]:
 
     connect_when_reachable(running.cluster.address)
 
-    def start(node: type[NodeModel], loading_s: float = 120) -> ClusterModel:
+    def start(node: type[NodeModel], loading_s: float = 300) -> ClusterModel:
         options = {"num_cpus": 0, "concurrency_groups": {"control": 1, "life": 1}}
         actor: Any = ray.remote(**options)(node)
         return ClusterModel(actor.remote(WantedModel()), stall_s=30, loading_s=loading_s)
