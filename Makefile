@@ -29,7 +29,7 @@ book: | idea $(VENV)/.installed  ## Turn IDEA="…" into a book under out/; ARGS
 	@$(VENV)/bin/fableverse book $(ARGS) -- "$$IDEA"
 
 test: $(VENV)/.installed-dev  ## Run everything in tests/, a process a core and one, as some wait; ARGS="-k words" are passed to pytest.
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --dist loadfile --no-loadscope-reorder \
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --dist loadfile \
 		--numprocesses $$(( $$($(VENV)/bin/python -c 'import os; print(os.cpu_count())') + 1 )) $(ARGS)
 
 serve: | $(VENV)/.installed  ## Answer requests on http://127.0.0.1:8000; ARGS="--port 8080 --data DIR" are passed on.

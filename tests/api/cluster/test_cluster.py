@@ -62,7 +62,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, needs_ray: None, pocket_mo
             database.close()
 
 
-def wait_until(is_so: Callable[[], bool], *, within_s: float = 120) -> None:
+def wait_until(is_so: Callable[[], bool], *, within_s: float = 300) -> None:
     deadline = time.monotonic() + within_s
     while not is_so():
         assert time.monotonic() < deadline
