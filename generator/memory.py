@@ -1,12 +1,17 @@
 """Tells memory that ran out, of a GPU or of the computer, from other errors. Needs no torch."""
 
+from concepts.errors import FableverseError
+
 _SAID = ("out of memory", "can't allocate memory", "cannot allocate memory")
 """By PyTorch of a GPU's memory, by PyTorch of the computer's, in a plain RuntimeError, and by the system (ENOMEM)."""
 
 
 def said_of_memory(error: BaseException) -> str | None:
-    """The line in which an error, or what it came from, says that memory ran out; None where none does."""
-    cause: BaseException | None = error
+    """The line in which an error, or what it came from, says that memory ran out; None where none does.
+
+    Errors of ours are no such ones: what they say may be somebody's words.
+    """
+    cause: BaseException | None = None if isinstance(error, FableverseError) else error
     while cause is not None:
         text = str(cause)
         if isinstance(cause, MemoryError) or any(said in text.lower() for said in _SAID):

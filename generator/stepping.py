@@ -11,7 +11,6 @@ from typing import Generic, TypeVar
 import torch
 from PIL import Image
 
-from concepts.errors import FableverseError
 from concepts.schema import BoundPrompt
 from generator.errors import InvalidSettings, OutOfMemory
 from generator.key_similarity import KeySimilarity
@@ -159,7 +158,7 @@ class SteppingModel(Generic[Model]):
 
 def _said_of_memory(error: Exception) -> str:
     """The line in which an error says that memory ran out; any other error is raised again."""
-    said = None if isinstance(error, FableverseError) else said_of_memory(error)  # ours may hold somebody's words
+    said = said_of_memory(error)
     if said is None:
         raise error
     return said

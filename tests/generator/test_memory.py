@@ -2,7 +2,7 @@
 
 import torch
 
-from generator.errors import DamagedModel
+from generator.errors import DamagedModel, PromptTooLong
 from generator.memory import said_of_memory
 
 
@@ -40,3 +40,7 @@ def test_other_errors_say_nothing_of_memory() -> None:
     wrapped = DamagedModel("The model cannot be loaded")
     wrapped.__cause__ = RuntimeError("size mismatch")
     assert said_of_memory(wrapped) is None
+
+
+def test_what_a_prompt_says_of_memory_is_no_memory_that_ran_out() -> None:
+    assert said_of_memory(PromptTooLong("The prompt 'a fox out of memory lane' is too long.")) is None
