@@ -8,6 +8,10 @@ ARGS ?=
 PIP := $(VENV)/bin/python -m pip
 UV := $(VENV)/bin/uv
 
+# Images of containers often set it. Without compiled files each process compiles all of PyTorch's and diffusers' source
+# anew when it starts.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The idea is any text: quotes, dollars and backticks included. make must not expand it and no shell may parse it, so
 # its raw value travels in the environment and recipes say "$$IDEA".
 override IDEA := $(value IDEA)
