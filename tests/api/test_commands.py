@@ -191,7 +191,7 @@ def listening_to_ctrl_c() -> Iterator[None]:
 
 @pytest.mark.usefixtures("listening_to_ctrl_c")
 def test_an_interrupted_learning_says_how_to_go_on_and_goes_on(workplace: Path) -> None:
-    command = [str(FABLEVERSE), *learn_command(workplace, "later", steps=200)]
+    command = [str(FABLEVERSE), *learn_command(workplace, "later", steps=60)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:

@@ -230,15 +230,10 @@ def test_this_machine_is_seen_as_pytorch_sees_it() -> None:
     assert machine.ram_bytes > 0
 
 
-@pytest.mark.parametrize(
-    ("version", "content"),
-    [("2.8.0", "raise ImportError('undefined symbol: _ZN3c10')"), ("1.0.0", "")],
-    ids=["built for another PyTorch", "too old"],
-)
-def test_attention_that_diffusers_cannot_use_counts_as_not_installed(
-    tmp_path: Path, version: str, content: str
-) -> None:
-    for name in ("flash_attn", "flash_attn_interface"):
+def test_attention_that_diffusers_cannot_use_counts_as_not_installed(tmp_path: Path) -> None:
+    built_for_another_pytorch, too_old = ("2.8.0", "raise ImportError('undefined symbol: _ZN3c10')"), ("1.0.0", "")
+    installed = {"flash_attn": built_for_another_pytorch, "flash_attn_interface": too_old}
+    for name, (version, content) in installed.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(content)
         about = tmp_path / f"{name}-{version}.dist-info"
