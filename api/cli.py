@@ -391,6 +391,14 @@ def _add_bench(commands: Commands) -> None:
     concepts.add_argument(
         "--results", type=a_path, default=Path("benchmarks"), metavar="DIR", help="tables go here (default: benchmarks)"
     )
+    concepts.add_argument(
+        "--beside",
+        type=a_path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="JSON of an earlier table, whose rows stand beside those of --methods; repeatable",
+    )
     concepts.add_argument("--model", metavar="MODEL", help="pocket or a folder of its kind (default: pocket)")
     concepts.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     concepts.set_defaults(command="bench")

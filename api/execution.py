@@ -340,6 +340,7 @@ def _bench(arguments: argparse.Namespace, settings: Settings, reporter: Reporter
         num_workers=arguments.workers,
         cache_dir=arguments.cache,
         results_dir=arguments.results,
+        beside=arguments.beside,
         reporter=reporter,
     )
 

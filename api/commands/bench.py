@@ -25,16 +25,19 @@ def compare_methods(
     num_workers: int | None,
     cache_dir: Path,
     results_dir: Path,
+    beside: Sequence[Path],
     reporter: Reporter,
 ) -> Outcome:
     """Runs the benchmark, or what is left of it, and prints its table; empty `methods` or `tasks` are all.
 
-    `num_workers` processes learn and draw; None is as many as suit the machine.
+    `num_workers` processes learn and draw; None is as many as suit the machine. Methods that are not run have the rows
+    of the tables `beside`, where there are any.
     """
     try:
         from benchmarks.concepts.benchmark import QUICK_PLAN as quick_plan
         from benchmarks.concepts.benchmark import Plan, run_benchmark, write_results
         from benchmarks.concepts.cases import TASKS
+        from benchmarks.concepts.measured import UnusableTable
         from benchmarks.concepts.methods import METHODS
         from benchmarks.concepts.processes import default_workers
         from benchmarks.concepts.report import write_report
@@ -61,7 +64,12 @@ def compare_methods(
         seed=seed,
     )
     workers = num_workers or default_workers()
-    results = run_benchmark(plan, model=model, folder=cache_dir, num_workers=workers, tell=reporter.note)
+    try:
+        results = run_benchmark(
+            plan, model=model, folder=cache_dir, num_workers=workers, beside=beside, tell=reporter.note
+        )
+    except UnusableTable as error:
+        raise UsageError(f"--beside: {error}") from error
     report = results_dir / f"{plan.stem}.html"
     paths = [*write_results(results, results_dir), report]
     write_report(results, report)

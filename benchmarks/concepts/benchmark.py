@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,25 +16,27 @@ from PIL import Image
 from pydantic import JsonValue
 
 from benchmarks.concepts.cases import TASKS, Case, Task, make_cases, make_sources
-from benchmarks.concepts.differences import Difference, differences, scores_by_case
+from benchmarks.concepts.differences import Difference, differences
 from benchmarks.concepts.findings import findings, pairs_to_compare
+from benchmarks.concepts.measured import Measured, Setting, read_table
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.methods.prompt import IN_WORDS
-from benchmarks.concepts.processes import RunnerSetup, prepare_runner
+from benchmarks.concepts.processes import RunnerSetup, learn_and_draw
 from benchmarks.concepts.protocol import EFFORTS, FULL_EFFORT, QUICK_EFFORT, Effort
 from benchmarks.concepts.run import Drawn, Runner, Tell
 from benchmarks.concepts.scores import judge_accuracy, reads_true, score
 from benchmarks.concepts.summary import (
+    ByKind,
     Row,
     as_json,
     as_markdown,
     kept_by_kind,
     kinds_as_markdown,
     leakage_by_kind,
+    scores_by_case,
     summarise,
 )
 from concepts.files import write_whole
-from concepts.schema import ConceptKind
 from generator.model_folder import POCKET
 from pocket.probe import Probe, Reading, load_probe, read_pictures
 from pocket.world.drawing import draw_scene
@@ -88,26 +90,23 @@ class Results:
     cases: tuple[Case, ...]
     judge: Judge
     drawn: tuple[Drawn, ...]
+    """By this run; rows of earlier tables have none."""
+    measured: Measured
     rows: tuple[Row, ...]
     compared: tuple[Difference, ...]
     """TokenVerse, without and with guidance, with every other row, and the steps of its ablation with each other."""
     in_words: tuple[Row, ...]
     """What the model draws when it is told the looks in words, by task."""
-    kept: dict[str, dict[ConceptKind, float]]
+    kept: ByKind
     """CP by method, what is told in words among them, and by kind of concept."""
-    learning_seconds: dict[str, float]
-    """Processor seconds of learning one picture, or one case where a method is joint, by method: the mean."""
-    rates: dict[str, float]
-    """Learning rate of each method that learns."""
-    searched: frozenset[str]
-    """Methods whose rate was searched for; the others' is the first of their candidates."""
     model_name: str
     model_fingerprint: str
 
     def setup(self) -> str:
         """What was run, on what, when, in a sentence or two."""
         effort = self.plan.effort
-        blind = [METHODS[name].title for name in self.rates if name not in self.searched]
+        searched = self.measured.learning_rates_searched
+        blind = [METHOD_TITLES.get(name, name) for name in self.measured.learning_rates if name not in searched]
         said = f" Learning rates not searched for: {', '.join(blind)}." if blind else ""
         return (
             f"{len(self.cases)} cases, {self.plan.seeds_per_case} seeds each, {effort.steps} steps of batches of "
@@ -135,7 +134,8 @@ class Results:
             f"Judge, share read rightly on clean renders: {accuracy}.\n\n"
             f"A perfect picture scores: {clean}.\n\n"
             f"Told the looks in words, the model scores: {self.told()}.\n\n{table}\n\n"
-            f"{kinds_as_markdown(self.kept, METHOD_TITLES)}\n\n"
+            f"{kinds_as_markdown('CP of', self.kept, METHOD_TITLES)}\n\n"
+            f"{kinds_as_markdown('Leaked beside', self.measured.leakage, METHOD_TITLES)}\n\n"
             + "".join(f"{sentence}\n\n" for sentence in self.findings())
             + self.setup()
         )
@@ -159,16 +159,9 @@ class Results:
             },
             "tasks": as_json(self.rows),
             "differences": [_rounded_difference(each) for each in self.compared],
-            "by_case": {
-                case: {method: {"cp": round(cp, 4), "pf": round(pf, 4)} for method, (cp, pf) in methods.items()}
-                for case, methods in scores_by_case(self.drawn).items()
-            },
             "in_words": {task: rows[IN_WORDS.name] for task, rows in as_json(self.in_words).items()},
+            **self.measured.as_json(),
             "kept": {method: _rounded(kinds) for method, kinds in self.kept.items()},
-            "learning_rates": self.rates,
-            "learning_rates_searched": sorted(self.searched),
-            "leakage": {method: _rounded(kinds) for method, kinds in leakage_by_kind(self.drawn).items()},
-            "learning_cpu_seconds": _rounded(self.learning_seconds),
         }
         return json.loads(json.dumps(document))
 
@@ -197,9 +190,27 @@ def make_plan_cases(plan: Plan, probe: Probe) -> tuple[Case, ...]:
 
 
 def run_benchmark(
-    plan: Plan, *, model: str = POCKET, folder: Path, num_workers: int = 1, tell: Tell = logger.info
+    plan: Plan,
+    *,
+    model: str = POCKET,
+    folder: Path,
+    num_workers: int = 1,
+    beside: Sequence[Path] = (),
+    tell: Tell = logger.info,
 ) -> Results:
-    """Run what a plan asks for, in so many processes; what `folder` keeps of an earlier run is not done again."""
+    """Run what a plan asks for.
+
+    Args:
+        plan: What is run.
+        model: As `load_model` takes it.
+        folder: What it keeps of an earlier run is not done again.
+        num_workers: Processes that learn and draw.
+        beside: JSON files of earlier runs, whose rows are taken for methods that the plan lacks.
+        tell: Told of each step.
+
+    Raises:
+        UnusableTable: A file is none, or its rows mean something else.
+    """
     probe = load_probe()
     cases = make_plan_cases(plan, probe)
     searched = best_rates(read_rates(), plan.effort)
@@ -211,23 +222,30 @@ def run_benchmark(
         rates=tuple(searched.items()),
         seeds=tuple(plan.seed * 1000 + number for number in range(plan.seeds_per_case)),
     )
-    runner = prepare_runner(setup, plan.methods, cases, num_workers=num_workers, tell=tell)
+    runner = setup.make()
+    bench = runner.bench
+    setting = Setting(
+        fingerprint=bench.model.fingerprint, seed=plan.seed, seeds_per_case=plan.seeds_per_case, effort=plan.effort
+    )
+    tables = [read_table(path, setting, cases) for path in beside]
+    learn_and_draw(runner, setup, plan.methods, cases, num_workers=num_workers, tell=tell)
     drawn = [each for name in plan.methods for each in runner.run(METHODS[name], cases, tell=tell)]
     told = runner.run(IN_WORDS, cases, tell=tell)
+    measured = _measured(runner, plan, cases, drawn, searched)
+    for table in tables:
+        measured = measured.beside(table, order=METHODS)
     return Results(
         plan=plan,
         cases=cases,
         judge=assess_judge(cases, probe),
         drawn=tuple(drawn),
-        rows=tuple(summarise(drawn, seed=plan.seed)),
-        compared=tuple(differences(drawn, pairs_to_compare(plan.methods), seed=plan.seed)),
-        in_words=tuple(summarise(told, seed=plan.seed)),
-        kept=kept_by_kind([*drawn, *told]),
-        learning_seconds=_learning_seconds(runner, plan, cases),
-        rates={name: runner.rate(METHODS[name]) for name in plan.methods if METHODS[name].rates},
-        searched=frozenset(name for name in plan.methods if METHODS[name].alone in searched),
-        model_name=runner.bench.model.name,
-        model_fingerprint=runner.bench.model.fingerprint,
+        measured=measured,
+        rows=tuple(summarise(cases, measured.by_case, seed=plan.seed)),
+        compared=tuple(differences(cases, measured.by_case, pairs_to_compare(measured.methods), seed=plan.seed)),
+        in_words=tuple(summarise(cases, scores_by_case(told), seed=plan.seed)),
+        kept={**measured.kept, **kept_by_kind(told)},
+        model_name=bench.model.name,
+        model_fingerprint=bench.model.fingerprint,
     )
 
 
@@ -253,6 +271,20 @@ def write_results(results: Results, folder: Path) -> list[Path]:
     write_whole(data, f"{json.dumps(results.as_json(), indent=2)}\n".encode())
     write_whole(table, f"{results.markdown()}\n".encode())
     return [data, table]
+
+
+def _measured(
+    runner: Runner, plan: Plan, cases: Sequence[Case], drawn: Sequence[Drawn], searched: Collection[str]
+) -> Measured:
+    learnt = [name for name in plan.methods if METHODS[name].rates]
+    return Measured(
+        by_case=scores_by_case(drawn),
+        kept=kept_by_kind(drawn),
+        leakage=leakage_by_kind(drawn),
+        learning_rates={name: runner.rate(METHODS[name]) for name in learnt},
+        learning_rates_searched={name for name in plan.methods if METHODS[name].alone in searched},
+        learning_cpu_seconds=_learning_seconds(runner, plan, cases),
+    )
 
 
 def _learning_seconds(runner: Runner, plan: Plan, cases: Sequence[Case]) -> dict[str, float]:

@@ -1,8 +1,8 @@
-"""How far one method is ahead of another on the same cases and seeds, with an interval that chance explains.
+"""How far one method is ahead of another on the same cases, with an interval that chance explains.
 
 Two rows of the table share sources, prompts and noise, so their own intervals say little of their difference: a hard
-case is hard for both. Here both are resampled together. Source pictures that several cases share are resampled as if
-each case had its own, so intervals are somewhat too narrow.
+case is hard for both. Here the cases of both are resampled together. Source pictures that several cases share are
+resampled as if each case had its own, so intervals are somewhat too narrow.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.concepts.cases import TASKS, Task
-from benchmarks.concepts.run import Drawn
-from benchmarks.concepts.summary import INTERVAL, RESAMPLES
+from benchmarks.concepts.cases import TASKS, Case, Task
+from benchmarks.concepts.summary import INTERVAL, RESAMPLES, Worth, worth_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +25,7 @@ class Difference:
     other: str
     value: float
     low: float
-    """The lower end of a 95 % interval, by bootstrap over cases and, within each, seeds."""
+    """The lower end of a 95 % interval, by bootstrap over cases."""
     high: float
 
     @property
@@ -34,57 +33,31 @@ class Difference:
         return self.low <= 0 <= self.high
 
 
-def differences(drawn: Sequence[Drawn], pairs: Sequence[tuple[str, str]], *, seed: int = 0) -> list[Difference]:
-    """The first method of each pair against the second, by task, where both have pictures."""
+def differences(
+    cases: Sequence[Case], scores: Worth, pairs: Sequence[tuple[str, str]], *, seed: int = 0
+) -> list[Difference]:
+    """The first method of each pair against the second, by task, in the cases that both have."""
     found: list[Difference] = []
     for task, (method, other) in product(TASKS, pairs):
-        own, theirs = (_scores(drawn, task, name) for name in (method, other))
-        if own.size and theirs.size:
-            found.append(_difference(task, method, other, own, theirs, np.random.default_rng(seed)))
+        common = [case for case in cases if {method, other} <= scores.get(case.name, {}).keys()]
+        both_2C2 = np.stack([worth_in(task, common, scores, name) for name in (method, other)])
+        if both_2C2.size:
+            found.append(_difference(task, method, other, both_2C2, np.random.default_rng(seed)))
     return found
 
 
-def scores_by_case(drawn: Sequence[Drawn]) -> dict[str, dict[str, tuple[float, float]]]:
-    """CP and PF by case and method, means over seeds."""
-    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for each in drawn:
-        found.setdefault(each.case.name, {}).setdefault(each.method, []).append((each.score.cp, each.score.pf))
-    return {
-        case: {method: tuple(np.mean(scores, axis=0).tolist()) for method, scores in methods.items()}
-        for case, methods in found.items()
-    }
-
-
-def _scores(drawn: Sequence[Drawn], task: Task, method: str) -> NDArray[np.float64]:
-    """CP and PF `(cases, seeds, 2)`, cases by name and seeds in order."""
-    own = sorted(
-        (each for each in drawn if each.task_and_method == (task, method)), key=lambda each: (each.case.name, each.seed)
-    )
-    num_cases = len({each.case.name for each in own})
-    scores = np.array([(each.score.cp, each.score.pf) for each in own])
-    return scores.reshape(num_cases, -1, 2) if num_cases else scores
-
-
 def _difference(
-    task: Task,
-    method: str,
-    other: str,
-    own: NDArray[np.float64],
-    theirs: NDArray[np.float64],
-    rng: np.random.Generator,
+    task: Task, method: str, other: str, both_2C2: NDArray[np.float64], rng: np.random.Generator
 ) -> Difference:
-    both = np.stack([own, theirs])
-    num_cases, num_seeds = own.shape[:2]
-    resampled = np.empty(RESAMPLES)
-    for number in range(RESAMPLES):
-        cases = rng.integers(num_cases, size=(num_cases, 1))
-        seeds = rng.integers(num_seeds, size=(num_cases, num_seeds))
-        resampled[number] = _lead(both[:, cases, seeds])
-    low, high = np.percentile(resampled, INTERVAL)
-    return Difference(task=task, method=method, other=other, value=_lead(both), low=float(low), high=float(high))
+    num_cases = both_2C2.shape[1]
+    resampled_2RC2 = both_2C2[:, rng.integers(num_cases, size=(RESAMPLES, num_cases))]
+    low, high = np.percentile(_lead(resampled_2RC2), INTERVAL)
+    return Difference(
+        task=task, method=method, other=other, value=float(_lead(both_2C2)), low=float(low), high=float(high)
+    )
 
 
-def _lead(both: NDArray[np.float64]) -> float:
-    """Of `(2, cases, seeds, 2)`."""
-    own, theirs = both.mean(axis=(1, 2)).prod(axis=-1)
-    return float(own - theirs)
+def _lead(both: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of `(2, ..., cases, 2)`: `(...)`."""
+    own, theirs = both.mean(axis=-2).prod(axis=-1)
+    return own - theirs

@@ -50,12 +50,19 @@ class RunnerSetup:
         )
 
 
-def prepare_runner(
-    setup: RunnerSetup, methods: Sequence[str], cases: Sequence[Case], *, num_workers: int, tell: Tell
-) -> Runner:
-    """A runner for whom all that methods lack of some cases has been learnt and drawn, if by more than one process.
+def learn_and_draw(
+    runner: Runner,
+    setup: RunnerSetup,
+    methods: Sequence[str],
+    cases: Sequence[Case],
+    *,
+    num_workers: int,
+    tell: Tell,
+) -> None:
+    """Have all learnt and drawn that methods lack of some cases, if by more than one process.
 
     Args:
+        runner: For whom it is.
         setup: The runner's.
         methods: Names, of the table.
         cases: To be drawn.
@@ -65,11 +72,10 @@ def prepare_runner(
     Raises:
         OutOfMemory: A process was killed; what is done is kept.
     """
-    runner = setup.make()
     undrawn = [(METHODS[name], case) for name in methods for case in cases]
     undrawn = [(method, case) for method, case in undrawn if not runner.is_drawn(method, case)]
     if num_workers == 1 or not undrawn:
-        return runner
+        return
     lessons = {each.key: each for method, case in undrawn if method.rates for each in runner.lessons(method, case)}
     others = set(active_children())
     pool = ProcessPoolExecutor(num_workers, mp_context=get_context("spawn"))
@@ -93,7 +99,6 @@ def prepare_runner(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-    return runner
 
 
 def default_workers() -> int:

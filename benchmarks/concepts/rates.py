@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.concepts.benchmark import RATES_PATH, Plan, make_plan_cases, read_rates
 from benchmarks.concepts.cases import Case
 from benchmarks.concepts.methods import METHODS
-from benchmarks.concepts.processes import RunnerSetup, default_workers, prepare_runner
+from benchmarks.concepts.processes import RunnerSetup, default_workers, learn_and_draw
 from benchmarks.concepts.protocol import EFFORTS, Method
 from concepts.files import write_whole
 from generator.model_folder import POCKET
@@ -34,7 +34,8 @@ def search(method: Method, cases: Sequence[Case], *, setup: RunnerSetup, num_wor
     reached: dict[str, float] = {}
     for rate in method.rates:
         with_rate = replace(setup, rates=((method.alone, rate),))
-        runner = prepare_runner(with_rate, [method.name], cases, num_workers=num_workers, tell=print)
+        runner = with_rate.make()
+        learn_and_draw(runner, with_rate, [method.name], cases, num_workers=num_workers, tell=print)
         scores = [each.score for case in cases for each in runner.run_case(method, case)]
         cp, pf = (float(np.mean(values)) for values in zip(*((s.cp, s.pf) for s in scores), strict=True))
         reached[f"{rate:g}"] = round(cp * pf, 4)

@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.concepts.benchmark import METHOD_TITLES, Results
 from benchmarks.concepts.cases import Case, Task
 from benchmarks.concepts.methods import METHODS
-from benchmarks.concepts.summary import TITLES, Row
+from benchmarks.concepts.summary import TITLES, ByKind, Row
 from concepts.files import write_whole
 from concepts.schema import BoundPrompt
 from pocket.world.drawing import draw_scene
@@ -42,11 +42,9 @@ def report_variables(results: Results) -> dict[str, object]:
         "accuracy": [(name, f"{value:.2f}") for name, value in results.judge.accuracy.items()],
         "tasks": [_task(results, task) for task in results.judge.clean],
         "kinds": sorted({kind for of_kind in results.kept.values() for kind in of_kind}),
-        "kept": [
-            {"title": METHOD_TITLES[name], "of_kind": {kind: f"{value:.2f}" for kind, value in of_kind.items()}}
-            for name, of_kind in results.kept.items()
-        ],
-        "methods": [_method(results, name) for name in results.plan.methods],
+        "kept": _by_kind(results.kept),
+        "leakage": _by_kind(results.measured.leakage),
+        "methods": [_method(results, name) for name in results.measured.methods if name in METHODS],
     }
 
 
@@ -64,15 +62,21 @@ def _task(results: Results, task: Task) -> dict[str, object]:
     }
 
 
+def _by_kind(found: ByKind) -> list[dict[str, object]]:
+    return [
+        {"title": METHOD_TITLES.get(name, name), "of_kind": {kind: f"{value:.2f}" for kind, value in of_kind.items()}}
+        for name, of_kind in found.items()
+    ]
+
+
 def _row(row: Row, best: float) -> dict[str, object]:
     numbers = {name: f"{getattr(row, name):.3f}" for name in ("cp", "pf", "cp_pf")}
     ends = {name: f"{getattr(row, name):.2f}" for name in ("low", "high")}
     return {
         **numbers,
         **ends,
-        "title": METHODS[row.method].title,
-        "leaked": f"{row.leakage:.0%}",
-        "pictures": row.pictures,
+        "title": METHOD_TITLES.get(row.method, row.method),
+        "cases": row.num_cases,
         "is_best": row.cp_pf == best,
     }
 
@@ -112,8 +116,8 @@ def _parts(prompt: BoundPrompt) -> Sequence[dict[str, object]]:
 
 
 def _method(results: Results, name: str) -> dict[str, object]:
-    method, seconds = METHODS[name], results.learning_seconds.get(name)
-    rate = results.rates.get(name)
+    method, seconds = METHODS[name], results.measured.learning_cpu_seconds.get(name)
+    rate = results.measured.learning_rates.get(name)
     return {
         "title": method.title,
         "source": method.source,

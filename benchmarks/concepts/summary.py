@@ -1,11 +1,16 @@
-"""From scores to a table: means, intervals by bootstrap, and the forms in which they are kept."""
+"""From scores to a table: means, intervals by bootstrap, and the forms in which they are kept.
+
+Rows follow from what each method is worth in each case, which the JSON file has, so they can be made of that again.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.concepts.cases import TASKS, Task
+from benchmarks.concepts.cases import TASKS, Case, Task
 from benchmarks.concepts.run import Drawn
 from concepts.schema import ConceptKind
 
@@ -25,37 +30,48 @@ class Row:
     cp_pf: float
     """Product of the means, as in the paper's Table 2."""
     low: float
-    """Of `cp_pf`: the lower end of a 95 % interval, as if cases were independent, which those that share a picture are
-    not. Two rows are compared by their `Difference`."""
+    """Of `cp_pf`: the lower end of a 95 % interval over cases, as if they were independent, which those that share a
+    picture are not. Two rows are compared by their `Difference`."""
     high: float
-    leakage: float
-    """Share of what the sources show, and neither concept nor prompt asks for, that is in the pictures."""
-    pictures: int
+    num_cases: int
 
 
-def summarise(drawn: Sequence[Drawn], *, seed: int = 0) -> list[Row]:
-    """A row for each task and method that has pictures, in the order of the tasks and of the pictures."""
-    methods = list(dict.fromkeys(each.method for each in drawn))
+Worth = Mapping[str, Mapping[str, tuple[float, float]]]
+"""CP and PF by case and method, means over seeds."""
+
+
+def scores_by_case(drawn: Sequence[Drawn]) -> dict[str, dict[str, tuple[float, float]]]:
+    """What each method is worth in each case."""
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for each in drawn:
+        found.setdefault(each.case.name, {}).setdefault(each.method, []).append((each.score.cp, each.score.pf))
+    return {
+        case: {method: tuple(np.mean(scores, axis=0).tolist()) for method, scores in methods.items()}
+        for case, methods in found.items()
+    }
+
+
+def worth_in(task: Task, cases: Sequence[Case], scores: Worth, method: str) -> NDArray[np.float64]:
+    """CP and PF `(cases, 2)` of a method in the cases of a task, where it has any."""
+    names = [case.name for case in cases if case.task == task]
+    return np.array([scores[name][method] for name in names if method in scores.get(name, {})]).reshape(-1, 2)
+
+
+def summarise(cases: Sequence[Case], scores: Worth, *, seed: int = 0) -> list[Row]:
+    """A row for each task and method, in the order of the tasks and of the methods in the scores."""
+    methods = list(dict.fromkeys(method for case in cases for method in scores.get(case.name, {})))
     rows: list[Row] = []
-    for task in TASKS:
-        for method in methods:
-            own = [each for each in drawn if each.task_and_method == (task, method)]
-            if own:
-                rows.append(_row(task, method, own, np.random.default_rng(seed)))
+    for task, method in product(TASKS, methods):
+        own_C2 = worth_in(task, cases, scores, method)
+        if own_C2.size:
+            rows.append(_row(task, method, own_C2, np.random.default_rng(seed)))
     return rows
 
 
-def _row(task: Task, method: str, drawn: Sequence[Drawn], rng: np.random.Generator) -> Row:
-    cases = list(dict.fromkeys(each.case.name for each in drawn))
-    scores = [np.array([(each.score.cp, each.score.pf) for each in drawn if each.case.name == case]) for case in cases]
-    cp, pf = np.concatenate(scores).mean(0)
-    products: list[float] = []
-    for _ in range(RESAMPLES):
-        chosen = [scores[i] for i in rng.integers(len(scores), size=len(scores))]
-        resampled = np.concatenate([own[rng.integers(len(own), size=len(own))] for own in chosen])
-        products.append(float(np.prod(resampled.mean(0))))
-    low, high = np.percentile(products, INTERVAL)
-    leaks = [leak.leaked for each in drawn for leak in each.score.leaks]
+def _row(task: Task, method: str, own_C2: NDArray[np.float64], rng: np.random.Generator) -> Row:
+    cp, pf = own_C2.mean(axis=0)
+    resampled = own_C2[rng.integers(len(own_C2), size=(RESAMPLES, len(own_C2)))]
+    low, high = np.percentile(resampled.mean(axis=1).prod(axis=-1), INTERVAL)
     return Row(
         task=task,
         method=method,
@@ -64,14 +80,17 @@ def _row(task: Task, method: str, drawn: Sequence[Drawn], rng: np.random.Generat
         cp_pf=float(cp * pf),
         low=float(low),
         high=float(high),
-        leakage=float(np.mean(leaks)) if leaks else 0.0,
-        pictures=len(drawn),
+        num_cases=len(own_C2),
     )
 
 
-def leakage_by_kind(drawn: Sequence[Drawn]) -> dict[str, dict[str, float]]:
+ByKind = Mapping[str, Mapping[ConceptKind, float]]
+"""Something measured by method and kind of concept."""
+
+
+def leakage_by_kind(drawn: Sequence[Drawn]) -> dict[str, dict[ConceptKind, float]]:
     """For each method and kind of concept, the share of leaks from pictures that gave a concept of that kind alone."""
-    found: dict[str, dict[str, list[bool]]] = {}
+    found: dict[str, dict[ConceptKind, list[bool]]] = {}
     for each in drawn:
         for source in each.case.sources:
             kinds = {concept.kind for concept in each.case.concepts if concept in source.concepts}
@@ -79,7 +98,7 @@ def leakage_by_kind(drawn: Sequence[Drawn]) -> dict[str, dict[str, float]]:
                 leaks = [leak.leaked for leak in each.score.leaks if leak.source == source.name]
                 found.setdefault(each.method, {}).setdefault(kinds.pop(), []).extend(leaks)
     return {
-        method: {kind: float(np.mean(leaks)) for kind, leaks in kinds.items() if leaks}
+        method: {kind: float(np.mean(leaks)) for kind, leaks in sorted(kinds.items()) if leaks}
         for method, kinds in found.items()
     }
 
@@ -112,11 +131,11 @@ def as_markdown(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def kinds_as_markdown(kept: Mapping[str, Mapping[ConceptKind, float]], titles: Mapping[str, str]) -> str:
-    """CP by kind of concept, a row a method."""
-    kinds = sorted({kind for of_method in kept.values() for kind in of_method})
-    lines = [f"| CP of | {' | '.join(kinds)} |", f"|---|{'---|' * len(kinds)}"]
-    for method, of_kind in kept.items():
+def kinds_as_markdown(what: str, found: ByKind, titles: Mapping[str, str]) -> str:
+    """A row a method and a column a kind of concept; `what` is measured."""
+    kinds = sorted({kind for of_method in found.values() for kind in of_method})
+    lines = [f"| {what} | {' | '.join(kinds)} |", f"|---|{'---|' * len(kinds)}"]
+    for method, of_kind in found.items():
         cells = [f"{of_kind[kind]:.2f}" if kind in of_kind else "" for kind in kinds]
         lines.append(f"| {titles.get(method, method)} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -10,7 +10,7 @@ TITLES = {"full": "TokenVerse", "full_guided": "Guided", "omg": "OMG", "break_a_
 
 def row(method: str, cp_pf: float, task: Task) -> Row:
     ends = {"low": cp_pf - 0.1, "high": cp_pf + 0.1}
-    return Row(task=task, method=method, cp=cp_pf, pf=1.0, cp_pf=cp_pf, **ends, leakage=0.0, pictures=4)
+    return Row(task=task, method=method, cp=cp_pf, pf=1.0, cp_pf=cp_pf, **ends, num_cases=4)
 
 
 def found_in(values: dict[str, float], *, task: Task = "full") -> tuple[str, ...]:

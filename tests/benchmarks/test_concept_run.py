@@ -15,7 +15,7 @@ from api import exit_codes
 from api.cli import main
 from benchmarks.concepts.benchmark import QUICK_PLAN, Plan, best_rates, make_plan_cases
 from benchmarks.concepts.cases import BenchSource, Case
-from benchmarks.concepts.differences import differences, scores_by_case
+from benchmarks.concepts.differences import differences
 from benchmarks.concepts.fitting import token_spans
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.methods.concept_express import neutral_word
@@ -28,6 +28,7 @@ from benchmarks.concepts.summary import (
     kept_by_kind,
     kinds_as_markdown,
     leakage_by_kind,
+    scores_by_case,
     summarise,
 )
 from generator.loading import FluxModel, load_model
@@ -193,36 +194,46 @@ def drawn_with(case: Case, method: str, *scores: tuple[float, float]) -> list[Dr
 
 def test_a_row_is_the_product_of_means_inside_its_interval(cases: tuple[Case, ...]) -> None:
     case = next(case for case in cases if case.task == "full")
-    (row,) = summarise(drawn_with(case, "full", (0.2, 1.0), (0.8, 0.5)))
-    assert (row.cp, row.pf, row.cp_pf, row.pictures) == (0.5, 0.75, 0.375, 2)
-    assert row.low < row.cp_pf < row.high
+    scores = scores_by_case(drawn_with(case, "full", (0.2, 1.0), (0.8, 0.5)))
+    assert scores == {case.name: {"full": (0.5, 0.75)}}
+    (row,) = summarise(cases, scores)
+    assert (row.cp, row.pf, row.cp_pf, row.num_cases) == (0.5, 0.75, 0.375, 1)
+    assert row.low == row.cp_pf == row.high, "of one case nobody knows how far others are from it"
 
 
-def in_two_cases(cases: tuple[Case, ...], method: str, *by_case: float) -> list[Drawn]:
-    """Pictures of two cases of the full task, all of one case worth the same."""
+def two_of(cases: tuple[Case, ...]) -> tuple[Case, Case]:
+    """One case of the full task under two names."""
     case = next(case for case in cases if case.task == "full")
-    named = [replace(case, name=name) for name in ("first", "second")]
-    return [each for of, cp in zip(named, by_case, strict=True) for each in drawn_with(of, method, (cp, 1), (cp, 1))]
+    return replace(case, name="first"), replace(case, name="second")
+
+
+def in_cases(cases: Sequence[Case], **by_method: tuple[float, ...]) -> dict[str, dict[str, tuple[float, float]]]:
+    """CP of methods by case, with the prompt drawn in full."""
+    return {
+        case.name: {method: (values[number], 1.0) for method, values in by_method.items()}
+        for number, case in enumerate(cases)
+    }
 
 
 def test_an_interval_is_of_what_other_cases_would_have_given(cases: tuple[Case, ...]) -> None:
-    (row,) = summarise(in_two_cases(cases, "full", 0.2, 0.8))
+    both = two_of(cases)
+    (row,) = summarise(both, in_cases(both, full=(0.2, 0.8)))
     assert (row.low, row.cp_pf, row.high) == (pytest.approx(0.2), pytest.approx(0.5), pytest.approx(0.8))
 
 
 def test_methods_are_compared_case_by_case(cases: tuple[Case, ...]) -> None:
-    drawn = [*in_two_cases(cases, "full", 0.2, 0.8), *in_two_cases(cases, "omg", 0.1, 0.7)]
-    drawn += in_two_cases(cases, "m", 0.8, 0.1)
-    near, far = differences(drawn, [("full", "omg"), ("full", "m"), ("full", "prompt")])
+    both = two_of(cases)
+    scores = in_cases(both, full=(0.2, 0.8), omg=(0.1, 0.7), m=(0.8, 0.1))
+    near, far = differences(both, scores, [("full", "omg"), ("full", "m"), ("full", "prompt")])
     assert (near.other, near.value, near.low, near.high) == ("omg", *[pytest.approx(0.1)] * 3)
     assert not near.may_be_chance, "each case is better, however much cases differ"
     assert (far.value, far.low, far.high) == (pytest.approx(0.05), pytest.approx(-0.6), pytest.approx(0.7))
     assert far.may_be_chance
-    assert scores_by_case(drawn)["second"]["omg"] == (pytest.approx(0.7), 1.0)
 
 
 def test_results_have_the_form_that_readers_expect(cases: tuple[Case, ...]) -> None:
-    rows = summarise([each for case in cases for each in drawn_with(case, "full", (0.5, 1.0), (0.7, 0.9))])
+    drawn = [each for case in cases for each in drawn_with(case, "full", (0.5, 1.0), (0.7, 0.9))]
+    rows = summarise(cases, scores_by_case(drawn))
     document = as_json(rows)
     assert set(document) == {"composition", "decomposition", "full"}
     for methods in document.values():
@@ -254,7 +265,7 @@ def test_what_is_kept_is_told_by_the_kind_of_concept(cases: tuple[Case, ...]) ->
     first, second = (concept.kind for concept in case.concepts)
     kept = kept_by_kind(drawn)
     assert kept["full"] == {first: pytest.approx(0.3), second: pytest.approx(0.5)}
-    head, _, row = kinds_as_markdown(kept | {"m": {first: 0.1}}, {"full": "TokenVerse"}).splitlines()[:3]
+    head, _, row = kinds_as_markdown("CP of", kept | {"m": {first: 0.1}}, {"full": "TokenVerse"}).splitlines()[:3]
     assert sorted((first, second)) == [cell.strip() for cell in head.split("|")[2:4]]
     assert row.startswith("| TokenVerse |") and "0.30" in row and "0.50" in row
 
@@ -277,8 +288,13 @@ def test_the_command_writes_and_prints_the_table(tmp_path: Path, capsys: pytest.
     # Of each case its source, what is wanted, and a picture for each seed.
     assert report.count("<img ") == 2 * (1 + 1 + 2)
     assert "<mark>" in report and "http" not in report.replace("http-equiv", "")
-    assert main([*words, *folders, "--json"]) == exit_codes.OK
-    assert json.loads(capsys.readouterr().out)["tasks"] == results["tasks"]
+    earlier = tmp_path / "earlier.json"
+    earlier.write_text(json.dumps(results).replace('"prompt"', '"telepathy"'), encoding="utf-8")
+    assert main([*words, *folders, "--beside", str(earlier), "--json"]) == exit_codes.OK
+    with_it = json.loads(capsys.readouterr().out)["tasks"]["decomposition"]
+    assert with_it["prompt"] == with_it["telepathy"] == results["tasks"]["decomposition"]["prompt"]
+    assert main([*words, *folders, "--beside", str(earlier), "--seed", "1"]) == exit_codes.USAGE
+    assert "made with another seed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
