@@ -62,7 +62,13 @@ def check_strengths(strengths: Mapping[str, float], bound: BoundPrompt) -> None:
 
 
 def note_of_length(prompt: str, model: WantedModel, *, max_tokens: int) -> str | None:
-    """What to tell of a prompt that is drawn without its end; None where the model reads it all, or nobody can tell."""
+    """What to tell of a prompt that is drawn without its end; None where the model reads it all, or nobody can tell.
+
+    Args:
+        prompt: As it is drawn.
+        model: That draws it.
+        max_tokens: As many as its text encoder is given.
+    """
     count_tokens = token_counter(find_folder(model.source, revision=model.revision))
     if count_tokens is estimate_tokens:
         return None
@@ -70,7 +76,7 @@ def note_of_length(prompt: str, model: WantedModel, *, max_tokens: int) -> str |
     if not unread:
         return None
     return (
-        f"Note: the prompt has {count_tokens(prompt)} tokens and the model reads {max_tokens}: nothing is read from "
+        f"The prompt has {count_tokens(prompt)} tokens and the model reads {max_tokens}: nothing is read from "
         f"{unread.split()[0]!r} on, which is {unread!r}. Shorten the prompt, or move what matters forward."
     )
 

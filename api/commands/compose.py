@@ -42,7 +42,7 @@ def compose_pictures(
 
     studio = open_studio(model, bank, pictures=len(prompts), tell=reporter.note)
     if note := note_of_length(prompts[-1].prompt, model, max_tokens=studio.settings.max_sequence_length):
-        reporter.note(note)
+        reporter.note(f"Note: {note}")
     for warning in blending_warnings(studio.renderer.key_similarities(prompts[-1], strengths=strengths)):
         reporter.note(f"Note: {warning}")
     out_dir.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,7 @@ def draw_picture(
 
     studio = open_studio(model, bank, tell=reporter.note)
     if note := note_of_length(bound.prompt, model, max_tokens=studio.settings.max_sequence_length):
-        reporter.note(note)
+        reporter.note(f"Note: {note}")
     for warning in blending_warnings(studio.renderer.key_similarities(bound, strengths=strengths)):
         reporter.note(f"Note: {warning}")
     with reporter.progress(studio.settings.num_inference_steps) as advance:

@@ -145,6 +145,8 @@ class Drawn(_Frozen):
     width: int
     height: int
     seconds: float
+    warnings: tuple[str, ...] = ()
+    """What is not drawn of the prompt."""
 
 
 class BindPayload(_Frozen):

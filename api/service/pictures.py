@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from api.commands.learn import recipe_of
+from api.drawing import note_of_length
 from api.errors import LockMismatch
 from api.service.banks import bank_of
 from api.service.database import Database
@@ -91,7 +92,16 @@ class PictureWork:
         seconds = time.perf_counter() - started
         steps = settings.num_inference_steps
         told = {**_progress(payload, steps, steps), "sha256": artifact.sha256}
-        drawn = Drawn(artifact=artifact, width=image.width, height=image.height, seconds=round(seconds, 3))
+        unread = note_of_length(
+            payload.bound.prompt, self._settings.base.wanted_model, max_tokens=settings.max_sequence_length
+        )
+        drawn = Drawn(
+            artifact=artifact,
+            width=image.width,
+            height=image.height,
+            seconds=round(seconds, 3),
+            warnings=() if unread is None else (unread,),
+        )
         return Done(result=drawn.model_dump(mode="json"), picture=artifact.sha256, told=told)
 
     def _learn(self, task: Task, report: Report) -> Done:

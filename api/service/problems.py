@@ -49,10 +49,8 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-def respond(
-    problem: Problem, *, errors: Iterable[Mapping[str, JsonValue]] = (), more: Mapping[str, JsonValue] | None = None
-) -> JSONResponse:
-    """The problem as a response, with the request's id where one is known and what else it shall say."""
+def respond(problem: Problem, *, errors: Iterable[Mapping[str, JsonValue]] = ()) -> JSONResponse:
+    """The problem as a response, with the request's id where one is known."""
     body: dict[str, Any] = {
         "type": f"urn:fableverse:problem:{problem.kind}" if problem.kind else "about:blank",
         "title": HTTPStatus(problem.status).phrase,
@@ -65,7 +63,6 @@ def respond(
     listed = [dict(error) for error in errors]
     if listed:
         body["errors"] = listed
-    body |= more or {}
     return JSONResponse(body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 

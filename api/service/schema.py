@@ -170,6 +170,8 @@ class SceneAnswer(_Answer):
     width: int | None
     height: int | None
     sha256: str | None
+    warnings: tuple[str, ...]
+    """What of the prompt is not in the picture, since the model reads no further; empty until it is drawn."""
     links: dict[str, str]
     """`picture` is there once it is drawn."""
 

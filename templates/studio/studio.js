@@ -136,6 +136,12 @@ document.addEventListener("htmx:sseBeforeMessage", (event) => {
   if (held.push(event.detail.data) === 1) setTimeout(putHeld, LOOK_AGAIN_MS);
 });
 
+// What is asked for every few seconds comes again anyway.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { elt, target } = event.detail;
+  if (elt === target && target.matches("[hx-trigger^=every]") && document.querySelector(PRESSED)) event.detail.shouldSwap = false;
+});
+
 // Whoever listens to the page hears each thing once, not again with every step.
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail;

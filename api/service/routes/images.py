@@ -2,18 +2,20 @@
 
 import asyncio
 import base64
+import json
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.status import HTTP_500_INTERNAL_SERVER_ERROR
 
 from api.service.errors import InvalidInput, NotFound, NotReady, task_failed
 from api.service.payloads import MAX_SEED, Drawn
-from api.service.problems import problem_of, respond
 from api.service.schema import MAX_PIXELS_A_SIDE, ImageData, ImagesAnswer, ImagesRequest, SceneRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_scene
@@ -32,13 +34,21 @@ class OpenAIRoute(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handler(request)
-            except FableverseError as error:
-                problem = problem_of(error)
-                kind = "invalid_request_error" if problem.status < HTTP_500_INTERNAL_SERVER_ERROR else "server_error"
-                told = {"message": problem.detail, "type": kind, "param": None, "code": problem.kind}
-                return respond(problem, more={"error": told})
+            except (FableverseError, RequestValidationError) as error:
+                handlers = request.app.exception_handlers
+                refuse = next(handlers[cls] for cls in type(error).__mro__ if cls in handlers)
+                return _told(await refuse(request, error))
 
         return answer
+
+
+def _told(refusal: JSONResponse) -> Response:
+    problem = json.loads(bytes(refusal.body))
+    kind = "invalid_request_error" if refusal.status_code < HTTP_500_INTERNAL_SERVER_ERROR else "server_error"
+    code = problem["type"].rpartition(":")[2]
+    problem["error"] = {"message": problem["detail"], "type": kind, "param": None, "code": code}
+    kept = {name: value for name, value in refusal.headers.items() if name == "retry-after"}
+    return JSONResponse(problem, status_code=refusal.status_code, headers=kept, media_type=refusal.media_type)
 
 
 router = APIRouter(prefix="/v1/images", tags=["images"], route_class=OpenAIRoute)

@@ -84,5 +84,6 @@ def _answer(row: Any) -> SceneAnswer:
         width=drawn.width if drawn else None,
         height=drawn.height if drawn else None,
         sha256=drawn.artifact.sha256 if drawn else None,
+        warnings=drawn.warnings if drawn else (),
         links=links | ({"picture": f"{place}/picture"} if drawn else {}),
     )

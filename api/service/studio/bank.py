@@ -7,12 +7,12 @@ from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse
 
 from api.service.banks import bank_of
-from api.service.deletion import delete_concept, dismiss_job
+from api.service.deletion import delete_concept
 from api.service.errors import InvalidInput
 from api.service.routes.concepts import keep_picture, learn_payload
 from api.service.schema import SceneRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
-from api.service.studio.doing import doing_in_bank
+from api.service.studio import doing
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render, render_page
 from api.service.studio.words import choices_of
 from api.service.submit import retry, submit_caption, submit_concepts, submit_scene
@@ -110,7 +110,7 @@ def try_again(request: Request, job_id: str, services: ServicesDep, principal: P
 @router.post("/bank/learning/{job_id}/dismiss")
 def dismiss(request: Request, job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
     """Show learning that stopped no more."""
-    dismiss_job(services.database, principal.owner, job_id)
+    doing.dismiss(services, principal.owner, job_id)
     return html() if is_partial(request) else go_to(request, "/bank")
 
 
@@ -148,8 +148,8 @@ def delete(request: Request, concept_id: str, services: ServicesDep, principal: 
 
 def _bank(services: Services, owner: str) -> dict[str, object]:
     bank = bank_of(services.settings, owner)
-    doing = doing_in_bank(services, owner)
-    learning = sorted([*doing.open_jobs, *doing.stopped_jobs], key=lambda job: job.id, reverse=True)
+    under_way = doing.doing_in_bank(services, owner)
+    learning = sorted([*under_way.open_jobs, *under_way.stopped_jobs], key=lambda job: job.id, reverse=True)
     concepts = sorted(bank.list(), key=lambda concept: KINDS.index(concept.kind))
     damaged = {name: _may_be_deleted(bank, name) for name in bank.damaged()}
     return {"concepts": concepts, "damaged": damaged, "learning": learning}

@@ -10,12 +10,13 @@ from pydantic import ValidationError
 from api.service.banks import bank_of
 from api.service.book_edits import edit_book, read_edited_book, undo_edit
 from api.service.book_state import COVER, BookEdit, PageEdit
-from api.service.deletion import delete_book, dismiss_job
+from api.service.deletion import delete_book
 from api.service.errors import EditConflict, InvalidInput
 from api.service.payloads import BookLook, Format
 from api.service.problems import in_words
 from api.service.schema import BookRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
+from api.service.studio import doing
 from api.service.studio.book_view import BINDING, EDITIONS, part, view_book
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render_page, templates_in
 from api.service.submit import retry, submit_binding, submit_book, submit_pages
@@ -258,7 +259,7 @@ def try_again(request: Request, book_id: str, job_id: str, services: ServicesDep
 @router.post("/{book_id}/jobs/{job_id}/dismiss")
 def dismiss(request: Request, book_id: str, job_id: str, services: ServicesDep, principal: PrincipalDep) -> Response:
     """Show a job that stopped no more; what only it has drawn goes with it."""
-    dismiss_job(services.database, principal.owner, job_id)
+    doing.dismiss(services, principal.owner, job_id)
     return _answer(request, services, principal.owner, book_id, ("status",))
 
 

@@ -1,12 +1,17 @@
-"""Which jobs a page shows: all that are under way, and those that stopped lately and that no later one replaces."""
+"""Which jobs a page shows: all that are under way, and those that stopped lately, were not dismissed and that no later
+one replaces.
+"""
 
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, select
 
+from api.service.deletion import dismiss_job
+from api.service.errors import NotFound, WrongState
 from api.service.jobs import OPEN, STOPPED, Job
 from api.service.payloads import concepts_of
 from api.service.services import Services
@@ -36,6 +41,26 @@ def doing_for_book(services: Services, owner: str, book_id: str) -> Doing:
 def doing_in_bank(services: Services, owner: str) -> Doing:
     """What is being learnt, or was not."""
     return _doing(services, owner, jobs.c.kind == "concept", _learns_again)
+
+
+def dismiss(services: Services, owner: str, job_id: str) -> None:
+    """Show a job that stopped no more, nor those that stopped before it and that it was to replace.
+
+    Raises:
+        NotFound, WrongState: As `dismiss_job`.
+    """
+    job = services.jobs.get(owner, job_id)
+    dismiss_job(services.database, owner, job_id)
+    replaces, of_thing = (
+        (_learns_again, jobs.c.kind == "concept")
+        if job.kind == "concept"
+        else (_replaces_work, jobs.c.subject == job.subject)
+    )
+    earlier = services.jobs.find(owner, of_thing & (jobs.c.id < job_id) & jobs.c.state.in_(STOPPED))
+    for each in earlier:
+        if replaces(job, each):
+            with suppress(NotFound, WrongState):  # it makes a thing, or goes on again, and is shown then
+                dismiss_job(services.database, owner, each.id)
 
 
 def _doing(

@@ -45,6 +45,12 @@ def learn(services: Services, concept_id: str) -> Job:
     return submit_concepts(services, OWNER, LearnPayload(picture="0" * 64, caption="a fox", concepts=(wanted,)))
 
 
+def learn_in_vain(services: Services, concept_id: str) -> Job:
+    job = learn(services, concept_id)
+    services.jobs.fail(job.id, FAULT)
+    return job
+
+
 def view(services: Services, desk: Desk) -> BookView:
     return view_book(services, OWNER, desk.book_id)
 
@@ -127,6 +133,18 @@ def test_a_job_that_stopped_is_dismissed(desk: Desk, services: Services) -> None
     answer = bytes(book.dismiss(PARTIAL, desk.book_id, job.id, services, MUM).body).decode()
     assert job.id not in answer and going.id in answer
     assert services.jobs.read(job.id) is None and view(services, desk).token != before
+
+
+def test_what_a_dismissed_job_was_to_replace_does_not_come_back(desk: Desk, services: Services) -> None:
+    earlier, other, later = draw(services, desk, "p1"), draw(services, desk, "p2"), draw(services, desk, "p1", "p3")
+    for job in (earlier, other, later):
+        services.jobs.fail(job.id, FAULT)
+    assert stopped(services, desk) == [later.id, other.id]
+    book.dismiss(PARTIAL, desk.book_id, later.id, services, MUM)
+    assert stopped(services, desk) == [other.id]
+    first, second = (learn_in_vain(services, "tom") for _ in range(2))
+    bank.dismiss(PARTIAL, second.id, services, MUM)
+    assert first.id not in bank_page(services)
 
 
 def test_what_stopped_long_ago_is_not_shown(desk: Desk, services: Services) -> None:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,16 @@ import pytest
 from PIL import Image
 
 from api.service.database import Database
-from api.service.payloads import LearnPayload, ModelInfo
+from api.service.payloads import Drawn, DrawPayload, LearnPayload, ModelInfo
 from api.service.picture_model import LearningOrder, LearningWatch
 from api.service.pictures import PictureWork
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
-from api.service.tasks import Task
+from api.service.tasks import Task, TaskKind
 from api.settings import Settings
 from concepts.bank import ConceptBank
 from concepts.errors import ConceptExists
-from concepts.schema import Concept
+from concepts.schema import BoundPrompt, Concept
 from generator.recipe import ConceptRequest
 from generator.renderer import Renderer
 from tests.api.builders import MODEL, SETTINGS, PlainRenderer
@@ -82,12 +83,21 @@ class Desk:
         payload = LearnPayload(
             picture=self.store.put(picture.getvalue()), caption="a fox", concepts=concepts, replace=replace
         )
+        return self._do("learn", payload, starts=starts)["concepts"]
+
+    def draw(self, prompt: str) -> Drawn:
+        """The same for a picture of Pocket's size without concepts."""
+        bound = BoundPrompt(prompt=prompt, mentions=())
+        settings = replace(SETTINGS, max_sequence_length=64)
+        return Drawn.model_validate(self._do("draw", DrawPayload(bound=bound, concepts={}, seed=1, settings=settings)))
+
+    def _do(self, kind: TaskKind, payload: LearnPayload | DrawPayload, *, starts: int = 1) -> Any:
         task = Task(
-            id="job_1.learn", job_id="job_1", owner="local", kind="learn", payload=payload.model_dump(mode="json"),
+            id=f"job_1.{kind}", job_id="job_1", owner="local", kind=kind, payload=payload.model_dump(mode="json"),
             starts=starts, worker="worker", lease="lease",
         )  # fmt: skip
         work = PictureWork(self.settings, self.database, self.store, self.model)
-        return work.handlers["learn"](task, lambda *_, **__: None).result["concepts"]
+        return work.handlers[kind](task, lambda *_, **__: None).result
 
     def directions(self) -> dict[str, str]:
         return {each: self.bank.direction_path(each).read_text() for each in self.bank.ids()}
@@ -134,3 +144,10 @@ def test_what_was_learnt_on_another_model_is_learnt_again(desk: Desk) -> None:
     desk.model.fingerprint = "f2"
     desk.learn("luna", starts=2)
     assert desk.directions() == {"luna": "learnt 2"}
+
+
+@pytest.mark.usefixtures("pocket_model_dir")
+def test_a_picture_says_what_its_prompt_had_beyond_what_is_read(desk: Desk) -> None:
+    (warning,) = desk.draw("a fox waving in the snow" + ", with a lantern and a boat" * 12).warnings
+    assert "the model reads 64: nothing is read from" in warning
+    assert desk.draw("a fox waving in the snow").warnings == ()

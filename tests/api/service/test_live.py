@@ -165,3 +165,15 @@ def test_a_button_that_is_pressed_while_steps_come_does_what_it_says(app: FastAP
         page.mouse.up() if key == "mouse" else page.keyboard.up(key)
         expect(article.get_by_role("heading")).to_have_text("Called off foxy")
     assert page.request.get(f"/v1/jobs/{job}").json()["status"] == "canceled"
+
+
+def test_a_book_that_is_pressed_while_the_shelf_is_fetched_anew_is_opened(page: Page) -> None:
+    book = page.request.post("/v1/books", data={"idea": "a fox who walks on", "pages": 4}).json()["links"]["book"]
+    page.goto("/")
+    page.get_by_role("link", name="a fox who walks on").hover()
+    with page.expect_response(lambda answer: answer.url.endswith("/")) as fetched:
+        page.mouse.down()
+    fetched.value.finished()
+    page.evaluate("() => new Promise(done => setTimeout(done, 100))")
+    page.mouse.up()
+    page.wait_for_url(book.replace("/v1", ""))

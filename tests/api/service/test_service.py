@@ -329,6 +329,7 @@ def test_the_openai_client_draws_unchanged(server: RunningServer) -> None:
         ({"prompt": f"a cat beside {'a tree and ' * 60}a @rusty"}, "prompt-too-long", "tokens"),
         ({"prompt": "a @nobody"}, "invalid-input", "nobody"),
         ({"prompt": "a fox PRIVATE", "size": "272x272"}, "invalid-settings", "272"),
+        ({"prompt": "a fox PRIVATE", "n": 99}, "invalid-request", "at /body/n"),
     ],
 )
 def test_the_openai_client_is_told_what_to_correct(
