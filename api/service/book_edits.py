@@ -162,16 +162,17 @@ def undo_edit(database: Database, owner: str, book_id: str, *, version: int | No
         return _read(connection, owner, book_id)
 
 
-def promised_pictures(database: Database, owner: str, book_id: str) -> frozenset[str]:
-    """What open jobs draw for a book, or are going to, by `key_of`."""
+def promised_pictures(connection: Connection, owner: str, book_id: str, *, but: str | None = None) -> frozenset[str]:
+    """What open jobs draw for a book, or are going to, by `key_of`; one job may be left out."""
     of_book = (jobs.c.owner == owner) & (jobs.c.subject == book_id) & jobs.c.state.in_(OPEN)
     promised: list[LockedPicture] = []
-    with database.read() as connection:
-        for job in connection.execute(select(jobs.c.id, jobs.c.kind, jobs.c.request).where(of_book)).all():
-            if job.kind == "pages":
-                promised += [each.picture for each in PagesPayload.model_validate(job.request["pages"]).draw]
-            elif (written := _written(connection, job.id)) is not None:
-                promised += written.lock.pictures
+    for job in connection.execute(select(jobs.c.id, jobs.c.kind, jobs.c.request).where(of_book)).all():
+        if job.id == but:
+            continue
+        if job.kind == "pages":
+            promised += [each.picture for each in PagesPayload.model_validate(job.request["pages"]).draw]
+        elif (written := _written(connection, job.id)) is not None:
+            promised += written.lock.pictures
     return frozenset(map(key_of, promised))
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, select
 from api.book_lock import locked_picture
 from api.service.banks import bank_of
 from api.service.book_edits import EditedBook, check_version, promised_pictures, read_edited_book
-from api.service.book_state import new_seeds
+from api.service.book_state import key_of, new_seeds
 from api.service.errors import InvalidInput, NotReady, WrongState
 from api.service.ids import new_id
 from api.service.jobs import OPEN, Job, JobKind
@@ -176,7 +176,24 @@ def submit_pages(
         WrongState: The book is not written yet, or a page is locked.
         EditConflict: The book has another version than the one given.
     """
-    promised = promised_pictures(services.database, owner, book_id)  # before the book, as one may be drawn meanwhile
+    while True:
+        wanted = _new_pictures(services, owner, book_id, pages, candidates=candidates, version=version)
+        try:
+            return _accept_pages(services, *wanted, is_anew=True)
+        except _Promised:  # to another request, since they were chosen
+            continue
+
+
+class _Promised(Exception):
+    """Raised where a picture that a job is to draw is drawn by another one already."""
+
+
+def _new_pictures(
+    services: Services, owner: str, book_id: str, pages: Sequence[str], *, candidates: int, version: int | None
+) -> tuple[EditedBook, PagesPayload]:
+    """A book, and pictures of seeds that its pages have not been drawn with; errors as in `submit_pages`."""
+    with services.database.read() as connection:  # before the book, as one may be drawn meanwhile
+        promised = promised_pictures(connection, owner, book_id)
     book, bank = read_edited_book(services.database, owner, book_id), bank_of(services.settings, owner)
     state = book.written()
     check_version(book, version)
@@ -192,7 +209,7 @@ def submit_pages(
             raise InvalidInput(str(error)) from error
         for new in new_seeds(picture, candidates, drawn=promised | book.drawn.keys()):
             draw.append(PageDrawing(page=page, index=index, picture=new))
-    return _accept_pages(services, book, PagesPayload(lock=state.lock, draw=tuple(draw)))
+    return book, PagesPayload(lock=state.lock, draw=tuple(draw))
 
 
 def submit_binding(
@@ -226,12 +243,15 @@ def submit_binding(
     return _accept_pages(services, book, PagesPayload(lock=state.lock, draw=tuple(draw), binding=binding))
 
 
-def _accept_pages(services: Services, book: EditedBook, payload: PagesPayload) -> Job:
+def _accept_pages(services: Services, book: EditedBook, payload: PagesPayload, *, is_anew: bool = False) -> Job:
+    """Take on pages of a book, or raise `_Promised` where others are to draw one of their pictures `anew`."""
     request = {"pages": payload.model_dump(mode="json")}
+    wanted = {key_of(each.picture) for each in payload.draw} if is_anew else set()
 
     def check_rows(connection: Connection, job_id: str) -> None:
-        del job_id
         owned_row(connection, books, book.owner, book.id, kind="book", lock=True)  # it may have been deleted meanwhile
+        if wanted and not wanted.isdisjoint(promised_pictures(connection, book.owner, book.id, but=job_id)):
+            raise _Promised
 
     return accept(services, owner=book.owner, kind="pages", subject=book.id, request=request, add_rows=check_rows)
 

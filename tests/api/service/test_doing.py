@@ -2,6 +2,7 @@
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import update
@@ -145,6 +146,13 @@ def test_what_a_dismissed_job_was_to_replace_does_not_come_back(desk: Desk, serv
     first, second = (learn_in_vain(services, "tom") for _ in range(2))
     bank.dismiss(PARTIAL, second.id, services, MUM)
     assert first.id not in bank_page(services)
+
+
+def test_requests_at_one_instant_are_given_different_pictures(desk: Desk, services: Services) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        drawing = list(pool.map(lambda _: draw(services, desk, "p1"), range(12)))
+    seeds = [each["picture"]["seed"] for job in drawing for each in job.request["pages"]["draw"]]
+    assert len(set(seeds)) == len(seeds) == 12
 
 
 def test_what_stopped_long_ago_is_not_shown(desk: Desk, services: Services) -> None:
