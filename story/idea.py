@@ -31,7 +31,10 @@ from story.subject import (
     read_subject,
 )
 
-_FRAME = re.compile(r"^(?:[Hh]ow|[Ww]hen|[Tt]he (?:day|night|time)(?: that| when)?) (?=[A-Z]|an? (?!\w+$))")
+_FRAME = re.compile(
+    r"^(?:(?:[Hh]ow|[Ww]hen|[Tt]he (?:day|night|time)(?: that| when)?) (?=[A-Z]|an? (?!\w+$))"
+    r"|(?:[Hh]ow|[Tt]he (?:day|night|time)(?: that| when)?) (?=the \w+ \w))"
+)
 """What stands before a sentence that is the idea: "How Emma learned to swim"."""
 _GONE = re.compile(
     r"^(?:(?:has|had|is|was) )?(?:(?:ran|run|runs|gone|went|goes) away|(?:(?:got|gets|went|gone) )?(?:lost|missing))$"
@@ -140,7 +143,7 @@ def read_idea(
 
 def _without_frame(sentence: str) -> str:
     framed = _FRAME.sub("", sentence)
-    is_told = begins_with_name(framed.split(" ")) or framed.startswith(("a ", "an "))
+    is_told = begins_with_name(framed.split(" ")) or framed.startswith(("a ", "an ", "the "))
     return framed if is_told else sentence
 
 

@@ -118,11 +118,11 @@ def take_props(idea: str, words: PropWords, *, kinds: Iterable[str] = ()) -> tup
     return idea, Props(**found, beyond=tuple(beyond))
 
 
-def named_prop(phrase: str, nouns: Iterable[str], words: PropWords) -> str:
+def named_prop(phrase: str, nouns: Sequence[str], words: PropWords) -> str:
     """The one of the nouns that a noun phrase is about, with its adjectives: "red hat" of "her lost red hat"."""
     phrase = without_place(phrase)
     match = re.search(_noun(nouns, words), phrase) if nouns else None
-    return match["noun"] if match and match.end() == len(phrase) else ""
+    return _one_of(match["noun"]) if match and match.end() == len(phrase) else ""
 
 
 def lost_prop(sentence: str, props: Props) -> str:
@@ -161,9 +161,16 @@ def _any_of(texts: Iterable[str]) -> str:
     return "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True)) or r"(?!)"
 
 
-def _noun(nouns: Iterable[str], words: PropWords) -> str:
+def _noun(nouns: Sequence[str], words: PropWords) -> str:
+    """A pattern for one of the nouns with its adjectives, or for more than one, whose "s" is no part of the group."""
     adjectives = _any_of((*words.colours, *words.patterns, *_ADJECTIVES.split()))
+    nouns = (*nouns, *(f"{noun[:-1]}ves" for noun in nouns if noun.endswith("f")))
     return rf"(?P<noun>\b(?:(?:{adjectives}) )*(?:{_any_of(nouns)}))s?(?!\w)"
+
+
+def _one_of(things: str) -> str:
+    """One of what has a plural of its own: "red scarf" of "red scarves"."""
+    return f"{things[:-3]}f" if things.endswith("ves") else things
 
 
 class _Reader:
@@ -194,7 +201,7 @@ class _Reader:
             said.append(("pose", match["pose"]))
         told = (("garment", self.clothing, "things"), ("held", self.held, "things"), ("thing", self.objects, "stands"))
         for name, pattern, group in told:
-            said += [(name, noun["noun"]) for noun in pattern.finditer(match[group] or "")]
+            said += [(name, _one_of(noun["noun"])) for noun in pattern.finditer(match[group] or "")]
         return said
 
     def taken(self, idea: str, match: re.Match[str]) -> str | None:

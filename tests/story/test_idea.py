@@ -184,6 +184,22 @@ def test_however_a_story_is_asked_for_or_begun_its_hero_and_wish_are_read(asked:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind", "wish", "event"),
+    [
+        ("how the leopard got his spots", "leopard", "get his spots", ""),
+        ("How the fox learned to sing", "fox", "sing", ""),
+        ("the day the moon fell asleep", "moon", "", "fell asleep"),
+        ("The night when the dragon ran away", "dragon", "", "ran away"),
+    ],
+)
+def test_a_title_that_tells_what_happened_is_about_whom_it_happened_to(
+    text: str, kind: str, wish: str, event: str
+) -> None:
+    idea = read_idea(text, names=NAMES, kinds=KINDS)
+    assert (idea.kind, idea.hero, idea.wish, idea.event) == (kind, kind, wish, event)
+
+
+@pytest.mark.parametrize(
     ("text", "job"),
     [
         ("a fox who never gives up", "never gave up"),

@@ -24,6 +24,7 @@ def read(text: str, words: PropWords = WORDS) -> Idea:
         ("Emma wears glasses and is afraid of school", "Emma is afraid of school", Props(garment="glasses")),
         ("a fox who always wears a big blue hat", "a fox", Props(garment="big blue hat")),
         ("two bears in red hats build a boat", "two bears build a boat", Props(garment="red hat")),
+        ("two bears wearing red scarves who build a boat", "two bears who build a boat", Props(garment="red scarf")),
         ("a fox in a hat, a cat and a bear", "a fox, a cat and a bear", Props(garment="hat")),
         ("a fox with a hat and a cat go camping", "a fox and a cat go camping", Props(garment="hat")),
         ("a boy in a green hat and his dog", "a boy and his dog", Props(garment="green hat")),

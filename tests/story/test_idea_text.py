@@ -47,6 +47,8 @@ def test_an_idea_is_parted_into_sentences(idea: str, sentences: tuple[str, ...])
         ("a rabbit who's afraid", "a rabbit who is afraid"),
         ("a rabbit who's lost her hat", "a rabbit who has lost her hat"),
         ("Tom, who is 3", "Tom"),
+        ("Twin foxes race", "two foxes race"),
+        ("the twin brother of a fox", "the twin brother of a fox"),
         ("Emma, 5, wants to fly", "Emma, wants to fly"),
         ("my 5 year old daughter Ella", "my daughter Ella"),
         ("a five-year-old who sings", "a child who sings"),
