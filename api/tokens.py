@@ -5,6 +5,7 @@ Knows nothing of what happens to the tokens; `generator/tokens.py` finds concept
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -29,14 +30,20 @@ def token_counter(model_dir: Path | None) -> TokenCounter:
     path = model_dir / "tokenizer_2" / "tokenizer.json" if model_dir is not None else None
     if path is None or not path.is_file():
         return estimate_tokens
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+    tokenizer = _tokenizer(path)
 
     def count(prompt: str) -> int:
         return len(tokenizer.encode(prompt).ids)
 
     return count
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(path: Path) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def estimate_tokens(prompt: str) -> int:

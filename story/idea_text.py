@@ -52,7 +52,7 @@ _SPELT_OUT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "",
         ),
         (rf"\b{_NUMBER}[ -]year[ -]old\b", "child"),
-        (r"^(?:(?:the|two) )?twin (?=\w+s\b)", "two "),
+        (r"^(?:two )?twin (?!(?:is|was|has)\b|\w+ss\b)(?=\w+s\b)", "two "),
         # What somebody is called.
         (r"^my name is (\w+),? (?:and )?i\b", r"\1 who"),
         (r",? whose name (?:is|was)\b", " called"),

@@ -162,8 +162,12 @@ def undo_edit(database: Database, owner: str, book_id: str, *, version: int | No
         return _read(connection, owner, book_id)
 
 
-def promised_pictures(connection: Connection, owner: str, book_id: str, *, but: str | None = None) -> frozenset[str]:
-    """What open jobs draw for a book, or are going to, by `key_of`; one job may be left out."""
+def taken_pictures(connection: Connection, owner: str, book_id: str, *, but: str | None = None) -> frozenset[str]:
+    """What was drawn for a book later on, and what open jobs draw for it or are going to, by `key_of`.
+
+    Args:
+        but: A job that is left out.
+    """
     of_book = (jobs.c.owner == owner) & (jobs.c.subject == book_id) & jobs.c.state.in_(OPEN)
     promised: list[LockedPicture] = []
     for job in connection.execute(select(jobs.c.id, jobs.c.kind, jobs.c.request).where(of_book)).all():
@@ -173,7 +177,8 @@ def promised_pictures(connection: Connection, owner: str, book_id: str, *, but: 
             promised += [each.picture for each in PagesPayload.model_validate(job.request["pages"]).draw]
         elif (written := _written(connection, job.id)) is not None:
             promised += written.lock.pictures
-    return frozenset(map(key_of, promised))
+    drawn = connection.execute(select(book_pictures.c.drawn).where(book_pictures.c.book_id == book_id)).scalars()
+    return frozenset([*map(key_of, promised), *drawn])
 
 
 def keep_drawings(connection: Connection, owner: str, book_id: str, drawn: Sequence[tuple[PageDrawing, str]]) -> None:

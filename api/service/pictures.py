@@ -66,6 +66,9 @@ class PictureWork:
 
         started = time.perf_counter()
         report("step", _progress(payload, 0, settings.num_inference_steps))
+        unread = note_of_length(
+            payload.bound.prompt, self._settings.base.wanted_model, max_tokens=settings.max_sequence_length
+        )
         image = self._model.renderer(bank).render(
             payload.bound,
             seed=payload.seed,
@@ -92,9 +95,6 @@ class PictureWork:
         seconds = time.perf_counter() - started
         steps = settings.num_inference_steps
         told = {**_progress(payload, steps, steps), "sha256": artifact.sha256}
-        unread = note_of_length(
-            payload.bound.prompt, self._settings.base.wanted_model, max_tokens=settings.max_sequence_length
-        )
         drawn = Drawn(
             artifact=artifact,
             width=image.width,

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select
 
 from api.book_lock import locked_picture
 from api.service.banks import bank_of
-from api.service.book_edits import EditedBook, check_version, promised_pictures, read_edited_book
+from api.service.book_edits import EditedBook, check_version, read_edited_book, taken_pictures
 from api.service.book_state import key_of, new_seeds
 from api.service.errors import InvalidInput, NotReady, WrongState
 from api.service.ids import new_id
@@ -55,10 +55,17 @@ AddRows = Callable[[Connection, str], None]
 
 
 def accept(
-    services: Services, *, owner: str, kind: JobKind, subject: str, request: Mapping[str, Any], add_rows: AddRows
+    services: Services,
+    *,
+    owner: str,
+    kind: JobKind,
+    subject: str,
+    request: Mapping[str, Any],
+    add_rows: AddRows,
+    job_id: str | None = None,
 ) -> Job:
     """A new job, which is promised from now on; the job it was before when the request is a repeated one."""
-    job_id = new_id("job")
+    job_id = job_id or new_id("job")
     with services.database.write() as connection:
         if not services.jobs.has(connection, job_id):
             check_quota(connection, owner, services.settings)
@@ -176,10 +183,11 @@ def submit_pages(
         WrongState: The book is not written yet, or a page is locked.
         EditConflict: The book has another version than the one given.
     """
+    job_id = new_id("job")  # the same however often pictures are chosen
     while True:
         wanted = _new_pictures(services, owner, book_id, pages, candidates=candidates, version=version)
         try:
-            return _accept_pages(services, *wanted, is_anew=True)
+            return _accept_pages(services, *wanted, anew_as=job_id)
         except _Promised:  # to another request, since they were chosen
             continue
 
@@ -193,7 +201,7 @@ def _new_pictures(
 ) -> tuple[EditedBook, PagesPayload]:
     """A book, and pictures of seeds that its pages have not been drawn with; errors as in `submit_pages`."""
     with services.database.read() as connection:  # before the book, as one may be drawn meanwhile
-        promised = promised_pictures(connection, owner, book_id)
+        taken = taken_pictures(connection, owner, book_id)
     book, bank = read_edited_book(services.database, owner, book_id), bank_of(services.settings, owner)
     state = book.written()
     check_version(book, version)
@@ -207,7 +215,7 @@ def _new_pictures(
             picture = locked_picture(state.story.scenes[index], bank=bank, model=state.lock.model, seed=seed)
         except UnknownConcept as error:
             raise InvalidInput(str(error)) from error
-        for new in new_seeds(picture, candidates, drawn=promised | book.drawn.keys()):
+        for new in new_seeds(picture, candidates, drawn=taken | book.drawn.keys()):
             draw.append(PageDrawing(page=page, index=index, picture=new))
     return book, PagesPayload(lock=state.lock, draw=tuple(draw))
 
@@ -243,17 +251,26 @@ def submit_binding(
     return _accept_pages(services, book, PagesPayload(lock=state.lock, draw=tuple(draw), binding=binding))
 
 
-def _accept_pages(services: Services, book: EditedBook, payload: PagesPayload, *, is_anew: bool = False) -> Job:
-    """Take on pages of a book, or raise `_Promised` where others are to draw one of their pictures `anew`."""
+def _accept_pages(services: Services, book: EditedBook, payload: PagesPayload, *, anew_as: str | None = None) -> Job:
+    """Take on pages of a book.
+
+    Args:
+        anew_as: The job's id, where no other job may draw any of these pictures.
+
+    Raises:
+        _Promised: Another job is to draw one of them, or has.
+    """
     request = {"pages": payload.model_dump(mode="json")}
-    wanted = {key_of(each.picture) for each in payload.draw} if is_anew else set()
+    wanted = {key_of(each.picture) for each in payload.draw} if anew_as else set()
 
     def check_rows(connection: Connection, job_id: str) -> None:
         owned_row(connection, books, book.owner, book.id, kind="book", lock=True)  # it may have been deleted meanwhile
-        if wanted and not wanted.isdisjoint(promised_pictures(connection, book.owner, book.id, but=job_id)):
+        if wanted and not wanted.isdisjoint(taken_pictures(connection, book.owner, book.id, but=job_id)):
             raise _Promised
 
-    return accept(services, owner=book.owner, kind="pages", subject=book.id, request=request, add_rows=check_rows)
+    return accept(
+        services, owner=book.owner, kind="pages", subject=book.id, request=request, add_rows=check_rows, job_id=anew_as
+    )
 
 
 def submit_concepts(services: Services, owner: str, payload: LearnPayload) -> Job:

@@ -111,8 +111,17 @@ class Results:
         return (
             f"{len(self.cases)} cases, {self.plan.seeds_per_case} seeds each, {effort.steps} steps of batches of "
             f"{effort.batch_size} for a picture or, where a method is joint, for all of a case, on {self.model_name} "
-            f"({self.model_fingerprint[:12]}); {_machine()}; {datetime.now(UTC):%Y-%m-%d}.{said}"
+            f"({self.model_fingerprint[:12]}); {_here_and_now()}.{said}"
+            f"{self._said_of_earlier()}"
         )
+
+    def _said_of_earlier(self) -> str:
+        """Where and when rows of earlier tables were measured, a sentence each."""
+        by_place: dict[str, list[str]] = {}
+        for name, place in self.measured.measured_on.items():
+            if name not in self.plan.methods:
+                by_place.setdefault(place, []).append(METHOD_TITLES.get(name, name))
+        return "".join(f" Of an earlier table ({place}): {'; '.join(titles)}." for place, titles in by_place.items())
 
     def told(self) -> str:
         """What comes of words alone, by task."""
@@ -224,8 +233,13 @@ def run_benchmark(
     )
     runner = setup.make()
     bench = runner.bench
+    judge = assess_judge(cases, probe)
     setting = Setting(
-        fingerprint=bench.model.fingerprint, seed=plan.seed, seeds_per_case=plan.seeds_per_case, effort=plan.effort
+        fingerprint=bench.model.fingerprint,
+        seed=plan.seed,
+        seeds_per_case=plan.seeds_per_case,
+        effort=plan.effort,
+        clean=judge.clean,
     )
     tables = [read_table(path, setting, cases) for path in beside]
     learn_and_draw(runner, setup, plan.methods, cases, num_workers=num_workers, tell=tell)
@@ -237,7 +251,7 @@ def run_benchmark(
     return Results(
         plan=plan,
         cases=cases,
-        judge=assess_judge(cases, probe),
+        judge=judge,
         drawn=tuple(drawn),
         measured=measured,
         rows=tuple(summarise(cases, measured.by_case, seed=plan.seed)),
@@ -284,6 +298,7 @@ def _measured(
         learning_rates={name: runner.rate(METHODS[name]) for name in learnt},
         learning_rates_searched={name for name in plan.methods if METHODS[name].alone in searched},
         learning_cpu_seconds=_learning_seconds(runner, plan, cases),
+        measured_on=dict.fromkeys(plan.methods, _here_and_now()),
     )
 
 
@@ -312,6 +327,10 @@ def _rounded(values: Mapping[str, float]) -> dict[str, float]:
 
 def _rounded_difference(difference: Difference) -> dict[str, JsonValue]:
     return {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(difference).items()}
+
+
+def _here_and_now() -> str:
+    return f"{_machine()}; {datetime.now(UTC):%Y-%m-%d}"
 
 
 def _machine() -> str:

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from benchmarks.concepts.cases import TASKS, Case, Task
 from benchmarks.concepts.summary import INTERVAL, RESAMPLES, Worth, worth_in
 
+FEW_CASES = 5
+"""Of fewer an interval by bootstrap is far too narrow, and of one it has no width at all."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
@@ -27,10 +30,12 @@ class Difference:
     low: float
     """The lower end of a 95 % interval, by bootstrap over cases."""
     high: float
+    num_cases: int
 
     @property
     def may_be_chance(self) -> bool:
-        return self.low <= 0 <= self.high
+        """Whether other cases may have given none; so few that they say little of others may always."""
+        return self.num_cases < FEW_CASES or self.low <= 0 <= self.high
 
 
 def differences(
@@ -53,7 +58,13 @@ def _difference(
     resampled_2RC2 = both_2C2[:, rng.integers(num_cases, size=(RESAMPLES, num_cases))]
     low, high = np.percentile(_lead(resampled_2RC2), INTERVAL)
     return Difference(
-        task=task, method=method, other=other, value=float(_lead(both_2C2)), low=float(low), high=float(high)
+        task=task,
+        method=method,
+        other=other,
+        value=float(_lead(both_2C2)),
+        low=float(low),
+        high=float(high),
+        num_cases=num_cases,
     )
 
 

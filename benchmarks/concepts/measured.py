@@ -8,11 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from benchmarks.concepts.cases import Case
+from benchmarks.concepts.cases import Case, Task
 from benchmarks.concepts.protocol import Effort
 from benchmarks.concepts.summary import ByKind, Worth
 from concepts.errors import FableverseError
 from concepts.schema import ConceptKind
+
+_CLEAN_TOLERANCE = 0.002
+"""Of rounding, and of sums in another order."""
 
 
 class UnusableTable(FableverseError):
@@ -34,6 +37,8 @@ class Measured:
     """Methods whose rate was searched for; the others' is the first of their candidates."""
     learning_cpu_seconds: Mapping[str, float]
     """Of learning one picture, or one case where a method is joint: the mean."""
+    measured_on: Mapping[str, str]
+    """Machine and day."""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -56,6 +61,7 @@ class Measured:
             learning_rates=joined(self.learning_rates, other.learning_rates),
             learning_rates_searched={*self.learning_rates_searched, *searched},
             learning_cpu_seconds=joined(self.learning_cpu_seconds, other.learning_cpu_seconds),
+            measured_on=joined(self.measured_on, other.measured_on),
         )
 
     def as_json(self) -> dict[str, JsonValue]:
@@ -70,6 +76,7 @@ class Measured:
             "learning_rates": dict(self.learning_rates),
             "learning_rates_searched": sorted(self.learning_rates_searched),
             "learning_cpu_seconds": _rounded(self.learning_cpu_seconds),
+            "measured_on": dict(self.measured_on),
         }
         return json.loads(json.dumps(document))
 
@@ -83,6 +90,8 @@ class Setting:
     seed: int
     seeds_per_case: int
     effort: Effort
+    clean: Mapping[Task, tuple[float, float]]
+    """CP and PF of a perfect picture, by task, which follow from cases, judge and scores."""
 
 
 def read_table(path: Path, setting: Setting, cases: Sequence[Case]) -> Measured:
@@ -94,21 +103,44 @@ def read_table(path: Path, setting: Setting, cases: Sequence[Case]) -> Measured:
     try:
         read = _Table.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        said = error if isinstance(error, OSError) else f"{error.error_count()} of its fields are missing or wrong"
+        said = error if isinstance(error, OSError) else f"wrong or missing: {_fields_of(error)}"
         raise UnusableTable(
-            f"{str(path)!r} cannot be read as a table: {said}. Name a JSON file that `bench concepts` wrote."
+            f"{str(path)!r} cannot be read as a table ({said}). Name a JSON file that `bench concepts` of this version "
+            "wrote."
         ) from error
-    found = {"model": read.model.fingerprint} | read.model_dump(include={"seed", "seeds_per_case", "effort"})
-    wanted = {"model": setting.fingerprint} | {name: value for name, value in asdict(setting).items() if name in found}
-    others = [name.replace("_", " ") for name in found if found[name] != wanted[name]]
-    if {case.name for case in cases} != read.by_case.keys():
-        others.append("set of cases")
+    others = _differences(read, setting, cases)
     if others:
         raise UnusableTable(
-            f"{str(path)!r} was made with another {', another '.join(others)}, so that its rows say nothing beside new "
-            "ones. Give the options that it was made with."
+            f"{str(path)!r} was made with {', '.join(others)}, so that its rows say nothing beside new ones. Give the "
+            "options that it was made with."
         )
     return read.measured()
+
+
+def _fields_of(error: ValidationError) -> str:
+    return ", ".join(dict.fromkeys(str(fault["loc"][0]) if fault["loc"] else "all" for fault in error.errors()))
+
+
+def _differences(read: "_Table", setting: Setting, cases: Sequence[Case]) -> list[str]:
+    """What a table was made with where a setting has something else."""
+    others: list[str] = []
+    if read.model.fingerprint != setting.fingerprint:
+        others.append("another model")
+    if read.seed != setting.seed:
+        others.append(f"seed {read.seed}")
+    if read.seeds_per_case != setting.seeds_per_case:
+        others.append(f"{read.seeds_per_case} seeds a case")
+    if read.effort != asdict(setting.effort):
+        others.append("another effort")
+    if {case.name for case in cases} != read.by_case.keys():
+        others.append(f"{len(read.by_case)} cases instead of {len(cases)}")
+    elif any(
+        abs(value - wanted) > _CLEAN_TOLERANCE
+        for task, of_task in setting.clean.items()
+        for value, wanted in zip((read.judge.clean[task].cp, read.judge.clean[task].pf), of_task, strict=True)
+    ):
+        others.append("another judge")
+    return others
 
 
 class _Read(BaseModel):
@@ -124,8 +156,15 @@ class _Worth(_Read):
     pf: float
 
 
+class _Judge(_Read):
+    clean: dict[Task, _Worth]
+
+
 class _Table(_Read):
+    date: str
+    machine: str
     model: _Model
+    judge: _Judge
     seed: int
     seeds_per_case: int
     effort: dict[str, int]
@@ -135,6 +174,8 @@ class _Table(_Read):
     learning_rates: dict[str, float]
     learning_rates_searched: tuple[str, ...]
     learning_cpu_seconds: dict[str, float]
+    measured_on: dict[str, str] = {}
+    """Methods that it lacks were measured where and when the table was made."""
 
     def measured(self) -> Measured:
         """Of the methods that were run in all cases."""
@@ -153,6 +194,7 @@ class _Table(_Read):
             learning_rates=of_those(self.learning_rates),
             learning_rates_searched=everywhere.intersection(self.learning_rates_searched),
             learning_cpu_seconds=of_those(self.learning_cpu_seconds),
+            measured_on={name: self.measured_on.get(name, f"{self.machine}; {self.date}") for name in everywhere},
         )
 
 

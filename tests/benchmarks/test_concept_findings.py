@@ -16,7 +16,9 @@ def row(method: str, cp_pf: float, task: Task) -> Row:
 def found_in(values: dict[str, float], *, task: Task = "full") -> tuple[str, ...]:
     """Of rows whose differences are all uncertain by 0.15."""
     compared = [
-        Difference(task=task, method=method, other=other, value=value, low=value - 0.15, high=value + 0.15)
+        Difference(
+            task=task, method=method, other=other, value=value, low=value - 0.15, high=value + 0.15, num_cases=20
+        )
         for method, other in pairs_to_compare(list(values))
         for value in [values[method] - values[other]]
     ]

@@ -13,7 +13,7 @@ from benchmarks.concepts.measured import Measured, Setting, UnusableTable, read_
 from benchmarks.concepts.protocol import FULL_EFFORT, QUICK_EFFORT
 
 CASES = make_cases((), make_sources(2, multi=True, seed=4), seed=4, tasks=("decomposition",))
-SETTING = Setting(fingerprint="abc", seed=4, seeds_per_case=2, effort=FULL_EFFORT)
+SETTING = Setting(fingerprint="abc", seed=4, seeds_per_case=2, effort=FULL_EFFORT, clean={"decomposition": (0.9, 1.0)})
 
 
 def measured(*methods: str, cp: float, cases: Sequence[Case] = CASES) -> Measured:
@@ -24,13 +24,23 @@ def measured(*methods: str, cp: float, cases: Sequence[Case] = CASES) -> Measure
         learning_rates=dict.fromkeys(methods, 0.3),
         learning_rates_searched=set(methods),
         learning_cpu_seconds=dict.fromkeys(methods, 80.0),
+        measured_on=dict.fromkeys(methods, "a machine; today"),
     )
 
 
 def written(path: Path, of: Measured, **changes: JsonValue) -> Path:
     """The file of a table, as `bench concepts` writes it."""
     model: JsonValue = {"name": "pocket", "fingerprint": "abc"}
-    setting = {"model": model, "seed": 4, "seeds_per_case": 2, "effort": asdict(FULL_EFFORT)}
+    judge: JsonValue = {"clean": {"decomposition": {"cp": 0.9, "pf": 1.0}}}
+    setting = {
+        "date": "today",
+        "machine": "a machine",
+        "model": model,
+        "judge": judge,
+        "seed": 4,
+        "seeds_per_case": 2,
+        "effort": asdict(FULL_EFFORT),
+    }
     kept = {**of.kept, "in_words": {"character": 1.0}}
     path.write_text(json.dumps({**setting, **of.as_json(), "kept": kept, **changes}), encoding="utf-8")
     return path
@@ -51,6 +61,11 @@ def test_methods_that_are_not_run_now_have_the_rows_of_before() -> None:
     assert list(both.learning_cpu_seconds) == ["m", "full", "mine", "theirs"]
 
 
+def test_rows_of_a_table_that_names_no_places_were_measured_where_it_was_made(tmp_path: Path) -> None:
+    path = written(tmp_path / "table.json", measured("m", cp=0.25), measured_on={}, machine="another", date="then")
+    assert read_table(path, SETTING, CASES).measured_on == {"m": "another; then"}
+
+
 def test_a_method_that_lacks_a_case_has_no_row(tmp_path: Path) -> None:
     first, *others = CASES
     partly = measured("m", cp=0.25)
@@ -64,10 +79,11 @@ def test_a_method_that_lacks_a_case_has_no_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "cases", "said"),
     [
-        (replace(SETTING, fingerprint="other"), CASES, "another model,"),
-        (replace(SETTING, seed=5, effort=QUICK_EFFORT), CASES, "another seed, another effort,"),
-        (replace(SETTING, seeds_per_case=8), CASES, "another seeds per case"),
-        (SETTING, CASES[1:], "another set of cases"),
+        (replace(SETTING, fingerprint="other"), CASES, "with another model,"),
+        (replace(SETTING, seed=5, effort=QUICK_EFFORT), CASES, "with seed 4, another effort,"),
+        (replace(SETTING, seeds_per_case=8), CASES, "with 2 seeds a case"),
+        (replace(SETTING, clean={"decomposition": (0.9, 0.9)}), CASES, "with another judge"),
+        (SETTING, CASES[1:], "with 2 cases instead of 1"),
     ],
 )
 def test_rows_that_mean_something_else_are_refused(

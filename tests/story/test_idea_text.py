@@ -49,6 +49,8 @@ def test_an_idea_is_parted_into_sentences(idea: str, sentences: tuple[str, ...])
         ("Tom, who is 3", "Tom"),
         ("Twin foxes race", "two foxes race"),
         ("the twin brother of a fox", "the twin brother of a fox"),
+        ("the twin wants a dog", "the twin wants a dog"),
+        ("twin princess wants to fly", "twin princess wants to fly"),
         ("Emma, 5, wants to fly", "Emma, wants to fly"),
         ("my 5 year old daughter Ella", "my daughter Ella"),
         ("a five-year-old who sings", "a child who sings"),

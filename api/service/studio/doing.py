@@ -56,11 +56,12 @@ def dismiss(services: Services, owner: str, job_id: str) -> None:
         if job.kind == "concept"
         else (_replaces_work, jobs.c.subject == job.subject)
     )
-    earlier = services.jobs.find(owner, of_thing & (jobs.c.id < job_id) & jobs.c.state.in_(STOPPED))
-    for each in earlier:
-        if replaces(job, each):
+    gone = [job]
+    for earlier in services.jobs.find(owner, of_thing & (jobs.c.id < job_id) & jobs.c.state.in_(STOPPED))[::-1]:
+        if any(replaces(later, earlier) for later in gone):
             with suppress(NotFound, WrongState):  # it makes a thing, or goes on again, and is shown then
-                dismiss_job(services.database, owner, each.id)
+                dismiss_job(services.database, owner, earlier.id)
+                gone.append(earlier)
 
 
 def _doing(

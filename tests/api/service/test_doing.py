@@ -41,13 +41,17 @@ def draw(services: Services, desk: Desk, *pages: str) -> Job:
     return submit_pages(services, OWNER, desk.book_id, pages, candidates=1)
 
 
-def learn(services: Services, concept_id: str) -> Job:
-    wanted = ConceptRequest(id=concept_id, word="fox", kind="character")
-    return submit_concepts(services, OWNER, LearnPayload(picture="0" * 64, caption="a fox", concepts=(wanted,)))
+def learn(services: Services, *concept_ids: str) -> Job:
+    words = ("fox", "bear")[: len(concept_ids)]
+    wanted = tuple(
+        ConceptRequest(id=each, word=word, kind="character") for each, word in zip(concept_ids, words, strict=True)
+    )
+    payload = LearnPayload(picture="0" * 64, caption=" and ".join(f"a {word}" for word in words), concepts=wanted)
+    return submit_concepts(services, OWNER, payload)
 
 
-def learn_in_vain(services: Services, concept_id: str) -> Job:
-    job = learn(services, concept_id)
+def learn_in_vain(services: Services, *concept_ids: str) -> Job:
+    job = learn(services, *concept_ids)
     services.jobs.fail(job.id, FAULT)
     return job
 
@@ -143,9 +147,10 @@ def test_what_a_dismissed_job_was_to_replace_does_not_come_back(desk: Desk, serv
     assert stopped(services, desk) == [later.id, other.id]
     book.dismiss(PARTIAL, desk.book_id, later.id, services, MUM)
     assert stopped(services, desk) == [other.id]
-    first, second = (learn_in_vain(services, "tom") for _ in range(2))
-    bank.dismiss(PARTIAL, second.id, services, MUM)
-    assert first.id not in bank_page(services)
+    first, second, third = (learn_in_vain(services, *names) for names in (("tom",), ("tom", "kim"), ("kim",)))
+    bank.dismiss(PARTIAL, third.id, services, MUM)
+    page = bank_page(services)
+    assert second.id not in page and first.id not in page
 
 
 def test_requests_at_one_instant_are_given_different_pictures(desk: Desk, services: Services) -> None:

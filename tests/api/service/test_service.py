@@ -339,6 +339,7 @@ def test_the_openai_client_is_told_what_to_correct(
     with pytest.raises(openai.UnprocessableEntityError, match=told) as refusal:
         client.images.generate(**wish)
     assert (refusal.value.code, refusal.value.type) == (kind, "invalid_request_error")
+    assert refusal.value.param == ("n" if "n" in wish else None)
     assert "PRIVATE" not in server.log() and "a tree and" not in server.log()
 
 
