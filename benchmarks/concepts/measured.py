@@ -11,14 +11,13 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from benchmarks.concepts.cases import Case, Task
 from benchmarks.concepts.protocol import Effort
 from benchmarks.concepts.summary import ByKind, Worth
-from concepts.errors import FableverseError
 from concepts.schema import ConceptKind
 
 _CLEAN_TOLERANCE = 0.002
 """Of rounding, and of sums in another order."""
 
 
-class UnusableTable(FableverseError):
+class UnusableTable(ValueError):
     """Raised for a file that is no earlier table, or one whose rows mean something else; the message says which."""
 
 

@@ -73,9 +73,9 @@ def test_words_beyond_what_the_model_reads_are_noted(
     common = ["--model", str(workplace / "model"), "--bank", str(workplace / "bank")]
     long = "in the snow " * SETTINGS.max_sequence_length
     assert main(["draw", f"a @c1 {long}", "-o", str(tmp_path / "page.png"), *common]) == exit_codes.OK
-    assert "Note: the prompt has" in capsys.readouterr().err
+    assert "Note: The prompt has" in capsys.readouterr().err
     assert main(["compose", "a @c1", long, "-o", str(tmp_path / "out"), *common]) == exit_codes.OK
-    assert "Note: the prompt has" in capsys.readouterr().err
+    assert "Note: The prompt has" in capsys.readouterr().err
     assert main(["draw", "a @c1", "-o", str(tmp_path / "page.png"), *common]) == exit_codes.OK
     assert "Note" not in capsys.readouterr().err
 
