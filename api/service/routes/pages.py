@@ -10,7 +10,7 @@ from api.service.payloads import BookLook
 from api.service.preconditions import IfMatch, version_of
 from api.service.schema import BindRequest, CandidateAnswer, DrawRequest, JobAnswer, PageAnswer, PagesAnswer
 from api.service.services import PrincipalDep, ServicesDep
-from api.service.submit import submit_binding, submit_pages
+from api.service.submit_pages import submit_binding, submit_pages
 from api.service.waiting import PreferHeader, answer_job
 
 router = APIRouter(prefix="/v1/books/{book_id}", tags=["books"])

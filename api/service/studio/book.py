@@ -19,7 +19,8 @@ from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.studio import doing
 from api.service.studio.book_view import BINDING, EDITIONS, part, view_book
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render_page, templates_in
-from api.service.submit import retry, submit_binding, submit_book, submit_pages
+from api.service.submit import retry, submit_book
+from api.service.submit_pages import submit_binding, submit_pages
 from story.limits import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
 
 router = APIRouter(prefix="/books", include_in_schema=False, route_class=StudioRoute)

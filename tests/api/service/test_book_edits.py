@@ -19,7 +19,7 @@ from api.service.keys import Principal
 from api.service.payloads import BookLook
 from api.service.routes.pages import get_pages
 from api.service.studio.book import bind, book_page, change_page, change_title
-from api.service.submit import submit_binding
+from api.service.submit_pages import submit_binding
 from api.settings import Settings
 from story.design import Design
 from story.errors import BookError, InvalidRequest, ModerationUnavailable, UnsafeRequest

@@ -16,7 +16,7 @@ from api.service.payloads import Artifact, BookLook, Bound, PagesPayload
 from api.service.services import Services
 from api.service.story_rows import read_story
 from api.service.studio.shelf import shelf
-from api.service.submit import submit_pages
+from api.service.submit_pages import submit_pages
 from api.service.tables import books, tasks
 from api.service.tasks import TaskEnd
 from api.service.workflows import JobWorkflows

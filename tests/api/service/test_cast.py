@@ -13,7 +13,7 @@ from api.service.cast import cast_of
 from api.service.model_info import tell_model
 from api.service.payloads import BindPayload, BookLook, Bound, CastMember, ModelInfo, StoryWish, WritePayload, Written
 from api.service.store import ContentStore
-from api.service.submit import submit_binding
+from api.service.submit_pages import submit_binding
 from api.service.tasks import Task, TaskKind
 from api.service.texts import TextWork
 from concepts.bank import ConceptBank

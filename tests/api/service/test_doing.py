@@ -16,7 +16,8 @@ from api.service.payloads import LearnPayload
 from api.service.services import Services
 from api.service.studio import bank, book
 from api.service.studio.book_view import BookView, view_book
-from api.service.submit import submit_binding, submit_concepts, submit_pages
+from api.service.submit import submit_concepts
+from api.service.submit_pages import submit_binding, submit_pages
 from api.service.sweep import RETRY_S
 from api.service.tables import jobs
 from generator.recipe import ConceptRequest
