@@ -54,6 +54,8 @@ class EditedBook:
     idea: str
     state: BookState | None
     """None until its story is written."""
+    warnings: tuple[str, ...]
+    """What whoever wrote the story says of it."""
     version: int
     undoes: str | None
     """What an undo would take back; None when there is nothing."""
@@ -286,6 +288,7 @@ def _read(connection: Connection, owner: str, book_id: str, *, lock: bool = Fals
         story_id=row.story_id,
         idea=row.request["write"]["wish"]["idea"],
         state=state,
+        warnings=written.warnings if written is not None else (),
         version=edits.version if edits is not None else 0,
         undoes=undoes,
         redoes=redoes,

@@ -15,7 +15,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from api.service.errors import NotFound
 from api.service.files import answer_artifact
 from api.service.jobs import ENDED, Event, Job
-from api.service.payloads import Artifact
+from api.service.payloads import Artifact, Drawn
 from api.service.preconditions import IfNoneMatch
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.studio.book_view import BINDING, BookView, page_of, part, view_book
@@ -113,10 +113,11 @@ def _parts(services: Services, job: Job, event: Event | None, drafts: set[str]) 
         return _parts_of_book(services, now, event, drafts)
     more: dict[str, object] = {}
     if now.kind == "scene":
-        query = select(scenes.c.id, scenes.c.prompt).where(scenes.c.id == now.subject, scenes.c.owner == now.owner)
+        query = select(scenes).where(scenes.c.id == now.subject, scenes.c.owner == now.owner)
         with services.database.read() as connection:
             scene = connection.execute(query).one()
-        more = {"scene": scene.id, "prompt": scene.prompt}
+        warnings = Drawn.model_validate(scene.picture).warnings if scene.picture is not None else ()
+        more = {"scene": scene.id, "prompt": scene.prompt, "warnings": warnings}
     return [render(services, "in_place", job=now, state=_STATES[now.kind], **more)]
 
 
@@ -127,7 +128,7 @@ def _parts_of_book(services: Services, now: Job, event: Event | None, drafts: se
         return [status, part(services, "pages", view)]
     if now.subject in drafts:
         drafts.remove(now.subject)
-        return [status, *(part(services, name, view) for name in ("head", *BINDING, "pages"))]
+        return [status, *(part(services, name, view) for name in ("head", "notes", *BINDING, "pages"))]
     if event is not None and event.type in ("step", "picture"):
         return [status, *_figures(services, view, only=page_of(now, event.data))]
     if now.state in ENDED or event is None:

@@ -1,5 +1,7 @@
 """One stream follows all jobs that a page of the studio shows, in a real browser, with nobody to do them."""
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -10,9 +12,14 @@ import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Browser, FilePayload, Page, Request, expect
 
+from api.book_lock import BookLock
 from api.service.app import create_app
+from api.service.payloads import Written
 from api.service.settings import ServiceSettings
+from api.service.tasks import TaskQueue
 from api.settings import SAMPLE_BANK_DIR, Settings
+from story.schema import Story
+from tests.api.service.desk import EXAMPLE
 from tests.api.service.serving import serving
 
 pytest_plugins = ["tests.browser"]
@@ -84,7 +91,7 @@ def test_many_jobs_leave_connections_free_and_a_hidden_page_has_none(page: Page,
     expect(page.locator("#tried progress[aria-label=Waiting]")).to_have_count(TRIED)
     assert [followed(stream) for stream in open_streams] == [TRIED]
 
-    called_off = page.locator("#tried .frame").nth(2)
+    called_off = page.locator("#tried [id^=scene-]").nth(2)
     job = str(called_off.get_attribute("id")).removeprefix("scene-")
     assert page.request.post(f"/v1/jobs/{job}/cancel").ok
     expect(called_off).to_have_text("It was called off.")
@@ -95,7 +102,7 @@ def test_many_jobs_leave_connections_free_and_a_hidden_page_has_none(page: Page,
     page.evaluate(SET_HIDDEN, True)
     page.evaluate(ASK_SERVER)
     assert open_streams == []
-    other = page.locator("#tried .frame").nth(0)
+    other = page.locator("#tried [id^=scene-]").nth(0)
     job = str(other.get_attribute("id")).removeprefix("scene-")
     assert page.request.post(f"/v1/jobs/{job}/cancel").ok
     page.evaluate(SET_HIDDEN, False)
@@ -177,3 +184,22 @@ def test_a_book_that_is_pressed_while_the_shelf_is_fetched_anew_is_opened(page: 
     page.evaluate("() => new Promise(done => setTimeout(done, 100))")
     page.mouse.up()
     page.wait_for_url(book.replace("/v1", ""))
+
+
+def test_what_is_noted_of_a_story_is_shown_once_it_is_written(app: FastAPI, page: Page) -> None:
+    page.goto(page.request.post("/v1/books", data={"idea": "a fox", "pages": 4}).json()["links"]["book"][len("/v1") :])
+    expect(page.locator("#notes")).to_be_empty()
+    written = Written(
+        story=Story.model_validate_json((EXAMPLE / "story.json").read_bytes()),
+        writer="somebody",
+        lock=BookLock.model_validate_json((EXAMPLE / "book.lock").read_bytes()),
+        warnings=("Moss is in no picture: two figures are the most.",),
+    )
+    tasks: TaskQueue = app.state.services.tasks
+    tasks.enlist("text-worker", "text", host=socket.gethostname(), pid=os.getpid())
+    while (claimed := tasks.claim("text-worker", "text")) is None:
+        time.sleep(0.05)
+    tasks.finish(claimed, written.model_dump(mode="json"))
+    expect(page.locator("#notes li")).to_have_text(written.warnings[0])
+    page.reload()
+    expect(page.locator("#notes li")).to_have_text(written.warnings[0])

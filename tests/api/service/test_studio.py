@@ -178,13 +178,15 @@ def learn_rusty_again(page: Page) -> None:
 
 
 def try_out(page: Page) -> None:
-    """A picture at another strength, by keyboard."""
+    """A picture at another strength, by keyboard, of a prompt that is too long."""
     page.get_by_role("link", name="Look at rusty").click()
+    page.locator("#prompt").fill("a @rusty in the snow" + ", the forest" * 30)
     page.locator("#strength").press("ArrowRight")
     expect(page.locator("#strength-value")).to_have_text("1.1")
     page.get_by_role("button", name="Draw").press("Enter")
     expect(page.locator("#tried img")).to_be_visible(timeout=SLOW)
     expect(page.locator("#tried figcaption")).to_have_text("Strength 1.1, seed 0")
+    expect(page.locator("#tried .hint")).to_contain_text("nothing is read from")
     check_axe(page)
 
 
