@@ -195,13 +195,15 @@ def with_readable_paraphrases(
 def _is_readable(text: str, tokens: NumberedTokens, reader: TextReader) -> bool:
     """Whether a text fits, and has the concepts' tokens both by itself and within a two-part prompt."""
     framed, start, stop = join_captions(text, "")
+    if not reader.fits(text):
+        return False
     try:
         tokens.locate(text, reader.locate, start=0, stop=len(text))
         if reader.fits(framed):
             tokens.locate(framed, reader.locate, start=start, stop=stop)
     except DirectionMismatch:
         return False
-    return reader.fits(text)
+    return True
 
 
 def _number(bound: BoundPrompt, rows: dict[str, tuple[int, ...]], num_rows: int, reader: TextReader) -> NumberedTokens:

@@ -84,7 +84,7 @@ class Paraphraser:
         """
         if reasons := self.gate.reasons([caption.text])[0]:
             raise UnsafeRequest(
-                f"The caption {caption.text!r} is not for children ({', '.join(reasons)}), so no language model is "
+                f"The caption is not for children ({', '.join(reasons)}), so no language model is "
                 "asked to reword it. Write another caption."
             )
         asked = self.prompts.for_paraphrases(caption.text, caption.words, num=NUM_PARAPHRASES)
