@@ -104,8 +104,10 @@ def _add_languages(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--second-language", metavar="TAG", help="tell it in this one too, side by side")
 
 
-def _add_language_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--llm", metavar="PROVIDER:NAME", help="write with this chat model, such as openai:gpt-5-mini")
+def _add_language_model(parser: argparse.ArgumentParser, *, does: str = "write") -> None:
+    parser.add_argument(
+        "--llm", metavar="PROVIDER:NAME", help=f"{does} with this chat model, such as openai:gpt-5-mini"
+    )
     parser.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible endpoint")
     parser.add_argument(
         "--budget",
@@ -260,6 +262,7 @@ def _add_learn(commands: Commands) -> None:
     learn.add_argument("--steps", type=int, metavar="N", help="learning steps altogether (default: the recipe's)")
     learn.add_argument("--seed", type=seed_number, default=0, metavar="N", help="(default: 0)")
     learn.add_argument("--replace", action="store_true", help="replace concepts of the same ids")
+    _add_language_model(learn, does="reword captions")
     add_common(learn, with_model=True)
     learn.set_defaults(command="learn")
 

@@ -232,7 +232,10 @@ def _design_changes(arguments: argparse.Namespace) -> dict[str, object]:
 def _learn(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
     from api.commands.learn import learn_from_pictures, parse_concept, recipe_of
     from api.outlook import num_parameters_of
+    from api.writers import check_language_model
 
+    if (arguments.llm, arguments.base_url) != (None, None):
+        check_language_model(settings)  # one that is not asked for here may fail: templates do as well
     return learn_from_pictures(
         [(arguments.picture, arguments.caption), *((Path(path), caption) for path, caption in arguments.also)],
         concepts=[parse_concept(text) for text in arguments.concept],
@@ -247,7 +250,7 @@ def _learn(arguments: argparse.Namespace, settings: Settings, reporter: Reporter
         ),
         distinct=arguments.distinct,
         replace=arguments.replace,
-        model=settings.wanted_model,
+        settings=settings,
         reporter=reporter,
     )
 

@@ -60,7 +60,7 @@ class Settings:
     two passes; 1 is off, unset is the model's own."""
     llm: str | None = None
     """FABLEVERSE_LLM: "provider:name" of a chat model, "local:" and a transformers model's folder or hub id; unset is
-    the built-in storyteller."""
+    the built-in storyteller, and templates for captions that are learnt from."""
     base_url: str | None = None
     """FABLEVERSE_BASE_URL: address of an OpenAI-compatible endpoint; unset is the provider's own."""
     openai_api_key: str | None = field(default=None, repr=False)
@@ -68,7 +68,8 @@ class Settings:
     timeout_s: float = 600.0
     """FABLEVERSE_TIMEOUT: seconds for one call to the language model, its attempts and the whole answer."""
     budget_usd: float | None = None
-    """FABLEVERSE_BUDGET: US dollars that one story may cost at most; unset is no limit."""
+    """FABLEVERSE_BUDGET: US dollars that one story, or the rewording of captions for one learning, may cost at most;
+    unset is no limit."""
     input_price: float | None = None
     """FABLEVERSE_INPUT_PRICE: US dollars for a million tokens in; unset is the list price where it is known."""
     output_price: float | None = None

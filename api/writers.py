@@ -1,4 +1,6 @@
-"""Chooses who writes the story: the language model that the settings name, or the built-in storyteller."""
+"""Chooses who writes the story, the language model that the settings name or the built-in storyteller, and has that
+language model reword captions.
+"""
 
 from api.errors import UsageError
 from api.settings import LEXICON_PATH, Settings
@@ -11,6 +13,7 @@ from story.langchain_model import LangchainLanguageModel
 from story.languages import name_of, primary_language
 from story.llm import LanguageModel
 from story.local_model import PREFIX, TransformersLanguageModel
+from story.paraphrasing import OnCaptions, Paraphraser
 from story.prompts import StoryPrompts
 from story.safety import OpenAIModerator, SafetyGate
 from story.schema import StoryRequest
@@ -64,6 +67,28 @@ def make_writer(
         on_words=on_words,
     )
     return writer, settings.llm
+
+
+def make_paraphraser(settings: Settings, *, max_tokens: int, on_captions: OnCaptions | None = None) -> Paraphraser:
+    """Who says captions in other words; the settings name a language model.
+
+    Args:
+        max_tokens: What the picture model's text encoder reads.
+        on_captions: Told how far an answer is.
+
+    Raises:
+        LanguageModelError, UsageError: As `make_writer`.
+    """
+    return Paraphraser(
+        open_language_model(settings),
+        prompts=StoryPrompts(settings.templates_dir, lexicon=None, max_tokens=max_tokens),
+        gate=open_gate(settings),
+        count_tokens=prompt_counter(settings.model),
+        max_tokens=max_tokens,
+        price=price_of(settings),
+        budget_usd=settings.budget_usd,
+        on_captions=on_captions,
+    )
 
 
 def check_language_model(settings: Settings) -> None:

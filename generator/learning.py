@@ -189,7 +189,12 @@ def _learnt(
                 seed=task.recipe.seed,
             )
         learnt_sources.append(
-            LearntSource(picture=source.picture.convert("RGB"), caption=source.caption, losses=losses)
+            LearntSource(
+                picture=source.picture.convert("RGB"),
+                caption=source.caption,
+                losses=losses,
+                paraphrases=source.paraphrases or (),
+            )
         )
     source_of = {concept.id: task.source_of(concept.id) for concept in task.concepts}
     return LearntDirections(

@@ -167,6 +167,45 @@ def plan_learning(
     )
 
 
+def with_readable_paraphrases(
+    model: FluxModel, sources: Sequence[SourcePicture], concepts: Sequence[ConceptRequest], *, recipe: LearningRecipe
+) -> tuple[SourcePicture, ...]:
+    """The sources with those of their paraphrases that `learn_concepts` would not refuse; templates where none is left.
+
+    Whoever made them up without the model's tokenizer cannot know.
+
+    Raises:
+        ConceptNotMentioned, AmbiguousMention, CollidingConcepts, InvalidConcept, PromptTooLong, TokenSpanError: As
+            `learn_concepts`, of the captions themselves.
+    """
+    reader = TextReader(model, recipe.max_sequence_length or model.defaults.max_sequence_length)
+    kept: list[SourcePicture] = []
+    for source, bound in zip(sources, bind_captions([each.caption for each in sources], concepts), strict=True):
+        if source.paraphrases:
+            tokens = _number(bound, {}, 0, reader)
+            ids = {mention.concept_id for mention in bound.mentions}
+            words = [concept.word for concept in concepts if concept.id in ids]
+            texts = [text for text in source.paraphrases if keeps_words(text, source.caption, words)]
+            readable = tuple(text for text in texts if _is_readable(text, tokens, reader))
+            source = replace(source, paraphrases=readable or None)
+        kept.append(source)
+    return tuple(kept)
+
+
+def _is_readable(text: str, tokens: NumberedTokens, reader: TextReader) -> bool:
+    """Whether a text fits, and has the concepts' tokens both by itself and within a two-part prompt."""
+    framed, start, stop = join_captions(text, "")
+    if not reader.fits(text):
+        return False
+    try:
+        tokens.locate(text, reader.locate, start=0, stop=len(text))
+        if reader.fits(framed):
+            tokens.locate(framed, reader.locate, start=start, stop=stop)
+    except DirectionMismatch:
+        return False
+    return True
+
+
 def _number(bound: BoundPrompt, rows: dict[str, tuple[int, ...]], num_rows: int, reader: TextReader) -> NumberedTokens:
     """Number a caption's tokens, from `num_rows` on where they are new, and enter its new concepts into `rows`."""
     reader.check_length(bound.prompt)

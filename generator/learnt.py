@@ -32,6 +32,8 @@ class LearntSource:
     caption: str
     losses: tuple[NoiseLevelLoss, ...]
     """On this picture, on noise that learning did not see."""
+    paraphrases: tuple[str, ...] = ()
+    """Captions that were given beside the caption; none where templates made them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +184,8 @@ def _stage(
         "words": list(learnt.words),
         "captions": [source.caption for source in learnt.sources],
     }
+    if any(source.paraphrases for source in learnt.sources):
+        record["paraphrases"] = [list(source.paraphrases) for source in learnt.sources]
     concept = Concept(
         **request.model_dump(),
         caption=learnt.source(request.id).caption,

@@ -217,6 +217,21 @@ def alts_schema(request: StoryRequest, numbers: Sequence[int]) -> type[BaseModel
     return _of_pages("AltsAnswer", _numbered(AltAnswer, numbers), numbers)
 
 
+def paraphrases_schema(num: int) -> type[BaseModel]:
+    """The shape of so many other captions for a picture."""
+    extra: dict[str, Any] = {
+        "items": {"type": "string", "maxLength": MAX_PROMPT_CHARACTERS}, "minItems": num, "maxItems": num,
+    }  # fmt: skip
+    listed: Any = Field(default=[], description="the other captions", json_schema_extra=extra)
+    return create_model("ParaphrasesAnswer", __base__=_Answer, captions=(_Strings, listed))
+
+
+def read_paraphrases(raw: str, *, is_whole: bool = True) -> list[str]:
+    """The captions in an answer, as far as they can be read; of an answer still coming, those that are finished."""
+    listed = read_object(raw, is_whole=is_whole).get("captions")
+    return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+
+
 def read_object(raw: str, *, is_whole: bool = True) -> Mapping[str, Any]:
     """As much of an answer's JSON object as is there, also when it breaks off or is still coming."""
     try:

@@ -19,7 +19,7 @@ from story.schema import StoryRequest
 
 
 class StoryPrompts:
-    """The conversations a story is asked for with."""
+    """The conversations that stories, and other captions for a picture, are asked for with."""
 
     def __init__(self, templates_dir: Path, *, lexicon: Lexicon | None, max_tokens: int) -> None:
         """Args:
@@ -95,6 +95,27 @@ class StoryPrompts:
         """
         variables = {"problem": problem, "failures": {page: list(text) for page, text in failures.items()}}
         again = Message("user", self._render("repair.j2", variables))
+        return [*asked, Message("assistant", written or "(no answer)"), again]
+
+    def for_paraphrases(self, caption: str, words: Sequence[str], *, num: int) -> list[Message]:
+        """The conversation that asks for other captions of a picture, which name concepts by these words."""
+        variables = {"caption": caption, "words": list(words), "num": num, "max_tokens": self.max_tokens}
+        return [Message("user", self._render("paraphrases.j2", variables))]
+
+    def for_paraphrases_again(
+        self, asked: Sequence[Message], *, written: str, refused: Mapping[str, str], problem: str, num: int
+    ) -> list[Message]:
+        """The conversation that asks for some more.
+
+        Args:
+            asked: The conversation that asked for them first.
+            written: What was answered, as JSON; empty where that could not be read.
+            refused: What is wrong, by caption.
+            problem: Why the answer could not be read; empty when it could.
+            num: How many more.
+        """
+        variables = {"problem": problem, "refused": dict(refused), "num": num}
+        again = Message("user", self._render("paraphrases_again.j2", variables))
         return [*asked, Message("assistant", written or "(no answer)"), again]
 
     def _asked(self, name: str, variables: Mapping[str, object]) -> list[Message]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from PIL import Image
 from pydantic import ValidationError
@@ -15,7 +15,8 @@ from api.console import Advance, Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.outlook import learning_plan_of
-from api.settings import WantedModel
+from api.rewording import Rewordings, kept_path, reword, reword_once
+from api.settings import Settings
 from concepts.bank import ConceptBank
 from concepts.distinct import give_distinct_words
 from concepts.errors import ConceptError, ConceptExists
@@ -26,6 +27,9 @@ from generator.isolation_files import clear_isolation
 from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
 from generator.learning_plan import default_recipe
 from generator.recipe import ConceptRequest, LearningProgress, LearningRecipe, SourcePicture
+
+if TYPE_CHECKING:
+    from generator.loading import FluxModel
 
 WORK_DIRNAME = ".learning"
 JOINT_FRACTION = 0.3
@@ -85,10 +89,14 @@ def learn_from_pictures(
     recipe: LearningRecipe,
     distinct: bool,
     replace: bool,
-    model: WantedModel,
+    settings: Settings,
     reporter: Reporter,
 ) -> Outcome:
-    """Learns concepts of pictures with captions; when interrupted the same command goes on where it stopped."""
+    """Learns concepts of pictures with captions; when interrupted the same command goes on where it stopped.
+
+    Model and language model are the settings'.
+    """
+    model = settings.wanted_model
     opened = [open_picture(path) for path, _ in pictures]
     _check_ids(bank, concepts, replace=replace)
     texts = [caption for _, caption in pictures]
@@ -96,6 +104,7 @@ def learn_from_pictures(
     reporter.note(f"Loading {model.source} …")
     from generator.flux_renderer import FluxRenderer  # loads torch, so only now
     from generator.learning import learn_concepts
+    from generator.learning_task import with_readable_paraphrases
     from generator.learnt import save_concepts
     from generator.loading import load_model
     from generator.machine import look
@@ -106,13 +115,13 @@ def learn_from_pictures(
     loaded = load_model(model.source, revision=model.revision, plan=plan)
     prompts = GENERAL_PROMPTS if loaded.lexicon is None else prompts_from_lexicon(loaded.lexicon)
     captions, concepts = _tell_apart(texts, concepts, bank, loaded.fingerprint, distinct=distinct, reporter=reporter)
-    first, *others = (
-        SourcePicture(picture=picture, caption=caption) for picture, caption in zip(opened, captions, strict=True)
-    )
     work_dir = bank.folder / WORK_DIRNAME
     checkpoint_path = _checkpoint_path(work_dir, opened, captions, concepts, recipe, loaded.fingerprint)
     if checkpoint_path.exists():
         reporter.note("Going on where learning was interrupted.")
+    ask = partial(_ask, captions, concepts, settings, bank, loaded, reporter)
+    reworded = reword_once(checkpoint_path, captions, writer=settings.llm, ask=ask)
+    first, *others = with_readable_paraphrases(loaded, _sources(opened, captions, reworded), concepts, recipe=recipe)
     try:
         with reporter.progress(recipe.num_steps) as advance:
             learnt = learn_concepts(
@@ -122,6 +131,7 @@ def learn_from_pictures(
                 concepts,
                 isolation_prompts=prompts,
                 recipe=recipe,
+                paraphrases=first.paraphrases,
                 more_sources=others,
                 cache_dir=work_dir,
                 checkpoint_path=checkpoint_path,
@@ -136,10 +146,41 @@ def learn_from_pictures(
     make_renderer = partial(FluxRenderer, loaded)
     kept = save_concepts(bank, learnt, make_renderer=make_renderer, seed=recipe.seed, replace=replace)
     checkpoint_path.unlink()
+    kept_path(checkpoint_path).unlink(missing_ok=True)
     clear_isolation(work_dir)
     return Outcome(
         lines=tuple(f"Learnt {concept.id} ({concept.word}): {bank.folder / concept.id}" for concept in kept),
         data={"bank": str(bank.folder), "concepts": [concept.card().model_dump(mode="json") for concept in kept]},
+    )
+
+
+def _ask(
+    captions: Sequence[str],
+    concepts: Sequence[ConceptRequest],
+    settings: Settings,
+    bank: ConceptBank,
+    loaded: "FluxModel",
+    reporter: Reporter,
+) -> Rewordings:
+    """Other captions by the language model."""
+    reporter.note(f"Rewording {'the caption' if len(captions) == 1 else 'the captions'} with {settings.llm} …")
+    return reword(
+        captions,
+        concepts,
+        settings=settings,
+        bank=bank,
+        lexicon=loaded.lexicon,
+        max_tokens=loaded.defaults.max_sequence_length,
+        warn=lambda warning: reporter.note(f"Note: {warning}"),
+    )
+
+
+def _sources(
+    pictures: Sequence[Image.Image], captions: Sequence[str], reworded: Rewordings
+) -> tuple[SourcePicture, ...]:
+    return tuple(
+        SourcePicture(picture=picture, caption=caption, paraphrases=others)
+        for picture, caption, others in zip(pictures, captions, reworded, strict=True)
     )
 
 

@@ -15,7 +15,7 @@ from concepts.bank import ConceptBank
 from concepts.schema import Concept
 from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
 from generator.learning_plan import leaves_room_to_learn
-from generator.recipe import LearningRecipe
+from generator.recipe import LearningRecipe, SourcePicture
 from generator.renderer import Renderer
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class OwnModel:
         model = self._learnable(order.recipe)
         from generator.flux_renderer import FluxRenderer
         from generator.learning import learn_concepts
+        from generator.learning_task import with_readable_paraphrases
         from generator.learnt import draw_preview, save_concepts
 
         recipe, make_renderer = order.recipe, partial(FluxRenderer, model)
@@ -70,13 +71,16 @@ class OwnModel:
         def on_peek(so_far: "LearntDirections") -> None:
             watch.on_peek(draw_preview(so_far, order.concepts[0].id, make_renderer=make_renderer, seed=recipe.seed))
 
+        given = SourcePicture(picture=order.picture, caption=order.caption, paraphrases=order.paraphrases)
+        (source,) = with_readable_paraphrases(model, [given], order.concepts, recipe=recipe)
         learnt = learn_concepts(
             model,
-            order.picture,
-            order.caption,
+            source.picture,
+            source.caption,
             order.concepts,
             isolation_prompts=GENERAL_PROMPTS if model.lexicon is None else prompts_from_lexicon(model.lexicon),
             recipe=recipe,
+            paraphrases=source.paraphrases,
             cache_dir=checkpoint_path.parent,
             checkpoint_path=checkpoint_path,
             on_prepare=watch.on_prepare,

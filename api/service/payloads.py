@@ -220,6 +220,22 @@ class LearnPayload(_Frozen):
     """Learning steps altogether; None is the recipe's."""
     seed: Seed = 0
     replace: bool = False
+    paraphrases: tuple[str, ...] | None = None
+    """Other captions that name the concepts by the same words; None makes them from templates."""
+
+
+class RewordPayload(_Frozen):
+    """Asks for the caption of a picture in other words."""
+
+    caption: str
+    concepts: tuple[ConceptRequest, ...]
+    """Those that are learnt from the picture."""
+
+
+class Reworded(_Frozen):
+    """What a language model made of a caption; None where templates have to."""
+
+    paraphrases: tuple[str, ...] | None
 
 
 def concepts_of(request: Mapping[str, Any]) -> frozenset[str]:

@@ -22,6 +22,8 @@ class LearningOrder:
     caption: str
     concepts: tuple[ConceptRequest, ...]
     recipe: LearningRecipe
+    paraphrases: tuple[str, ...] | None = None
+    """Other captions that name the concepts by the same words; None makes them from templates."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The work that needs the picture model: drawing and learning. Knows not whether the model is in this process."""
 
 import hashlib
+import json
 import tempfile
 import time
 from collections.abc import Mapping
@@ -112,8 +113,10 @@ class PictureWork:
         work_dir = self._settings.learning_dir
         work_dir.mkdir(parents=True, exist_ok=True)
         # Another version's recipe begins anew: what it learnt so far means something else here.
-        of_recipe = hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:12]
-        name = f"{task.job_id}-{of_recipe}"
+        of_recipe = hashlib.sha256(recipe.model_dump_json().encode())
+        if payload.paraphrases is not None:
+            of_recipe.update(json.dumps(payload.paraphrases).encode())  # so does whoever tries again with others
+        name = f"{task.job_id}-{of_recipe.hexdigest()[:12]}"
         staging = Staging(
             own=ConceptBank(work_dir / name),
             bank=bank_of(self._settings, task.owner),
@@ -139,6 +142,7 @@ class PictureWork:
                 caption=payload.caption,
                 concepts=payload.concepts,
                 recipe=recipe,
+                paraphrases=payload.paraphrases,
             ),
             bank,
             checkpoint_path=checkpoint_path,

@@ -21,6 +21,7 @@ from api.service.payloads import (
     DescribePayload,
     DrawPayload,
     LearnPayload,
+    RewordPayload,
     StoryWish,
     WritePayload,
     concepts_of,
@@ -164,7 +165,7 @@ def submit_book(services: Services, owner: str, request: BookRequest) -> Job:
 
 
 def submit_concepts(services: Services, owner: str, payload: LearnPayload) -> Job:
-    """Take on concepts to learn.
+    """Take on concepts to learn; where there is a language model, it rewords the caption first.
 
     Raises:
         InvalidConcept: Two of them have the same id.
@@ -174,6 +175,11 @@ def submit_concepts(services: Services, owner: str, payload: LearnPayload) -> Jo
     bind_captions([payload.caption], payload.concepts)
     wanted = [concept.id for concept in payload.concepts]
     bank = bank_of(services.settings, owner)
+
+    whole = {"learn": payload.model_dump(mode="json")}
+    if services.settings.base.llm is not None:
+        reword = RewordPayload(caption=payload.caption, concepts=payload.concepts)
+        whole["reword"] = reword.model_dump(mode="json")
 
     def check_rows(connection: Connection, job_id: str) -> None:
         _check_not_learning(connection, owner, wanted, but=job_id)
@@ -189,7 +195,7 @@ def submit_concepts(services: Services, owner: str, payload: LearnPayload) -> Jo
         owner=owner,
         kind="concept",
         subject=wanted[0],
-        request={"learn": payload.model_dump(mode="json")},
+        request=whole,
         add_rows=check_rows,
     )
 

@@ -19,11 +19,12 @@ from api.service.jobs import ENDED, OPEN, Json, add_event
 from api.service.ledger import end_tasks
 from api.service.tables import jobs, previews, tasks, workers
 
-TaskKind = Literal["write", "draw", "learn", "bind", "describe"]
+TaskKind = Literal["write", "draw", "learn", "bind", "describe", "reword"]
 Role = Literal["text", "draw"]
 ROLE_OF: Final[Mapping[TaskKind, Role]] = {
     "write": "text",
     "bind": "text",
+    "reword": "text",
     "draw": "draw",
     "learn": "draw",
     "describe": "draw",

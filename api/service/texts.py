@@ -1,17 +1,28 @@
-"""The work that needs no picture model: writing stories and binding books."""
+"""The work that needs no picture model: writing stories, binding books, rewording captions."""
 
+import logging
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from api.binding import CAST_DIRNAME
 from api.book_lock import LOCK_FILENAME, make_lock, picture_file
+from api.rewording import reword
 from api.service.banks import bank_of
 from api.service.cast import cast_of, portraits_in
 from api.service.database import Database
 from api.service.errors import NotReady
 from api.service.model_info import ask_model
-from api.service.payloads import BindPayload, Bound, ModelInfo, StoryWish, WritePayload, Written
+from api.service.payloads import (
+    BindPayload,
+    Bound,
+    ModelInfo,
+    Reworded,
+    RewordPayload,
+    StoryWish,
+    WritePayload,
+    Written,
+)
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.service.tasks import Task, TaskKind
@@ -25,9 +36,11 @@ from story.draft import DraftFolder
 from story.editions.formats import EDITIONS
 from story.schema import StoryRequest, WrittenStory
 
+logger = logging.getLogger(__name__)
+
 
 class TextWork:
-    """Writes and binds; all that is made goes into the store or back as a result."""
+    """Writes, binds and rewords; all that is made goes into the store or back as a result."""
 
     def __init__(self, settings: ServiceSettings, database: Database, store: ContentStore) -> None:
         self._settings = settings
@@ -36,8 +49,8 @@ class TextWork:
 
     @property
     def handlers(self) -> Mapping[TaskKind, Handler]:
-        """Stories and books."""
-        return {"write": self._write, "bind": self._bind}
+        """Stories, books and captions."""
+        return {"write": self._write, "bind": self._bind, "reword": self._reword}
 
     def prepare(self) -> bool:
         """A story is written for a picture model, so there is nothing to do before one is known."""
@@ -123,6 +136,21 @@ class TextWork:
             files |= {f"cast-{card.id}": f"{CAST_DIRNAME}/{card.id}.png" for card in cards if card.id in portraits}
             artifacts = {key: keep_file(self._store, folder / file) for key, file in files.items()}
         return Done(result=Bound(artifacts=artifacts).model_dump(mode="json"))
+
+    def _reword(self, task: Task, report: Report) -> Done:
+        payload = RewordPayload.model_validate(task.payload)
+        info = self._model()
+        (paraphrases,) = reword(
+            [payload.caption],
+            payload.concepts,
+            settings=self._settings.base,
+            bank=bank_of(self._settings, task.owner),
+            lexicon=info.lexicon,
+            max_tokens=info.settings.max_sequence_length,
+            warn=lambda warning: logger.warning("job %s: %s", task.job_id, warning),
+            on_captions=lambda num: report("rewording", {"stage": "rewording", "written": num}),
+        )
+        return Done(result=Reworded(paraphrases=paraphrases).model_dump(mode="json"))
 
     def _model(self) -> ModelInfo:
         info = ask_model(self._database, wanted=self._settings.base.wanted_model)

@@ -27,6 +27,7 @@ from api.service.payloads import (
     DrawPayload,
     Learnt,
     PagesPayload,
+    Reworded,
     Written,
 )
 from api.service.tables import scenes, stories
@@ -122,8 +123,20 @@ class JobWorkflows:
         self._jobs.succeed(job.id, {"book": job.subject, "story": job.request["story"]}, also=keep)
 
     async def _concept(self, job: Job, steps: Steps) -> None:
-        learnt = await self._do(job, steps, "learn", "learn", job.request["learn"], result=Learnt)
+        learn = job.request["learn"]
+        if "reword" in job.request:  # not so where there was no language model, or in jobs of earlier versions
+            learn = {**learn, "paraphrases": await self._paraphrases(job, steps)}
+        learnt = await self._do(job, steps, "learn", "learn", learn, result=Learnt)
         self._jobs.succeed(job.id, {"concepts": list(learnt.concepts)}, also=lambda _: None)
+
+    async def _paraphrases(self, job: Job, steps: Steps) -> list[str] | None:
+        """What to learn by beside the caption; None leaves it to templates, also where nobody could be asked."""
+        try:
+            reworded = await self._do(job, steps, "reword", "reword", job.request["reword"], result=Reworded)
+        except TaskFailed as failure:
+            logger.warning("job %s: its caption was not reworded, so templates do: %s", job.id, failure)
+            return None
+        return None if reworded.paraphrases is None else list(reworded.paraphrases)
 
     async def _caption(self, job: Job, steps: Steps) -> None:
         described = await self._do(job, steps, "describe", "describe", job.request["describe"], result=Described)
@@ -225,6 +238,7 @@ _STAGES: Mapping[TaskKind, str] = {
     "learn": "learning",
     "bind": "binding",
     "describe": "describing",
+    "reword": "rewording",
 }
 
 

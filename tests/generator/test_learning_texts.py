@@ -11,7 +11,7 @@ from generator.augmentation import may_mirror, paraphrase
 from generator.caption_tokens import CaptionTokens
 from generator.errors import DirectionMismatch
 from generator.isolation_prompts import GENERAL_PROMPTS, NUM_PICTURES, prompts_from_lexicon
-from generator.learning_task import LearningTask, plan_learning
+from generator.learning_task import LearningTask, plan_learning, with_readable_paraphrases
 from generator.recipe import ConceptRequest, LearningError, LearningRecipe, SourcePicture
 from generator.tokens import find_token_spans
 from tests.generator.learning_builders import CAPTION, FOX, HAT, ISOLATION_PROMPTS, RECIPE, picture
@@ -282,3 +282,13 @@ def test_captions_that_name_no_concept_and_concepts_in_no_caption_are_refused():
 def test_a_word_written_in_other_tokens_in_another_caption_is_refused():
     with pytest.raises(DirectionMismatch, match="in the same way in all"):
         _task("a fox", more=["the Fox"])
+
+
+def test_paraphrases_that_learning_would_refuse_are_left_out_and_templates_stand_in_for_none():
+    sound = "in the snow a fox under a hat"
+    refused = ("a hat in the snow", "a fox and a fox", "a FOX under " + "z" * 100)
+    given = [(sound, *refused), refused, (), None]
+    sources = [SourcePicture(picture=picture(), caption=CAPTION, paraphrases=each) for each in given]
+    kept = with_readable_paraphrases(tiny_model(), sources, (FOX,), recipe=RECIPE)
+    assert [source.paraphrases for source in kept] == [(sound,), None, (), None]
+    plan_learning(tiny_model(), kept, (FOX,), recipe=RECIPE, isolation_prompts=ISOLATION_PROMPTS)

@@ -1,4 +1,4 @@
-"""A language model's wits for tests: sound answers for every stage of a story, whoever asks for them."""
+"""A language model's wits for tests: sound answers for every stage of a story and for one caption, whoever asks."""
 
 import json
 import re
@@ -28,6 +28,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
 }  # fmt: skip
 NAMES = {"en": ("Rusty", "Luna"), "de": ("Rusty", "Luna"), "ko": ("여우", "고양이"), "ar": ("الثعلب", "القطة")}
+PARAPHRASES = (
+    "in the snow there is a fox", "a picture of a fox in the snow", "a fox out in the snow", "in the snow: a fox",
+    "a drawing of a fox in the snow", "a fox who is in the snow", "here is a fox in the snow", "out in the snow, a fox",
+)  # fmt: skip
+"""Of "a fox in the snow"."""
 
 
 @dataclass
@@ -37,12 +42,15 @@ class Brain:
     request: StoryRequest
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """For a stage ("outline", "texts", …) fields of its answers that come out otherwise, on every page."""
+    paraphrases: Sequence[str] = PARAPHRASES
 
     def answer(self, schema_name: str, numbers: Sequence[int]) -> str:
         """The JSON of a sound answer."""
         pages = range(1, self.request.pages + 1)
         if schema_name == "OutlineAnswer":
             return json.dumps(self.outline(pages), ensure_ascii=False)
+        if schema_name == "ParaphrasesAnswer":
+            return json.dumps({"captions": self.paraphrases})
         maker = {"TextsAnswer": self.text, "ScenesAnswer": self.scene, "AltsAnswer": self.alt}[schema_name]
         stage = {"TextsAnswer": "texts", "ScenesAnswer": "scenes", "AltsAnswer": "alts"}[schema_name]
         items = [maker(number) | self.changes.get(stage, {}) for number in numbers]
