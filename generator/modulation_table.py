@@ -226,6 +226,7 @@ class ModulationTable:
 
     def _compute(self, arguments: Mapping[str, Any]) -> None:
         self._check_adapters(arguments)
+        self.steps = {}  # those of another prompt make room first
         text, timestep = arguments["encoder_hidden_states"], arguments["timestep"]
         batch, device, dtype = text.shape[0], text.device, text.dtype
         given_N = self.schedule().to(device=device, dtype=timestep.dtype) / 1000
