@@ -231,6 +231,7 @@ def _design_changes(arguments: argparse.Namespace) -> dict[str, object]:
 
 def _learn(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
     from api.commands.learn import learn_from_pictures, parse_concept, recipe_of
+    from api.outlook import num_parameters_of
     from api.writers import check_language_model
 
     if (arguments.llm, arguments.base_url) != (None, None):
@@ -240,6 +241,7 @@ def _learn(arguments: argparse.Namespace, settings: Settings, reporter: Reporter
         concepts=[parse_concept(text) for text in arguments.concept],
         bank=open_bank(settings.bank_dir, tell=reporter.note),
         recipe=recipe_of(
+            num_parameters=num_parameters_of(settings.wanted_model),
             steps=arguments.steps,
             seed=arguments.seed,
             directions=arguments.directions,

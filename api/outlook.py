@@ -44,6 +44,16 @@ def learning_plan_of(wanted: WantedModel, machine: Machine, recipe: LearningReci
     return plan_for_learning(machine, sizes or FLUX_1_SIZES, defaults, recipe, memory=wanted.memory)
 
 
+def num_parameters_of(wanted: WantedModel) -> int:
+    """Of a model's transformer; FLUX.1-dev's where its files are not here.
+
+    Raises:
+        DamagedModel: The model's card cannot be read.
+    """
+    sizes, _ = _sizes_and_defaults(wanted)
+    return (sizes or FLUX_1_SIZES).transformer
+
+
 def _sizes_and_defaults(wanted: WantedModel) -> tuple[ModelSizes | None, RenderSettings]:
     """Of a model whose files are here; else no sizes, and FLUX.1-dev's settings."""
     folder = find_folder(wanted.source, revision=wanted.revision)

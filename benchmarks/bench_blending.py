@@ -116,7 +116,7 @@ def learn_into(model: FluxModel, bank: ConceptBank, taught: Sequence[Lesson], *,
         first.caption,
         [lesson.concept for lesson in taught],
         isolation_prompts=prompts_from_lexicon(model.lexicon),
-        recipe=recipe_of(steps=None, seed=seed, quick=True, joint=len(taught) > 1),
+        recipe=recipe_of(num_parameters=model.num_parameters, steps=None, seed=seed, quick=True, joint=len(taught) > 1),
         more_sources=[lesson.source for lesson in others],
         cache_dir=cache_dir,
     )

@@ -45,6 +45,7 @@ from generator.isolation import load_isolation_latents
 from generator.learning import learning_step
 from generator.learning_loss import Example, Learner, TwoPartExample, lay_out
 from generator.learning_material import Material, SourceMaterial, middle_half
+from generator.learning_plan import default_recipe
 from generator.learning_state import AdamTensor, LearningState
 from generator.learning_task import LearningTask, PlacedText, plan_learning
 from generator.loading import FluxModel, load_model
@@ -239,7 +240,7 @@ def plan(loop: Loop, bench: Workbench, source: BenchSource) -> LearningTask:
     """What a loop learns of a picture, and how long."""
     pictures = [SourcePicture(picture=source.picture(), caption=source.caption)]
     concepts = [ConceptRequest(id=each.id, word=each.word, kind=each.kind) for each in source.concepts]
-    recipe = recipe_for(loop, bench.effort)
+    recipe = recipe_for(loop, bench)
     return plan_learning(bench.model, pictures, concepts, recipe=recipe, isolation_prompts=bench.general_prompts)
 
 
@@ -282,14 +283,16 @@ def measure_case(bench: Workbench, probe: Probe, case: Case, loops: Sequence[Loo
     return measured
 
 
-def recipe_for(loop: Loop, effort: Effort) -> LearningRecipe:
+def recipe_for(loop: Loop, bench: Workbench) -> LearningRecipe:
     """The default recipe as long as is asked for, or that of `fableverse learn --quick`."""
     if loop == "learn_concepts, quick":
-        return recipe_of(steps=None, seed=0, quick=True)
+        return default_recipe(bench.model.num_parameters, quick=True)
+    effort = bench.effort
     changes = {"batch_size": effort.batch_size, "isolation_batch_size": effort.pairs_batch_size}
     if loop in NAIVE:
         changes["learning_rate"] = NAIVE_RATE
-    return recipe_of(steps=effort.steps, seed=0).model_copy(update=changes)
+    recipe = recipe_of(num_parameters=bench.model.num_parameters, steps=effort.steps, seed=0)
+    return recipe.model_copy(update=changes)
 
 
 def peak_memory_mb(loop: Loop, bench: Workbench, case: Case) -> float:

@@ -13,6 +13,9 @@ TWO_PARTS = ("A picture divided into two parts. The left part is ", ". The right
 SIDE_BY_SIDE = " next to "
 """Text between two captions merged for joint learning. Source: the same, Fig. 14."""
 
+NUM_PICTURES = 25
+"""Source: the same."""
+
 GENERAL_PROMPTS = (
     "a baker carrying loaves of bread through a narrow street",
     "a heron standing in shallow water at dawn",
@@ -43,8 +46,8 @@ GENERAL_PROMPTS = (
 """For models that draw anything."""
 
 
-def prompts_from_lexicon(lexicon: Lexicon, *, count: int = 16, seed: int = 0) -> tuple[str, ...]:
-    """Captions made of what a small model can draw, spread evenly over its characters, places and lights."""
+def prompts_from_lexicon(lexicon: Lexicon, *, count: int = NUM_PICTURES, seed: int = 0) -> tuple[str, ...]:
+    """Captions made of what a small model can draw, spread over its characters, places and lights."""
     choices = random.Random(seed)
     characters, poses, places, lights = (
         choices.sample(words, len(words))

@@ -57,7 +57,6 @@ OnStep = Callable[[LearningProgress], None]
 OnPeek = Callable[[LearntDirections], None]
 PEEK_AT = (0.1, 0.25, 0.5, 0.75)
 """Shares of all steps after which what is learnt so far is shown to whoever watches."""
-DEFAULT_RECIPE = LearningRecipe()
 _Option = TypeVar("_Option")
 
 
@@ -85,7 +84,7 @@ def learn_concepts(
     concepts: Sequence[ConceptRequest],
     *,
     isolation_prompts: Sequence[str],
-    recipe: LearningRecipe = DEFAULT_RECIPE,
+    recipe: LearningRecipe | None = None,
     paraphrases: Sequence[str] | None = None,
     more_sources: Sequence[SourcePicture] = (),
     cache_dir: Path | None = None,
@@ -107,7 +106,7 @@ def learn_concepts(
         concepts: What is to be learnt. Every other word of the caption takes up what these do not explain.
         isolation_prompts: Captions of the pictures that must stay as they are; not used where the recipe's
             `isolation_fraction` is 0.
-        recipe: Steps, rates, sizes, seed.
+        recipe: Steps, rates, sizes, seed; None is `default_recipe` for the model.
         paraphrases: Other captions that name the concepts by the same words; None makes them from templates.
         more_sources: Further pictures of the same concepts, or of others of `concepts`, which have one direction
             whatever the number of their pictures.

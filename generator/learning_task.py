@@ -17,7 +17,7 @@ from generator.caption_tokens import CaptionTokens, NumberedTokens, Placement
 from generator.errors import DirectionMismatch, InvalidSettings
 from generator.isolation import join_captions
 from generator.isolation_prompts import SIDE_BY_SIDE
-from generator.learning_plan import fitted
+from generator.learning_plan import default_recipe, fitted
 from generator.loading import FluxModel
 from generator.recipe import ConceptRequest, LearningError, LearningRecipe, SourcePicture
 from generator.settings import RenderSettings
@@ -137,12 +137,12 @@ def plan_learning(
     sources: Sequence[SourcePicture],
     concepts: Sequence[ConceptRequest],
     *,
-    recipe: LearningRecipe,
+    recipe: LearningRecipe | None,
     isolation_prompts: Sequence[str],
 ) -> LearningTask:
     """Check a request and find its words; errors as in `learn_concepts`."""
-    num_parameters = sum(weight.numel() for weight in model.pipeline.transformer.parameters())
-    recipe = fitted(recipe, model.defaults, num_parameters=num_parameters)
+    num_parameters = model.num_parameters
+    recipe = fitted(recipe or default_recipe(num_parameters), model.defaults, num_parameters=num_parameters)
     settings = _settings(recipe, model)
     reader = TextReader(model, settings.max_sequence_length)
     bound = bind_captions([source.caption for source in sources], concepts)

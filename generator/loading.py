@@ -87,6 +87,11 @@ class FluxModel:
         return count_blocks(self.pipeline.transformer)
 
     @property
+    def num_parameters(self) -> int:
+        """Of the transformer."""
+        return sum(weight.numel() for weight in self.pipeline.transformer.parameters())
+
+    @property
     def dim(self) -> int:
         """Width of the modulation vector."""
         return self.pipeline.transformer.inner_dim

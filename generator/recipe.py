@@ -42,8 +42,9 @@ class LearningRecipe(BaseModel):
     """How long, at which size and with which weights directions are learnt.
 
     Source: TokenVerse (arXiv:2501.12224) for the two stages, their noise levels and the isolation loss. The paper does
-    not state learning rate, batch size and isolation weight. The default steps are what Pocket takes two CPU cores two
-    to three minutes for; at 11.6 million parameters a step is 23 GFLOP, and 26 more when it has the isolation loss.
+    not state learning rate, batch size and isolation weight. The defaults are those of small models, see
+    `default_recipe` for large ones: steps that Pocket takes two CPU cores two to three minutes for; at 11.6 million
+    parameters a step is 23 GFLOP, and 26 more when it has the isolation loss.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -25,6 +25,7 @@ from concepts.schema import Concept, ConceptKind
 from generator.caption_binding import bind_captions
 from generator.isolation_files import clear_isolation
 from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
+from generator.learning_plan import default_recipe
 from generator.recipe import ConceptRequest, LearningProgress, LearningRecipe, SourcePicture
 
 if TYPE_CHECKING:
@@ -34,10 +35,6 @@ WORK_DIRNAME = ".learning"
 JOINT_FRACTION = 0.3
 """Share of the steps that see two pictures side by side with --joint. The paper states none; on Pocket, where nothing
 blends, it changes nothing (benchmarks/blending.md)."""
-
-QUICK_STEPS = 100
-QUICK_CHANGES = {"batch_size": 4, "isolation_batch_size": 2}
-"""What --quick learns by: a quarter of the default recipe's time (see docs/LOG.md)."""
 
 
 def parse_concept(text: str) -> ConceptRequest:
@@ -60,23 +57,22 @@ def parse_concept(text: str) -> ConceptRequest:
 
 def recipe_of(
     *,
+    num_parameters: int,
     steps: int | None,
     seed: int,
     directions: Literal["table", "concept_mod"] = "table",
     joint: bool = False,
     quick: bool = False,
 ) -> LearningRecipe:
-    """The default recipe with what the command line changes, its two stages scaled to `steps` altogether.
+    """The model's recipe with what the command line changes, its two stages scaled to `steps` altogether.
 
     `quick` takes smaller batches and, where `steps` is None, fewer steps.
 
     Raises:
         UsageError: There are too few steps for both stages.
     """
-    recipe = LearningRecipe(seed=seed, directions=directions, joint_fraction=JOINT_FRACTION if joint else 0.0)
-    if quick:
-        recipe = recipe.model_copy(update=QUICK_CHANGES)
-        steps = QUICK_STEPS if steps is None else steps
+    changes = {"seed": seed, "directions": directions, "joint_fraction": JOINT_FRACTION if joint else 0.0}
+    recipe = default_recipe(num_parameters, quick=quick).model_copy(update=changes)
     if steps is None:
         return recipe
     if steps < 2:

@@ -14,6 +14,7 @@ from PIL import Image
 from api.commands.learn import recipe_of
 from api.drawing import note_of_length
 from api.errors import LockMismatch
+from api.outlook import num_parameters_of
 from api.service.banks import bank_of
 from api.service.database import Database
 from api.service.model_info import tell_model
@@ -107,7 +108,8 @@ class PictureWork:
 
     def _learn(self, task: Task, report: Report) -> Done:
         payload = LearnPayload.model_validate(task.payload)
-        recipe = recipe_of(steps=payload.steps, seed=payload.seed)
+        num_parameters = num_parameters_of(self._settings.base.wanted_model)
+        recipe = recipe_of(num_parameters=num_parameters, steps=payload.steps, seed=payload.seed)
         work_dir = self._settings.learning_dir
         work_dir.mkdir(parents=True, exist_ok=True)
         # Another version's recipe begins anew: what it learnt so far means something else here.

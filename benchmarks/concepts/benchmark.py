@@ -45,6 +45,12 @@ from pocket.world.schema import Scene
 logger = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent
+LIMITS = (
+    "Each lesson was learnt once, so intervals leave out chance in learning: two runs of TokenVerse's recipe differed "
+    "by 0.03 to 0.06 in a task (docs/LOG.md). Joint methods' rates were searched on single pictures. The shipped model "
+    "was never trained on the first figures' combinations of kind, colour, pose and place as first figures, but on all "
+    "of them as second ones."
+)
 RATES_PATH = FOLDER / "rates.json"
 METHOD_TITLES = {method.name: method.title for method in (*METHODS.values(), IN_WORDS)}
 Rates = dict[str, dict[str, dict[str, float]]]
@@ -112,7 +118,7 @@ class Results:
             f"{len(self.cases)} cases, {self.plan.seeds_per_case} seeds each, {effort.steps} steps of batches of "
             f"{effort.batch_size} for a picture or, where a method is joint, for all of a case, on {self.model_name} "
             f"({self.model_fingerprint[:12]}); {_here_and_now()}.{said}"
-            f"{self._said_of_earlier()}"
+            f"{self._said_of_earlier()} {LIMITS}"
         )
 
     def _said_of_earlier(self) -> str:

@@ -1,8 +1,9 @@
 """The benchmark's questions: source pictures with their concepts, and what is to be drawn with these.
 
-Everything is drawn from the world by a seed. First figures are of combinations that training never drew, and what is
-learnt has no word of its own: a character's caption leaves out its colour, and pose, light and material are called by
-adjectives that mean nothing to the model. A case is known as a scene, so the truth of each picture is known too.
+Everything is drawn from the world by a seed. First figures are of combinations that training leaves out (the shipped
+model saw them as second figures, see docs/LOG.md), and what is learnt has no word of its own: a character's caption
+leaves out its colour, and pose, light and material are called by adjectives that mean nothing to the model. A case is
+known as a scene, so the truth of each picture is known too.
 """
 
 from collections.abc import Callable, Collection, Sequence

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from api.cli import main
 from api.cli_common import a_path
 from api.commands.learn import parse_concept, recipe_of
 from api.errors import UsageError
+from generator.recipe import LearningRecipe
 from tests.api.builders import noise_picture, plain_bank
 from tests.concepts.builders import contents
 
@@ -299,9 +301,12 @@ def test_a_concept_written_otherwise_is_refused(text: str) -> None:
         parse_concept(text)
 
 
+small_recipe = partial(recipe_of, num_parameters=9_000_000)
+
+
 @pytest.mark.parametrize("steps", [2, 26, 500])
 def test_steps_are_shared_out_between_both_stages(steps: int) -> None:
-    recipe, default = recipe_of(steps=steps, seed=3), recipe_of(steps=None, seed=3)
+    recipe, default = small_recipe(steps=steps, seed=3), small_recipe(steps=None, seed=3)
     assert recipe.num_steps == steps and min(recipe.stage1_steps, recipe.stage2_steps) >= 1
     share = default.stage1_steps / default.num_steps
     assert recipe.stage1_steps == pytest.approx(max(1, steps * share), abs=0.51)
@@ -309,13 +314,22 @@ def test_steps_are_shared_out_between_both_stages(steps: int) -> None:
 
 
 def test_quick_learning_takes_fewer_and_smaller_steps() -> None:
-    quick, default = recipe_of(steps=None, seed=3, quick=True), recipe_of(steps=None, seed=3)
+    quick, default = small_recipe(steps=None, seed=3, quick=True), small_recipe(steps=None, seed=3)
     assert quick.num_steps < default.num_steps and quick.batch_size < default.batch_size
     assert quick.stage1_steps / quick.num_steps == pytest.approx(default.stage1_steps / default.num_steps, abs=0.01)
-    asked = recipe_of(steps=30, seed=3, quick=True, directions="concept_mod")
+    asked = small_recipe(steps=30, seed=3, quick=True, directions="concept_mod")
     assert (asked.num_steps, asked.directions) == (30, "concept_mod")
+
+
+def test_large_models_learn_by_the_paper_and_small_ones_as_was_measured() -> None:
+    large = recipe_of(num_parameters=12_000_000_000, steps=None, seed=3)
+    assert (large.stage1_steps, large.stage2_steps, large.seed) == (800, 600, 3)
+    assert (large.stage1_high_noise_share, large.stage2_high_noise_share, large.isolation_fraction) == (0.92, 0.08, 0.5)
+    quick = recipe_of(num_parameters=12_000_000_000, steps=None, seed=3, quick=True)
+    assert 4 * quick.num_steps == large.num_steps
+    assert small_recipe(steps=None, seed=3) == LearningRecipe(seed=3)
 
 
 def test_too_few_steps_are_refused() -> None:
     with pytest.raises(UsageError, match="--steps 1"):
-        recipe_of(steps=1, seed=0)
+        small_recipe(steps=1, seed=0)

@@ -11,6 +11,7 @@ from api import exit_codes
 from api.cli import main
 from api.commands.compose import grow_prompt
 from api.errors import UsageError
+from api.settings import SAMPLE_BANK_DIR
 from concepts.bank import ConceptBank
 from concepts.errors import UnknownConcept
 from generator.images import read_metadata
@@ -85,3 +86,22 @@ def test_a_file_in_the_folders_place_is_refused(workplace: Path, tmp_path: Path)
     words = ["compose", "a @c1", "-o", str(tmp_path / "out"), "--bank", str(workplace / "bank")]
     assert main(words) == exit_codes.DISK
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_concept_that_is_as_another_one_of_the_bank_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With directions that were learnt: the sample bank's fox, once more under another word."""
+    sample, bank = ConceptBank(SAMPLE_BANK_DIR), ConceptBank(tmp_path / "bank")
+    files = {
+        "source": sample.source_path("rusty"),
+        "direction": sample.direction_path("rusty"),
+        "preview": sample.preview_path("rusty"),
+    }
+    bank.add(sample.get("rusty"), **files)
+    bank.add(sample.get("rusty").model_copy(update={"id": "twin", "word": "cat"}), **files)
+    arguments = ["-o", str(tmp_path / "page.png"), "--bank", str(bank.folder)]
+    assert main(["draw", "a @rusty and a @twin in the snow", *arguments]) == exit_codes.OK
+    assert "rusty and twin are likely to blend" in capsys.readouterr().err
+    assert main(["draw", "a @rusty and a cat in the snow", *arguments]) == exit_codes.OK
+    assert "likely to blend" not in capsys.readouterr().err

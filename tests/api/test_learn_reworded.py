@@ -119,7 +119,7 @@ def test_one_that_is_named_and_cannot_be_used_is_refused_and_one_of_the_settings
         [(tmp_path / "fox.png", CAPTION)],
         concepts=[ConceptRequest(id="rufus", word="fox", kind="character")],
         bank=ConceptBank(tmp_path / "bank"),
-        recipe=recipe_of(steps=2, seed=0),
+        recipe=recipe_of(num_parameters=0, steps=2, seed=0),
         distinct=False,
         replace=False,
         settings=Settings(model=str(model_dir), llm="openai:tiny"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import FluxImg2ImgPipeline, FluxInpaintPipeline, FluxPipeline
+from diffusers import FluxImg2ImgPipeline, FluxInpaintPipeline, FluxKontextPipeline, FluxPipeline
 from torch import Tensor
 
 from generator.directions import TokenRows
@@ -71,6 +71,13 @@ def inpaint(pipeline: FluxPipeline) -> Tensor:
     return draw(other, image=noise(1, 3, 16, 16).clamp(0, 1), mask_image=mask, strength=0.7)
 
 
+def kontext(pipeline: FluxPipeline, **changes: Any) -> Tensor:
+    """With a reference picture beside the one that is drawn."""
+    other = FluxKontextPipeline(**pipeline.components)
+    other.set_progress_bar_config(disable=True)
+    return draw(other, image=noise(1, 3, 16, 16).clamp(0, 1), _auto_resize=False, **changes)
+
+
 CALLS: dict[str, Call] = {
     "one prompt": draw,
     "another prompt for T5": lambda pipeline: draw(pipeline, prompt_2="a straw hat"),
@@ -88,6 +95,8 @@ CALLS: dict[str, Call] = {
     "latents changed between steps": lambda pipeline: draw(pipeline, callback_on_step_end=louder_latents),
     "from a picture": img2img,
     "inside a mask": inpaint,
+    "Kontext": kontext,
+    "Kontext, with a negative prompt": lambda pipeline: kontext(pipeline, negative_prompt="snow", true_cfg_scale=2.0),
 }
 
 

@@ -10,7 +10,7 @@ from concepts.schema import BoundPrompt, ConceptKind, ConceptMention
 from generator.augmentation import may_mirror, paraphrase
 from generator.caption_tokens import CaptionTokens
 from generator.errors import DirectionMismatch
-from generator.isolation_prompts import GENERAL_PROMPTS, prompts_from_lexicon
+from generator.isolation_prompts import GENERAL_PROMPTS, NUM_PICTURES, prompts_from_lexicon
 from generator.learning_task import LearningTask, plan_learning, with_readable_paraphrases
 from generator.recipe import ConceptRequest, LearningError, LearningRecipe, SourcePicture
 from generator.tokens import find_token_spans
@@ -218,6 +218,7 @@ def test_isolation_captions_of_a_lexicon_use_its_words_evenly():
     assert all(" in the snow in " in prompt for prompt in prompts)
     assert all(("an orange" in prompt) or ("a red" in prompt) for prompt in prompts)
     assert prompts == prompts_from_lexicon(LEXICON, count=12)
+    assert len(prompts_from_lexicon(LEXICON)) == len(GENERAL_PROMPTS) == NUM_PICTURES == 25
 
 
 def test_general_isolation_captions_differ():

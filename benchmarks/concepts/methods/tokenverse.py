@@ -114,6 +114,12 @@ def _complete(recipe: LearningRecipe) -> LearningRecipe:
     return recipe
 
 
+def _concept_mod(recipe: LearningRecipe) -> LearningRecipe:
+    return recipe.model_copy(
+        update={"directions": "concept_mod", "concept_mod_learning_rate": recipe.learning_rate},
+    )
+
+
 def _no_flips(recipe: LearningRecipe) -> LearningRecipe:
     return recipe.model_copy(update={"flip": False})
 
@@ -140,6 +146,14 @@ TOKENVERSE = (
         title="TokenVerse",
         source=f"{_PAPER}, Fig. 10d: with isolation, whose steps learn the source beside other pictures too.",
         switch=_complete,
+    ),
+    TokenVerse(
+        name="full_concept_mod",
+        alone="full_concept_mod",
+        title="TokenVerse, Concept-Mod",
+        source=f"{_PAPER}, its network, of unstated size and rate, in place of a table.",
+        switch=_concept_mod,
+        rates=(0.001, 0.003, 0.0003),
     ),
     TokenVerse(
         name="full_no_aug",

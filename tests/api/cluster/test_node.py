@@ -85,7 +85,9 @@ def test_work_that_is_called_off_ends_at_the_next_step(node: NodeModel) -> None:
 
 
 def test_learning_goes_on_elsewhere_from_a_checkpoint_that_was_sent(node: NodeModel, tmp_path: Path) -> None:
-    recipe = recipe_of(steps=3, seed=0).model_copy(update={"isolation_fraction": 0.0, "checkpoint_every": 1})
+    recipe = recipe_of(num_parameters=0, steps=3, seed=0).model_copy(
+        update={"isolation_fraction": 0.0, "checkpoint_every": 1}
+    )
     order = order_with(recipe)
     whole = list(node.work(6, "learn", {"order": order, "checkpoint": None}))
     checkpoint = next(each.values[0] for each in whole if isinstance(each, Told) and each.callback == "on_checkpoint")
@@ -105,7 +107,7 @@ def test_learning_goes_on_elsewhere_from_a_checkpoint_that_was_sent(node: NodeMo
 def test_pictures_beside_the_source_are_drawn_once_by_a_process(
     node: NodeModel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    order = order_with(recipe_of(steps=3, seed=0))
+    order = order_with(recipe_of(num_parameters=0, steps=3, seed=0))
     with caplog.at_level(logging.INFO, "generator.isolation"):
         for number in (9, 10):
             pieces = node.work(number, "learn", {"order": order, "checkpoint": None})

@@ -137,11 +137,19 @@ def _qwen_image_inputs(batch: int) -> dict[str, Any]:
     }
 
 
-def _flux1(*, guidance: bool) -> Case:
+def _kontext_inputs(batch: int) -> dict[str, Any]:
+    """A picture's tokens, then as many of a reference picture, whose ids begin with 1."""
+    inputs = tiny_inputs(batch=batch, text_len=TEXT_LEN, image_len=2 * IMAGE_LEN)
+    inputs["img_ids"][IMAGE_LEN:, 0] = 1
+    inputs["img_ids"][IMAGE_LEN:, 2] -= IMAGE_LEN
+    return inputs
+
+
+def _flux1(*, guidance: bool, make_inputs: Callable[[int], dict[str, Any]] | None = None) -> Case:
     return Case(
         family=FLUX1,
         make_transformer=partial(tiny_transformer, guidance_embeds=guidance),
-        make_inputs=lambda batch: tiny_inputs(batch=batch, text_len=TEXT_LEN, guidance=guidance),
+        make_inputs=make_inputs or (lambda batch: tiny_inputs(batch=batch, text_len=TEXT_LEN, guidance=guidance)),
         reference=forward_per_token,
         num_double=2,
         text_modulations=_context_norms,
@@ -173,6 +181,7 @@ def _flux2(*, guidance: bool) -> Case:
 CASES = {
     "flux1-dev": _flux1(guidance=True),
     "flux1-schnell": _flux1(guidance=False),
+    "flux1-kontext": _flux1(guidance=True, make_inputs=_kontext_inputs),
     "sd3": _sd3(dual_attention=False),
     "sd35": _sd3(dual_attention=True),
     "flux2-dev": _flux2(guidance=True),
