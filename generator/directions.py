@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.nn.functional import pad
 
 from concepts.errors import DamagedConcept
 from concepts.files import write_whole
@@ -157,6 +158,31 @@ class TokenRows:
     """Text tokens after padding."""
     activated: Tensor | None = None
     """What is added to silu(temb) there, of the same shape; None is nothing."""
+
+    def within(self, tokens: range) -> "TokenRows":
+        """Those of a part of the text, at their positions in that part.
+
+        There are as many as before, or one for each token of the part if these are fewer, so that the shape does not
+        depend on where concepts are. Rows that are left over are zeros, on tokens without a row, which changes nothing.
+        """
+        if len(tokens) == self.text_len:
+            return self
+        none = self.positions.shape[1]  # the row of zeros that is put behind the others
+        num_rows = min(none, len(tokens))
+        positions: list[list[int]] = []
+        chosen: list[list[int]] = []
+        for given in self.positions.tolist():
+            of_row = {at - tokens.start: row for row, at in enumerate(given) if at in tokens}
+            free = (at for at in range(len(tokens)) if at not in of_row)
+            filled = [*islice(free, num_rows - len(of_row))]
+            positions.append([*of_row, *filled])
+            chosen.append([*of_row.values(), *(none for _ in filled)])
+        chosen_B1K1 = torch.tensor(chosen, dtype=torch.long, device=self.offsets.device)[:, None, :, None]
+        offsets, activated = (
+            None if given is None else pad(given, (0, 0, 0, 1)).take_along_dim(chosen_B1K1, dim=2)
+            for given in (self.offsets, self.activated)
+        )
+        return TokenRows(torch.tensor(positions, dtype=torch.long), offsets, len(tokens), activated)
 
 
 def build_token_rows(

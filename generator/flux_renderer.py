@@ -21,8 +21,9 @@ from concepts.errors import DamagedConcept, WrongBaseModel
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.blending import compare_keys, recorded_keys
 from generator.concept_guidance import guide_by_concepts
+from generator.context_parallel import is_parallel
 from generator.directions import Direction, DirectionBinding, TokenRows, build_token_rows, load_direction
-from generator.errors import InvalidSettings, NoPicture
+from generator.errors import InvalidSettings, NoPicture, UnsupportedModel
 from generator.flow import encode_text, predict_velocity
 from generator.key_similarity import KeySimilarity
 from generator.loading import FluxModel
@@ -193,13 +194,18 @@ class FluxRenderer:
         """How alike every two concepts of the prompt are in attention, the most alike first.
 
         By one pass of the transformer on fixed noise at `PROBED_SIGMA`; nothing where there is one concept or none.
-        Errors as in `render`.
+        Errors as in `render`, and `UnsupportedModel` where the text is split among processes (context parallel).
         """
         settings, model = self.settings, self.model
         bindings = self._bind(bound, settings, strengths or {})
         if len(bindings) < 2:
             return ()
         pipeline, transformer = model.pipeline, model.pipeline.transformer
+        if is_parallel(transformer):
+            raise UnsupportedModel(
+                "Concepts are not compared where context parallel splits the text among processes, none of which has "
+                "the keys of all. Compare them before it is enabled."
+            )
         encoding = encode_text(pipeline, bound.prompt, max_sequence_length=settings.max_sequence_length)
         height, width = (side // pipeline.vae_scale_factor for side in (settings.height, settings.width))
         channels = transformer.config.in_channels // 4

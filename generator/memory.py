@@ -2,8 +2,9 @@
 
 from concepts.errors import FableverseError
 
-_SAID = ("out of memory", "can't allocate memory", "cannot allocate memory")
-"""By PyTorch of a GPU's memory, by PyTorch of the computer's, in a plain RuntimeError, and by the system (ENOMEM)."""
+_SAID = ("out of memory", "_status_alloc_failed", "can't allocate memory", "cannot allocate memory")
+"""By PyTorch of a GPU's memory, by cuBLAS, cuDNN and their kin, which allocate for themselves, by PyTorch of the
+computer's, in a plain RuntimeError as theirs, and by the system (ENOMEM)."""
 
 
 def said_of_memory(error: BaseException) -> str | None:

@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from generator.context_parallel import own_tokens
 from generator.directions import Space
 from generator.errors import ModulationError
 from generator.families import family_of
@@ -36,7 +37,8 @@ def attach(
     each forward pass if they require them.
 
     Args:
-        transformer: Of any family in `generator.families`; its weights, code and state are left as they were.
+        transformer: Of any family in `generator.families`; its weights, code and state are left as they were. With
+            context parallel enabled before, each process applies the offsets of the tokens that it computes.
         token_offsets: `(batch, num_blocks, text_len, dim)`. `batch` 1 serves every item; `num_blocks` 1 serves every
             block.
         rows: Positions of the tokens that carry an offset, `(K,)`, for the whole batch; offsets elsewhere are
@@ -45,15 +47,16 @@ def attach(
         space: Where in each block's adaptive norm, `linear(silu(temb))`, offsets are added; see `Space`.
 
     Raises:
-        UnsupportedModel: The transformer is of no known family.
+        UnsupportedModel: The transformer is of no known family, or splits its text by a plan of somebody's own.
         ModulationError: The offsets do not fit the transformer, or the transformer already has some attached;
             from the forward pass: they do not fit the batch or the text length.
     """
     family = family_of(transformer)
     _check_offsets(transformer, token_offsets)
     check_free(transformer, HOOK_NAME)
-    positions = _active_rows(token_offsets, rows)
-    tokens, offsets = ActiveTokens(positions[None]), _Offsets(token_offsets, positions, space)
+    positions, own = _active_rows(token_offsets, rows), own_tokens(transformer, token_offsets.shape[2])
+    positions = positions[(positions >= own.start) & (positions < own.stop)]
+    tokens, offsets = ActiveTokens(positions[None] - own.start), _Offsets(token_offsets, positions, space)
 
     def on_pass(running: Pass) -> None:
         tokens.is_active = not running.is_negative

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import pad
 
+from generator.context_parallel import own_tokens
 from generator.directions import TokenRows
 from generator.errors import ModulationError, UnsupportedModel
 from generator.families import FAMILIES, family_of
@@ -47,7 +48,8 @@ def attach_table(
     same shape; steps below `sigma_min` are compiled once more, because there blocks have less to do.
 
     Args:
-        transformer: Of a family whose norms can be tabled; its weights, code and state are left as they were.
+        transformer: Of a family whose norms can be tabled; its weights, code and state are left as they were. With
+            context parallel enabled before, each process modulates those of the rows' tokens that it computes.
         rows: Of one prompt for all items of a batch, or of each.
         schedule: Asked when a table is computed. All items of a batch are at one timestep.
         step: Asked before each pass, and trusted: a wrong one goes unnoticed. The schedule then stays as it is while
@@ -56,7 +58,8 @@ def attach_table(
         sigma_min: Noise level, 0 to 1, below which the offsets rest: steps there are as without them, and cost as much.
 
     Raises:
-        UnsupportedModel: The transformer is of no known family, or its modulations cannot be tabled.
+        UnsupportedModel: The transformer is of no known family, its modulations cannot be tabled, or it splits its text
+            by a plan of somebody's own.
         ModulationError: The rows do not fit the transformer, or it already has offsets attached; from the forward
             pass: they do not fit the batch or the text length, or the timestep is none of the schedule's.
     """
@@ -64,7 +67,8 @@ def attach_table(
     _tabled(transformer)
     _check_rows(transformer, rows)
     check_free(transformer, HOOK_NAME)
-    table = ModulationTable(transformer, rows, schedule, step, sigma_min)
+    own_rows = rows.within(own_tokens(transformer, rows.text_len))
+    table = ModulationTable(transformer, own_rows, schedule, step, sigma_min)
     tokens = table.tokens
 
     def on_pass(running: Pass) -> None:
@@ -81,7 +85,7 @@ def attach_table(
     with ExitStack() as stack:
         stack.enter_context(watch_passes(transformer, HOOK_NAME, on_pass))
         stack.enter_context(table.standing_in())
-        if rows.positions.shape[1]:
+        if own_rows.positions.shape[1]:
             for handle in family.register(transformer, tokens, table.of_tokens):
                 stack.callback(handle.remove)
         yield table
@@ -136,7 +140,9 @@ class _OfTokens:
 class ModulationTable:
     """The modulations of all steps, and those of the step that runs in tensors that keep their place.
 
-    Compiled blocks and CUDA graphs read from where they read at first, so a step is copied there.
+    They keep it for as long as the table is attached, whatever is computed anew, as a CUDA graph needs it, which reads
+    from where it read when it was captured. Another attachment has a place of its own, and wants such a graph captured
+    anew; compiled blocks are given what they read and do not care.
     """
 
     def __init__(
@@ -220,6 +226,7 @@ class ModulationTable:
 
     def _compute(self, arguments: Mapping[str, Any]) -> None:
         self._check_adapters(arguments)
+        self.steps = {}  # those of another prompt make room first
         text, timestep = arguments["encoder_hidden_states"], arguments["timestep"]
         batch, device, dtype = text.shape[0], text.device, text.dtype
         given_N = self.schedule().to(device=device, dtype=timestep.dtype) / 1000

@@ -100,6 +100,11 @@ class _PassHook(ModelHook):
         self.on_pass(Pass(name == NEGATIVE_PASS, name == UNGUIDED_PASS, arguments))
         return args, kwargs
 
+    def deinitalize_hook(self, module: nn.Module) -> nn.Module:
+        """Let go of what was attached: diffusers has a hook and its function refer to each other, for a collector."""
+        self.fn_ref = None
+        return module
+
     def reset_state(self, module: nn.Module) -> nn.Module:
         """Nothing to reset: what is attached is the same in every step."""
         return module

@@ -2,6 +2,9 @@
 
 import pytest
 import torch
+from diffusers import ContextParallelConfig
+from diffusers.hooks import apply_context_parallel
+from diffusers.hooks.context_parallel import remove_context_parallel
 from PIL import Image
 
 from concepts.bank import ConceptBank, hash_direction
@@ -9,6 +12,7 @@ from concepts.binding import expand_handles
 from concepts.schema import Concept
 from generator.blending import compare_keys, recorded_keys
 from generator.directions import Direction, save_direction
+from generator.errors import UnsupportedModel
 from generator.flux_renderer import FluxRenderer
 from generator.key_similarity import LIKELY_BLENDING, KeySimilarity, blending_warnings
 from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_inputs, tiny_model, tiny_transformer
@@ -54,6 +58,16 @@ def test_the_transformer_is_left_as_it_was_and_nothing_is_measured_for_one_conce
     renderer.key_similarities(expand_handles("a @twin and a @foe", renderer.bank))
     transformer = renderer.model.pipeline.transformer
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in transformer.modules())
+
+
+def test_keys_are_not_compared_where_no_process_has_all_of_them(renderer: FluxRenderer) -> None:
+    transformer = renderer.model.pipeline.transformer
+    apply_context_parallel(transformer, ContextParallelConfig(ulysses_degree=2), transformer._cp_plan)
+    try:
+        with pytest.raises(UnsupportedModel, match="before it is enabled"):
+            renderer.key_similarities(expand_handles("a @twin and a @foe", renderer.bank))
+    finally:
+        remove_context_parallel(transformer, transformer._cp_plan)
 
 
 def test_keys_are_those_of_every_block_and_begin_with_the_text() -> None:

@@ -1,7 +1,8 @@
 """diffusers' Flux pipelines with a table attached and no concepts are what they are without one.
 
 The ways of calling are those that diffusers' own tests of its Flux pipelines try; those tests themselves are not in its
-packages. Every adaptive norm is replaced by a table here, so each way must find its timesteps and prompts in one.
+packages (docs/LOG.md has how they fare). Every adaptive norm is replaced by a table here, so each way must find its
+timesteps and prompts in one.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,6 @@
 """The renderer on a tiny pipeline and a real bank."""
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from concepts.schema import BoundPrompt, Concept, ConceptMention, ModelFamily
 from generator.directions import Direction, save_direction
 from generator.errors import DirectionMismatch, InvalidSettings, NoPicture, PromptTooLong
 from generator.flux_renderer import FluxRenderer
+from generator.modulation_table import ModulationTable
 from generator.renderer import PictureOrder, Renderer
 from generator.settings import RenderSettings
 from tests.generator.tiny import DIM, NUM_BLOCKS, TINY_SETTINGS, tiny_model
@@ -237,6 +239,22 @@ def test_the_global_random_state_is_neither_used_nor_changed(renderer: FluxRende
     assert torch.equal(torch.rand(1), after)
     torch.manual_seed(2)
     assert renderer.render(bind(PROMPT, rusty="fox"), seed=3).tobytes() == first.tobytes()
+
+
+@pytest.mark.parametrize("cache_threshold", [0.0, 0.08], ids=["whole", "blocks-left-out"])
+def test_a_picture_leaves_no_table_behind_even_if_nothing_collects_cycles(
+    renderer: FluxRenderer, cache_threshold: float
+) -> None:
+    guided = replace(TINY_SETTINGS, concept_guidance_scale=1.5)
+    drawer = FluxRenderer(replace(renderer.model, cache_threshold=cache_threshold), renderer.bank, settings=guided)
+    gc.collect()
+    gc.disable()
+    try:
+        drawer.render(bind(PROMPT, rusty="fox"), seed=3)
+        for _ in drawer.render_all(orders(2)):
+            assert not [each for each in gc.get_objects() if type(each) is ModulationTable]
+    finally:
+        gc.enable()
 
 
 def test_steps_are_reported_from_one_to_all(renderer: FluxRenderer) -> None:

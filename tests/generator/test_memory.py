@@ -1,5 +1,6 @@
 """Errors that say that memory ran out, as PyTorch and Python raise them, and others."""
 
+import pytest
 import torch
 
 from generator.errors import DamagedModel, PromptTooLong
@@ -28,6 +29,21 @@ def test_memory_of_the_computer_is_told() -> None:
     assert "you tried to allocate 1152921504606846976 bytes" in said
     assert said_of_memory(OSError(12, "Cannot allocate memory")) == "[Errno 12] Cannot allocate memory"
     assert said_of_memory(MemoryError()) == "MemoryError"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "CUDA error: CUSPARSE_STATUS_ALLOC_FAILED when calling `cusparseCreate(handle)`",
+    ],
+    ids=["cublas", "cudnn", "cusparse"],
+)
+def test_memory_that_libraries_of_a_gpu_ask_for_themselves_is_told(said: str) -> None:
+    """As PyTorch words it, in a plain RuntimeError."""
+    assert said_of_memory(RuntimeError(said)) == said
+    assert said_of_memory(RuntimeError(said.replace("ALLOC_FAILED", "EXECUTION_FAILED"))) is None
 
 
 def test_what_an_error_came_from_is_told_too() -> None:

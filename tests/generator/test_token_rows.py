@@ -1,5 +1,7 @@
 """Rows of directions at the tokens of concepts, which a table gathers instead of offsets for all tokens."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -41,6 +43,21 @@ def test_rows_are_filled_where_they_are_wanted() -> None:
     assert rows.activated is not None
     assert (rows.offsets.device.type, rows.activated.device.type) == ("meta", "meta")
     assert rows.positions.tolist() == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("part", [range(3), range(3, 6), range(2, 4), range(6)], ids=str)
+def test_rows_within_a_part_of_the_text_are_what_offsets_have_there(part: range) -> None:
+    """In as many rows as in any other part, though the second prompt has no concept in its end."""
+    prompts = [[binding(1, 3, 1.0), binding(4, 5, 0.5)], [binding(0, 2, 3.0, space="activated"), binding(2, 3, 2.0)]]
+    rows = build_token_rows(prompts, num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM)
+    assert rows.activated is not None
+    within = rows.within(part)
+    assert within.activated is not None
+    assert within.positions.shape == (2, min(3, len(part)))
+    assert all(len(set(positions)) == len(positions) for positions in within.positions.tolist())
+    for of_part, of_all in ((within.offsets, rows.offsets), (within.activated, rows.activated)):
+        expected = dense(replace(rows, offsets=of_all))[:, :, part.start : part.stop]
+        assert torch.equal(dense(replace(within, offsets=of_part)), expected)
 
 
 @pytest.mark.parametrize(

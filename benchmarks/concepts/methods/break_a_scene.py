@@ -58,7 +58,7 @@ class BreakAScene:
         "Break-A-Scene (arXiv:2305.16311), masks from the world, adapters instead of all weights; without flips, "
         "pictures of the unmodified model, and learning in the text encoder."
     )
-    rates: tuple[float, ...] = (0.003, 0.001, 0.01)
+    rates: tuple[float, ...] = (0.003, 0.001, 0.01, 0.03)
     is_joint: bool = True
     is_guided: bool = False
     alone: str = "break_a_scene"

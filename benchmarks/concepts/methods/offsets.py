@@ -98,7 +98,7 @@ TEXT_EMBEDDING = OffsetMethod(
     title="Text embeddings",
     source=f"{_PAPER}, Fig. 10a: offsets on the text's tokens as they enter the transformer; all noise levels alike.",
     attach=_on_text,
-    rates=(0.3, 0.1, 1.0),
+    rates=(0.3, 0.1, 1.0, 3.0),
 )
 M = OffsetMethod(
     name="m",

@@ -33,7 +33,7 @@ class TokenVerse:
     is_joint: bool = False
     augments: bool = True
     is_guided: bool = False
-    rates: tuple[float, ...] = (0.3, 0.6, 0.15)
+    rates: tuple[float, ...] = (0.3, 0.6, 0.15, 1.2)
 
     def settings(self, bench: Workbench) -> JsonValue:
         return self.switch(_recipe(bench, rate=self.rates[0])).model_dump(mode="json", exclude={"seed"})
