@@ -43,7 +43,7 @@ def reword(
         captions: As they are learnt; each names some of the concepts.
         concepts: Those that are learnt.
         settings: They name a language model or none.
-        bank: Words of its concepts are not put into captions that lack them.
+        bank: Words of its concepts are said by other captions as often as by the captions.
         lexicon: What the picture model can draw, where it says so; the same holds for these words.
         max_tokens: What the picture model's text encoder reads.
         warn: Told of every caption that is left to templates though there is a language model, and why.
@@ -115,7 +115,7 @@ def _read(path: Path) -> _Kept | None:
 def _sources(
     captions: Sequence[str], concepts: Sequence[ConceptRequest], bank: ConceptBank, lexicon: Lexicon | None
 ) -> Iterator[SourceCaption]:
-    """The captions with the words of what they show, and of what they may not be made to show."""
+    """The captions with the words of what they show, and of what else is known."""
     words = {concept.id: concept.word for concept in concepts}
     known = [*words.values(), *(concept.word for concept in bank.list()), *_words_of(lexicon or Lexicon.empty())]
     for caption in captions:

@@ -42,7 +42,7 @@ class SourceCaption:
     words: tuple[str, ...]
     """Of the concepts that it names, once each."""
     foreign: tuple[str, ...] = ()
-    """Words of what it may not be made to show: other concepts, and whatever else is known to look like something."""
+    """Words that other captions say as often as this one: of other concepts, and of what else is known to be drawn."""
 
 
 class Paraphraser:
@@ -148,8 +148,8 @@ class Paraphraser:
 def find_fault(text: str, caption: SourceCaption, *, count_tokens: Callable[[str], int], max_tokens: int) -> str:
     """Why a text cannot stand in for a caption, worded so that whoever wrote it can mend it; empty when it can.
 
-    It names each of the caption's concepts once, written as the caption writes it, and nothing else that is known; it
-    has no markup and fits the encoder.
+    It names each of the caption's concepts once, written as the caption writes it, and of what else is known what the
+    caption names and no more; it has no markup and fits the encoder.
 
     Args:
         count_tokens: As in `Paraphraser`.
@@ -171,6 +171,8 @@ def find_fault(text: str, caption: SourceCaption, *, count_tokens: Callable[[str
     before, after = find_words(caption.text, foreign | own), find_words(text, foreign | own)
     if added := [word for key, word in foreign.items() if len(after[key]) > len(before[key])]:
         return f"it adds {', '.join(map(repr, added))}, which the caption does not say; leave that out"
+    if dropped := [word for key, word in foreign.items() if len(after[key]) < len(before[key])]:
+        return f"it leaves out {', '.join(map(repr, dropped))}, which the caption says; say it too"
     num_tokens = count_tokens(text)
     if num_tokens > max_tokens:
         return f"it has {num_tokens} tokens and {max_tokens} fit; shorten it"
