@@ -55,11 +55,14 @@ def watch_passes(transformer: nn.Module, name: str, on_pass: OnPass) -> Iterator
     registry_existed = hasattr(transformer, "_diffusers_hook")
     forward_existed = "forward" in vars(transformer)
     registry = HookRegistry.check_if_exists_or_initialize(transformer)
+    hook = _PassHook(on_pass)
     try:
-        registry.register_hook(_PassHook(on_pass), name)
+        registry.register_hook(hook, name)
         yield
     finally:
         registry.remove_hook(name, recurse=False)
+        # diffusers' hooks are in a circle with what they hook; a table must not wait in it for the garbage collector.
+        hook.on_pass = _nothing
         if not registry.hooks:
             if not forward_existed:
                 vars(transformer).pop("forward", None)
@@ -70,6 +73,10 @@ def watch_passes(transformer: nn.Module, name: str, on_pass: OnPass) -> Iterator
 def is_watched(transformer: nn.Module, name: str) -> bool:
     """Whether a hook of that name is on the transformer."""
     return hasattr(transformer, "_diffusers_hook") and transformer._diffusers_hook.get_hook(name) is not None
+
+
+def _nothing(running: Pass) -> None:
+    del running
 
 
 class _PassName(StateManager):

@@ -3,6 +3,8 @@
 Against another path float32 rounds differently, by less than 1e-5; `torch.equal` compares two runs of one path.
 """
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -283,6 +285,20 @@ def test_a_pipeline_draws_the_same_with_a_table_as_without() -> None:
         ours = draw()
     assert (expected - without).abs().max() > 1e-3, "the offsets must show"
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_table_is_gone_with_its_context() -> None:
+    """At FLUX.1's size it takes 0.4 GB and more, so it must not wait for the garbage collector."""
+    transformer, rows = tiny_transformer(), rows_at((1, 2))
+    gc.disable()
+    try:
+        with attach_table(transformer, rows, schedule=lambda: SCHEDULE) as table, torch.no_grad():
+            transformer(**{**inputs_at(0), "timestep": SCHEDULE[:1] / 1000})
+        there = weakref.ref(table)
+        del table
+        assert there() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
