@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from api.book_lock import BookLock, LockedModel, LockedPicture
 from concepts.lexicon import Lexicon
 from concepts.schema import BoundPrompt, ConceptCard, ConceptId
+from generator.plan import Numbers
 from generator.recipe import ConceptRequest
 from generator.settings import MAX_STRENGTH, RenderSettings
 from generator.slides import Slide
@@ -120,6 +121,8 @@ class DrawPayload(_Frozen):
     """None is the model's defaults."""
     fingerprint: str | None = None
     """Of the model it has to be drawn with; None takes the one that is loaded."""
+    numbers: Numbers | None = None
+    """What the model is to compute in, by the book's lock; None, as in rows of earlier versions, is not known."""
     picture: int = 0
     """Which of the job's pictures it is, from 0."""
     num_pictures: int = 1
@@ -146,7 +149,7 @@ class Drawn(_Frozen):
     height: int
     seconds: float
     warnings: tuple[str, ...] = ()
-    """What is not drawn of the prompt."""
+    """What is not drawn of the prompt, and in which other numbers than its book's it was drawn."""
 
 
 class BindPayload(_Frozen):

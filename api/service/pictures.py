@@ -97,14 +97,17 @@ class PictureWork:
         seconds = time.perf_counter() - started
         steps = settings.num_inference_steps
         told = {**_progress(payload, steps, steps), "sha256": artifact.sha256}
+        others = _note_of_numbers(payload, self._model.load())  # asked again, as memory may have run out meanwhile
         drawn = Drawn(
             artifact=artifact,
             width=image.width,
             height=image.height,
             seconds=round(seconds, 3),
-            warnings=() if unread is None else (unread,),
+            warnings=tuple(filter(None, (unread, others))),
         )
-        return Done(result=drawn.model_dump(mode="json"), picture=artifact.sha256, told=told)
+        return Done(
+            result=drawn.model_dump(mode="json"), picture=artifact.sha256, told=told, is_as_asked=others is None
+        )
 
     def _learn(self, task: Task, report: Report) -> Done:
         payload = LearnPayload.model_validate(task.payload)
@@ -178,6 +181,14 @@ def _check_inputs(payload: DrawPayload, info: ModelInfo, bank: ConceptBank) -> N
     for concept_id, digest in payload.concepts.items():
         if bank.get(concept_id).direction_sha256 != digest:
             raise LockMismatch(f"Concept {concept_id!r} has been learnt again since this was begun. Begin it anew.")
+
+
+def _note_of_numbers(payload: DrawPayload, info: ModelInfo) -> str | None:
+    """What there is to say where a picture was drawn in other numbers than its book was begun in."""
+    first, now = payload.numbers, info.model.numbers
+    if first is None or now is None or first == now:
+        return None
+    return f"Drawn in {now.summary()}, and the book was begun in {first.summary()}: pictures differ."
 
 
 def _progress(payload: DrawPayload, step: int, num_steps: int) -> dict[str, Any]:

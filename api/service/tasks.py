@@ -202,7 +202,13 @@ class TaskQueue:
             _moved(connection, task.worker, task_id=task.id)
 
     def finish(
-        self, task: Task, result: Json, *, picture: str | None = None, told: Mapping[str, Any] | None = None
+        self,
+        task: Task,
+        result: Json,
+        *,
+        picture: str | None = None,
+        told: Mapping[str, Any] | None = None,
+        is_as_asked: bool = True,
     ) -> None:
         """End a task well, once and with one event if any.
 
@@ -211,6 +217,7 @@ class TaskQueue:
             result: What came of it.
             picture: Hash of one that was drawn.
             told: The event that says so, which is the job's progress too.
+            is_as_asked: Whether tasks of the same inputs may take the result over.
 
         Raises:
             TaskCanceled: The task is no longer the worker's; its result is dropped.
@@ -218,6 +225,8 @@ class TaskQueue:
         with self._database.write() as connection:
             self._check_held(connection, task)
             end_tasks(connection, tasks.c.id == task.id, "done", result=dict(result), picture=picture)
+            if not is_as_asked:
+                connection.execute(update(tasks).where(tasks.c.id == task.id).values(inputs=None))
             if told is not None:
                 add_event(connection, task.job_id, "picture", told, progress=dict(told))
             _moved(connection, task.worker, task_id=None)

@@ -32,6 +32,8 @@ class Done:
     """Hash of a picture that was drawn."""
     told: Mapping[str, Any] | None = None
     """The event that says so, of type "picture"."""
+    is_as_asked: bool = True
+    """Whether the picture is what the task asks for, so that others who ask for the same can have it."""
 
 
 Handler = Callable[[Task, Report], Done]

@@ -97,7 +97,9 @@ class Worker:
                     self._stop.set()  # what it works with, such as a CUDA context, may be broken for all that follow
                     self._tasks.fail(task, _unexpected(error))
             else:
-                self._tasks.finish(task, done.result, picture=done.picture, told=done.told)
+                self._tasks.finish(
+                    task, done.result, picture=done.picture, told=done.told, is_as_asked=done.is_as_asked
+                )
         except TaskCanceled:
             self._tasks.let_go(self._id)
 

@@ -250,6 +250,7 @@ def _drawing(lock: BookLock, picture: LockedPicture, *, index: int, of: int) -> 
         strengths=picture.strengths_of(lock.strengths),
         settings=lock.settings,
         fingerprint=lock.model.fingerprint,
+        numbers=lock.model.numbers,
         picture=index,
         num_pictures=of,
     )

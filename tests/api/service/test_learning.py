@@ -17,10 +17,12 @@ from api.service.pictures import PictureWork
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.service.tasks import Task, TaskKind
+from api.service.work import Done
 from api.settings import Settings
 from concepts.bank import ConceptBank
 from concepts.errors import ConceptExists
 from concepts.schema import BoundPrompt, Concept
+from generator.plan import Numbers
 from generator.recipe import ConceptRequest
 from generator.renderer import Renderer
 from tests.api.builders import MODEL, SETTINGS, PlainRenderer
@@ -87,17 +89,24 @@ class Desk:
 
     def draw(self, prompt: str) -> Drawn:
         """The same for a picture of Pocket's size without concepts."""
+        return Drawn.model_validate(self.drawn(prompt).result)
+
+    def drawn(self, prompt: str, numbers: Numbers | None = None) -> Done:
+        """What a worker has to say of such a picture, of a book that was begun in these numbers."""
         bound = BoundPrompt(prompt=prompt, mentions=())
         settings = replace(SETTINGS, max_sequence_length=64)
-        return Drawn.model_validate(self._do("draw", DrawPayload(bound=bound, concepts={}, seed=1, settings=settings)))
+        return self._done("draw", DrawPayload(bound=bound, concepts={}, seed=1, settings=settings, numbers=numbers))
 
     def _do(self, kind: TaskKind, payload: LearnPayload | DrawPayload, *, starts: int = 1) -> Any:
+        return self._done(kind, payload, starts=starts).result
+
+    def _done(self, kind: TaskKind, payload: LearnPayload | DrawPayload, *, starts: int = 1) -> Done:
         task = Task(
             id=f"job_1.{kind}", job_id="job_1", owner="local", kind=kind, payload=payload.model_dump(mode="json"),
             starts=starts, worker="worker", lease="lease",
         )  # fmt: skip
         work = PictureWork(self.settings, self.database, self.store, self.model)
-        return work.handlers[kind](task, lambda *_, **__: None).result
+        return work.handlers[kind](task, lambda *_, **__: None)
 
     def directions(self) -> dict[str, str]:
         return {each: self.bank.direction_path(each).read_text() for each in self.bank.ids()}
@@ -151,3 +160,26 @@ def test_a_picture_says_what_its_prompt_had_beyond_what_is_read(desk: Desk) -> N
     (warning,) = desk.draw("a fox waving in the snow" + ", with a lantern and a boat" * 12).warnings
     assert "the model reads 64: nothing is read from" in warning
     assert desk.draw("a fox waving in the snow").warnings == ()
+
+
+def test_a_picture_of_other_numbers_than_its_books_is_told_and_given_to_nobody_else(desk: Desk) -> None:
+    for numbers in (None, Numbers(dtype="float32")):
+        done = desk.drawn("a fox", numbers)
+        assert done.is_as_asked and not done.result["warnings"]
+    done = desk.drawn("a fox", Numbers(dtype="bfloat16", weights="nf4"))
+    assert not done.is_as_asked
+    (told,) = done.result["warnings"]
+    assert told == "Drawn in float32, and the book was begun in bfloat16, nf4: pictures differ."
+
+
+def test_pictures_of_other_numbers_are_asked_for_as_others() -> None:
+    payload = DrawPayload(bound=BoundPrompt(prompt="a fox", mentions=()), concepts={}, seed=1)
+    exact = Numbers(dtype="bfloat16")
+    asked = [
+        payload.model_copy(update={"numbers": numbers})
+        for numbers in (None, exact, replace(exact, weights="fp8"), replace(exact, cache_threshold=0.08))
+    ]
+    assert len({each.digest() for each in asked}) == len(asked)
+    assert all(DrawPayload.model_validate(each.model_dump(mode="json")) == each for each in asked)
+    row = {name: value for name, value in payload.model_dump(mode="json").items() if name != "numbers"}
+    assert DrawPayload.model_validate(row) == payload, "a row of an earlier version"

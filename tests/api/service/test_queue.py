@@ -237,6 +237,17 @@ def test_the_same_drawing_is_taken_over_within_an_owner_only(database: Database,
     assert made == ["ann", "bob"]
 
 
+def test_what_is_not_as_it_was_asked_for_is_not_taken_over(database: Database, queue: TaskQueue) -> None:
+    worker = a_worker(queue)
+    for is_as_asked in (False, True):
+        job_id = add_job(database, "ann", pictures=0)
+        queue.add(job_id, "ann", [NewTask(key="draw", kind="draw", payload={}, inputs="same")])
+        queue.finish(claim(queue, worker), {"sha": str(is_as_asked)}, picture="sha", is_as_asked=is_as_asked)
+    job_id = add_job(database, "ann", pictures=0)
+    queue.add(job_id, "ann", [NewTask(key="draw", kind="draw", payload={}, inputs="same")])
+    assert queue.ends([task_id(job_id, "draw")])[task_id(job_id, "draw")].result == {"sha": "True"}
+
+
 def test_nobody_sees_what_is_somebody_elses(database: Database, jobs: Jobs) -> None:
     job_id = add_job(database, "ann")
     assert jobs.list("bob", limit=10) == []
