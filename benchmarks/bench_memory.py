@@ -4,7 +4,8 @@
 
 FLUX.1-dev's parts are made at full size on the meta device and run: encoding, a denoising step, decoding. Counted are
 weights where the plan has them, tables, and every tensor that is alive; attention as if fused. Not counted is what CUDA
-and its libraries take themselves, for which plans expect `OVERHEAD_BYTES`. Prints a table and, as the last line, JSON.
+and its libraries take themselves, for which plans expect `OVERHEAD_BYTES` and, while decoding, `uncounted_bytes`.
+Prints a table and, as the last line, JSON.
 """
 
 import json

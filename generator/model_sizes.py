@@ -35,13 +35,18 @@ def sizes_of(transformer: Shapes, others: Sequence[Shapes]) -> ModelSizes | None
     of_norms = {name: shape for name, shape in transformer.items() if _NORM.search(name)}
     widths = [shape[0] for name, shape in of_norms.items() if name.endswith(".weight")]
     blocks: dict[str, int] = {}
+    pinned = 0
     for name, shape in transformer.items():
-        if (found := _BLOCK.match(name)) and name not in of_norms:
+        if name in of_norms:
+            continue
+        if found := _BLOCK.match(name):
             blocks[found[1]] = blocks.get(found[1], 0) + math.prod(shape)
+        pinned += _power_of_two(math.prod(shape)) if found else math.prod(shape)
     clip, t5, autoencoder = map(_count, others)
     last = others[-1].get(_LAST_OF_AUTOENCODER)
     return ModelSizes(
         transformer=_count(transformer),
+        pinned=pinned,
         adaptive_norms=_count(of_norms),
         largest_block=max(blocks.values()),
         num_blocks=len(blocks),
@@ -53,6 +58,11 @@ def sizes_of(transformer: Shapes, others: Sequence[Shapes]) -> ModelSizes | None
         # One that works on patches, as Pocket's, has nothing of the full size but the picture.
         pixel_channels=last[1] if last else 3,
     )
+
+
+def _power_of_two(number: int) -> int:
+    """The smallest that is no less."""
+    return 1 << (number - 1).bit_length()
 
 
 def _count(shapes: Shapes) -> int:

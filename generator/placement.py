@@ -14,7 +14,7 @@ import torch
 from diffusers import BitsAndBytesConfig, FluxPipeline, TorchAoConfig
 from diffusers.hooks import apply_group_offloading
 
-from generator.modulation_table import norms_aside
+from generator.modulation_table import move_adaptive_norms, norms_aside
 from generator.plan import RenderPlan
 
 ADAPTIVE_NORMS = ["norm", "norm1", "norm1_context", "norm_out"]
@@ -37,10 +37,16 @@ def quantization_of(plan: RenderPlan, dtype: torch.dtype) -> Any:
     return None
 
 
-def place(pipeline: FluxPipeline, plan: RenderPlan) -> None:
+def place(pipeline: FluxPipeline, plan: RenderPlan, *, away: torch.device | str = "cpu") -> None:
     """Set a pipeline that was loaded by the plan up for drawing, for good: for another plan load it anew.
 
     Where the plan has the adaptive norms away, only `attach_table` then serves the transformer.
+
+    Args:
+        pipeline: Anywhere; bitsandbytes' transformers are on the device, all of them, from loading on.
+        plan: What is to be where.
+        away: Where adaptive norms lie that are away. Text encoders and blocks that come and go lie in the computer's
+            memory.
     """
     device, dtype, transformer = torch.device(plan.device), getattr(torch, plan.numbers.dtype), pipeline.transformer
     if plan.attention != "native":
@@ -48,6 +54,7 @@ def place(pipeline: FluxPipeline, plan: RenderPlan) -> None:
     if plan.numbers.weights == "fp8-stored":
         transformer.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
     if plan.norms == "away":
+        move_adaptive_norms(transformer, away)
         with norms_aside(transformer):
             _place_transformer(transformer, device, plan)
     else:
@@ -72,4 +79,5 @@ def _place_transformer(transformer: Any, device: torch.device, plan: RenderPlan)
         offload_type="block_level",
         num_blocks_per_group=1,
         use_stream=device.type == "cuda",
+        low_cpu_mem_usage=plan.pinned == "in passing",
     )

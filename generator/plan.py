@@ -46,6 +46,9 @@ class ModelSizes:
 
     transformer: int
     """All of it."""
+    pinned: int
+    """The same without its adaptive norms, and with each tensor of a block as large as it is in pinned memory: PyTorch
+    rounds it up to a power of two."""
     adaptive_norms: int
     """The adaptive norms' linear layers, of those above."""
     largest_block: int
@@ -64,6 +67,7 @@ class ModelSizes:
 
 FLUX_1_SIZES = ModelSizes(
     transformer=11_901_408_320,
+    pinned=14_711_196_736,
     adaptive_norms=3_247_448_064,
     largest_block=226_548_224,
     num_blocks=57,
@@ -84,11 +88,13 @@ class Peak:
     encoding: int
     denoising: int
     decoding: int
+    loading: int = 0
+    """Where what is away from the device is there first; else it is no more than the rest."""
 
     @property
     def most(self) -> int:
         """Of all parts."""
-        return max(self.encoding, self.denoising, self.decoding)
+        return max(self.encoding, self.denoising, self.decoding, self.loading)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +142,9 @@ class RenderPlan:
     """The adaptive norms' layers on the device, or off it once their table is computed."""
     blocks: Literal["stay", "stream"] = "stay"
     """The transformer's blocks on the device, or each only while it computes."""
+    pinned: Literal["ahead", "in passing"] = "ahead"
+    """When blocks that stream are put into pinned memory, from which the device fetches them: all of them on loading,
+    or each on its way, which is slower and takes about half of the computer's memory."""
     peak: Peak
     """While a picture of the settings that the plan was made for is drawn."""
     reasons: tuple[str, ...]
@@ -161,7 +170,8 @@ class RenderPlan:
         parts += ["compiled blocks" if self.compiled else ""]
         parts += ["text encoders leave" if self.text_encoders == "leave" else ""]
         parts += ["adaptive norms away" if self.norms == "away" else ""]
-        parts += ["blocks streamed" if self.blocks == "stream" else ""]
+        streamed = "blocks streamed" if self.pinned == "ahead" else "blocks streamed and pinned in passing"
+        parts += [streamed if self.blocks == "stream" else ""]
         return f"{', '.join(filter(None, parts))} on {self.device}; expected peak {gigabytes(self.peak.most)}"
 
 

@@ -1,7 +1,7 @@
 """Makes plans: the fastest way of drawing that fits a machine, and what is tried when memory runs out.
 
 Plain arithmetic on plain values, without torch. Bytes are as counted by `benchmarks/bench_memory.py`, but for
-`OVERHEAD_BYTES`.
+`OVERHEAD_BYTES` and what decoding takes beside (`uncounted_bytes`), which are measured.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,10 +43,15 @@ _VALUES_A_TOKEN = 18
 """Values as wide as the model that one token of a pass takes at most beside the weights; counted, as are the others."""
 _LAYERS_OF_PIXELS = 6
 """Layers as wide as the autoencoder's last that there are at once while it decodes, beside one value a pixel."""
+_LAYERS_BESIDE = 3.5
+"""What decoding takes on a GPU beside tensors, in such layers: 0.90 and 0.92 GB at 1024×1024 pixels on an H100, by two
+plans that have nothing else in common (benchmarks/memory.md); cuDNN's workspace is the likeliest."""
 _ENCODING_SHARE = 0.08
 """What encoding takes beside the text encoders, as a share of their bytes: nine prompts, and the largest layer."""
 _STREAMED_BLOCKS = 3
 """Blocks on the device while others come and go: the one that computes, the next, and one that is not freed yet."""
+_PINNED_SHARE = 2
+"""What a tensor takes in pinned memory at most, in its own size: PyTorch rounds up to a power of two."""
 
 
 def plan_rendering(
@@ -72,7 +77,7 @@ def plan_rendering(
     ]
     if fitting:
         return tuple(_shrinking([plan for plan in fitting if plan.numbers == wish.numbers] or fitting))
-    least = min(plans, key=lambda plan: plan.peak.most)
+    least = min(plans, key=lambda plan: (plan.peak.most, parked_bytes(plan, sizes)))
     parked = parked_bytes(least, sizes)
     needed = gigabytes(least.peak.most) + (f" beside {gigabytes(parked)} of the computer's memory" if parked else "")
     return (replace(least, reasons=(*least.reasons, f"warning: drawing takes about {needed}, more than there is")),)
@@ -106,6 +111,7 @@ class _Choice:
     text_encoders: Literal["stay", "leave"] = "stay"
     norms: Literal["stay", "away"] = "stay"
     blocks: Literal["stay", "stream"] = "stay"
+    pinned: Literal["ahead", "in passing"] = "ahead"
 
 
 def _candidates(machine: Machine, sizes: ModelSizes, wish: Wish) -> Iterator[_Choice]:
@@ -132,6 +138,7 @@ def _candidates(machine: Machine, sizes: ModelSizes, wish: Wish) -> Iterator[_Ch
     # Blocks that come and go are fetched ahead in their order, so none is left out.
     streamed = replace(fp8_stored if lossy else plain, cache_threshold=0.0)
     yield _Choice(numbers=streamed, text_encoders="leave", norms="away", blocks="stream")
+    yield _Choice(numbers=streamed, text_encoders="leave", norms="away", blocks="stream", pinned="in passing")
 
 
 def _smaller_and_smaller(numbers: Numbers) -> Iterator[_Choice]:
@@ -171,6 +178,7 @@ def _planned(
         text_encoders=choice.text_encoders,
         norms=choice.norms,
         blocks=choice.blocks,
+        pinned=choice.pinned,
         peak=Peak(encoding=0, denoising=0, decoding=0),
         reasons=(),
     )
@@ -192,13 +200,22 @@ def peak_of(plan: RenderPlan, sizes: ModelSizes, settings: RenderSettings) -> Pe
     width = 4 if plan.numbers.dtype == "float32" else 2
     table = table_values(sizes, settings, num_rows=max(plan.num_rows, ROWS_OF_CONCEPTS)) * width
     pixels = settings.height * settings.width
+    layers = _LAYERS_OF_PIXELS * sizes.pixel_channels + 1
     num_tokens = settings.max_sequence_length + pixels // 256
     rest = held_bytes(plan, sizes)
     return Peak(
         encoding=rest + int(_ENCODING_SHARE * sizes.text_encoders * width),
         denoising=rest + table + streamed_bytes(plan, sizes) + _VALUES_A_TOKEN * num_tokens * sizes.dim * width,
-        decoding=rest + table + (_LAYERS_OF_PIXELS * sizes.pixel_channels + 1) * pixels * width,
+        decoding=rest + table + layers * pixels * width + uncounted_bytes(plan, sizes, settings),
+        loading=_loading_bytes(plan, sizes),
     )
+
+
+def uncounted_bytes(plan: RenderPlan, sizes: ModelSizes, settings: RenderSettings) -> int:
+    """What decoding takes on a GPU beside tensors."""
+    width = 4 if plan.numbers.dtype == "float32" else 2
+    layer = sizes.pixel_channels * settings.height * settings.width * width
+    return int(_LAYERS_BESIDE * layer) if plan.device == "cuda" else 0
 
 
 def held_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
@@ -207,6 +224,16 @@ def held_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
     overhead = OVERHEAD_BYTES if plan.device == "cuda" else 0
     encoders = sizes.text_encoders * width if plan.text_encoders == "stay" else 0
     return resident_bytes(plan, sizes) + encoders + overhead
+
+
+def _loading_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
+    """What loading takes of the device where it puts more there than stays: diffusers does, with bitsandbytes' weights.
+
+    The autoencoder, which comes later, stands for the layer that is there in full while it is made smaller.
+    """
+    if plan.numbers.weights != "nf4":
+        return 0
+    return held_bytes(replace(plan, text_encoders="leave", norms="stay"), sizes)
 
 
 def expected_bytes(plan: RenderPlan, settings: RenderSettings | None) -> int:
@@ -235,11 +262,23 @@ def streamed_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
 
 
 def parked_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
-    """Weights that wait in the computer's memory while the device does without them."""
+    """What weights take of the computer's memory while the device does without them."""
     encoders = 2 * sizes.text_encoders if plan.text_encoders == "leave" else 0
     norms = 2 * sizes.adaptive_norms if plan.norms == "away" else 0
-    blocks = (sizes.transformer - sizes.adaptive_norms) * _weight_bytes(plan) if plan.blocks == "stream" else 0
-    return encoders + norms + int(blocks)
+    return encoders + norms + _streaming_bytes(plan, sizes)
+
+
+def _streaming_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
+    """Those of blocks that stream, in pinned memory or on their way through it."""
+    if plan.blocks == "stay":
+        return 0
+    plain = sizes.transformer - sizes.adaptive_norms
+    if plan.pinned == "in passing":
+        return int((plain + _PINNED_SHARE * _STREAMED_BLOCKS * sizes.largest_block) * _weight_bytes(plan))
+    # All are pinned before the first is let go. Weights as they are in their files take nothing until then that the
+    # system could not have back; those that were made smaller do.
+    waiting = plain if plan.numbers.weights != "plain" else 0
+    return int((sizes.pinned + waiting) * _weight_bytes(plan))
 
 
 def table_values(sizes: ModelSizes, settings: RenderSettings, *, num_rows: int) -> int:
@@ -302,7 +341,9 @@ def _why_cache(numbers: Numbers) -> str:
 
 def _why_compiled(plan: RenderPlan, machine: Machine, sizes: ModelSizes, wish: Wish) -> str:
     if plan.blocks == "stream":
-        return "on the GPU only while each computes"
+        pinned = gigabytes(_streaming_bytes(plan, sizes))
+        how = f"pinned {plan.pinned}, {pinned} of the computer's memory"
+        return f"on the GPU only while each computes; {how}"
     if plan.compiled:
         return f"stay, compiled, as {wish.pictures} pictures are worth it"
     if "triton" not in machine.packages and sizes.transformer >= LARGE:

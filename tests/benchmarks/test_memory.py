@@ -9,7 +9,7 @@ from benchmarks.live_bytes import count_live_bytes
 from generator.directions import TokenRows
 from generator.modulation_table import attach_table, move_adaptive_norms
 from generator.plan import FLUX_1_SIZES, MEMORIES, PROFILES, Memory, Profile, Wish
-from generator.planning import OVERHEAD_BYTES, ROWS_OF_CONCEPTS, plan_rendering, table_values
+from generator.planning import OVERHEAD_BYTES, ROWS_OF_CONCEPTS, plan_rendering, table_values, uncounted_bytes
 from generator.settings import FLUX_DEV_SETTINGS
 from tests.generator.tables import TEXT_LEN, inputs_at
 from tests.generator.tiny import tiny_transformer
@@ -33,7 +33,8 @@ def test_the_sizes_that_are_assumed_of_flux_1_are_those_of_its_parts(parts: Flux
 def test_eight_gigabytes_hold_flux_1_in_each_part_of_the_work(profile: Profile, counted: Activations) -> None:
     plan = plan_rendering(CARD, FLUX_1_SIZES, FLUX_DEV_SETTINGS, Wish(memory="8GB", profile=profile))[0]
     peak = counted_peak(plan, counted)
-    assert max(peak.encoding, peak.denoising, peak.decoding) + OVERHEAD_BYTES < 8 * 10**9
+    beside = uncounted_bytes(plan, FLUX_1_SIZES, FLUX_DEV_SETTINGS)
+    assert max(peak.encoding, peak.denoising, peak.decoding + beside) + OVERHEAD_BYTES < 8 * 10**9
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
@@ -46,9 +47,20 @@ def test_no_part_takes_more_than_its_plan_expects_nor_much_less(
         for found, expected in (
             (peak.encoding, plan.peak.encoding),
             (peak.denoising, plan.peak.denoising),
-            (peak.decoding, plan.peak.decoding),
+            (peak.decoding, plan.peak.decoding - uncounted_bytes(plan, FLUX_1_SIZES, FLUX_DEV_SETTINGS)),
         ):
             assert expected - OVERHEAD_BYTES - 700_000_000 < found <= expected - OVERHEAD_BYTES
+
+
+@pytest.mark.parametrize(("memory", "tensors"), [("full", 37.0e9), ("8GB", 3.4e9)])
+def test_expected_peaks_are_those_that_an_h100_took(memory: Memory, tensors: float) -> None:
+    """Of benchmarks/memory.md, whose four words are 17 tokens; what CUDA takes itself is not in them."""
+    plan = plan_rendering(CARD, FLUX_1_SIZES, FLUX_DEV_SETTINGS, Wish(memory=memory))[0]
+    row = table_values(FLUX_1_SIZES, FLUX_DEV_SETTINGS, num_rows=1) - table_values(
+        FLUX_1_SIZES, FLUX_DEV_SETTINGS, num_rows=0
+    )
+    expected = plan.peak.most - OVERHEAD_BYTES + (17 - ROWS_OF_CONCEPTS) * row * 2
+    assert expected == pytest.approx(tensors, abs=0.1e9)
 
 
 def test_norms_that_are_away_save_a_quarter_of_the_transformer_at_full_size() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt
 from generator.flux_renderer import FluxRenderer
 from generator.loading import FluxModel, compute_fingerprint, load_model
+from generator.model_sizes import sizes_of_folder
+from generator.placement import place
 from generator.plan import Numbers, Peak, RenderPlan
+from generator.planning import resident_bytes
 from tests.generator.test_flux_renderer import PROMPT, add, bind
 from tests.generator.tiny import TINY_SETTINGS, tiny_pipeline, tiny_transformer
 
@@ -71,6 +75,32 @@ def test_adaptive_norms_that_are_away_belong_to_no_group_that_is_brought_back(fo
     block = transformer.transformer_blocks[0]
     assert id(block.attn.to_q.weight) in brought
     assert hook.group.onload_device == torch.device("cpu")
+
+
+@pytest.mark.parametrize("norms", ["stay", "away"])
+def test_norms_that_are_away_leave_a_device_that_a_load_put_everything_on(
+    norms: Literal["stay", "away"], folder: Path
+) -> None:
+    """As bitsandbytes' loads do; what is left on the device is what the plan counts."""
+    pipeline, sizes, plan = tiny_pipeline(), sizes_of_folder(folder), replace(IN_FULL, norms=norms)
+    assert sizes is not None
+    place(pipeline, plan, away="meta")  # the processor is the device here
+    left = {
+        weight
+        for module in (pipeline.transformer, pipeline.vae)
+        for weight in module.parameters()
+        if weight.device.type == plan.device
+    }
+    assert sum(weight.nbytes for weight in left) == resident_bytes(plan, sizes)
+    assert (pipeline.transformer.norm_out.linear.weight in left) == (norms == "stay")
+
+
+@pytest.mark.parametrize("pinned", ["ahead", "in passing"])
+def test_blocks_are_pinned_when_the_plan_says(pinned: Literal["ahead", "in passing"], folder: Path) -> None:
+    """What is pinned, and how large it is, needs a GPU to be seen."""
+    transformer = load_model(folder, plan=replace(PLANS["streamed"], pinned=pinned)).pipeline.transformer
+    hook = HookRegistry.check_if_exists_or_initialize(transformer.transformer_blocks[0]).get_hook("group_offloading")
+    assert hook.config.low_cpu_mem_usage == (pinned == "in passing")
 
 
 def test_weights_kept_in_fp8_leave_adaptive_norms_and_fingerprint_alone(
