@@ -8,7 +8,8 @@ larger; in one row it may take less than its plan expects, so it has to go on by
 is one for several pictures, which are computed in fp8 where torchao is installed. The model comes
 from files as everybody's does. A row says what the plan expects, what the process took at most (PyTorch's reserve, and
 what the GPU lacks beside it: CUDA and its libraries; nobody else may use the GPU), and how far the picture is from the
-first row's. `--learn` learns a few steps from a picture of 512×512 instead.
+first row's. `--learn` learns a few steps from a picture of 512×512 instead, `--learn --within 16` by the plan for
+a card of 16 GB.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from benchmarks.flux_parts import flux_parts
 from concepts.binding import bind_concepts
 from generator.flux_renderer import FluxRenderer
 from generator.learning import learn_concepts
+from generator.learning_plan import plan_for_learning
 from generator.loading import FluxModel, load_model
 from generator.machine import look
 from generator.model_folder import INDEX_FILE
@@ -91,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif not (options.folder / INDEX_FILE).is_file() and _in_own_process([*given, "--make"]):
         return 1
     elif options.learn:
-        _learn(options.folder, replace(_settings(options), height=options.side // 2, width=options.side // 2))
+        side = options.side // 2
+        _learn(options.folder, replace(_settings(options), height=side, width=side), within=options.within)
     else:
         _first_picture(options.folder).unlink(missing_ok=True)
         print_table(HEADER, [])
@@ -107,6 +110,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--small", action="store_true", help="a tiny model")
     parser.add_argument("--steps", type=int, default=28, help="denoising steps (default: %(default)s)")
     parser.add_argument("--learn", action="store_true", help="learn instead of drawing")
+    parser.add_argument("--within", type=float, help="GB that learning may take of the GPU; by default all of it")
     parser.add_argument("--only", type=int, choices=range(len(CASES)), help="this row, without the table's head")
     parser.add_argument("--make", action="store_true", help="make the model and do nothing else")
     options = parser.parse_args(argv)
@@ -214,9 +218,18 @@ def _difference(image: Image.Image, path: Path, *, is_first: bool) -> str:
     return f"{np.abs(pixels - others).mean():.2f}" + ("" if pixels.std() > 1 else " (of one colour)")
 
 
-def _learn(folder: Path, settings: RenderSettings) -> None:
-    """Print what a few steps of learning take."""
-    model = load_model(folder)
+def _learn(folder: Path, settings: RenderSettings, *, within: float | None) -> None:
+    """Print what a few steps of learning take, with everything in full or within so many GB."""
+    recipe = LearningRecipe(
+        stage1_steps=STEPS_OF_A_STAGE,
+        stage2_steps=STEPS_OF_A_STAGE,
+        batch_size=1,
+        isolation_batch_size=1,
+        height=settings.height,
+        width=settings.width,
+        gradient_checkpointing=True,
+    )
+    model = load_model(folder) if within is None else _load_within(folder, settings, recipe, int(within * 1e9))
     print_environment(model)
     ends = [time.perf_counter()]
     progress: list[LearningProgress] = []
@@ -231,15 +244,7 @@ def _learn(folder: Path, settings: RenderSettings) -> None:
         "a fox in the snow",
         [ConceptRequest(id="fox", word="fox", kind="character")],
         isolation_prompts=ISOLATION_PROMPTS,
-        recipe=LearningRecipe(
-            stage1_steps=STEPS_OF_A_STAGE,
-            stage2_steps=STEPS_OF_A_STAGE,
-            batch_size=1,
-            isolation_batch_size=1,
-            height=settings.height,
-            width=settings.width,
-            gradient_checkpointing=True,
-        ),
+        recipe=recipe,
         on_step=on_step,
     )
     print(f"\n{settings.width}×{settings.height}, batches of 1, activations computed twice\n")
@@ -258,6 +263,18 @@ def _learn(folder: Path, settings: RenderSettings) -> None:
     print_table(("", "s"), rows)
     allocated, in_all = _peaks(look())
     print(f"\npeak: tensors {gigabytes(allocated)}, in all {gigabytes(in_all)}")
+
+
+def _load_within(folder: Path, settings: RenderSettings, recipe: LearningRecipe, num_bytes: int) -> FluxModel:
+    """The model by the plan for learning on a card of that size, which the process may not go beyond."""
+    sizes, machine = sizes_of_folder(folder), look()
+    assert sizes is not None, f"{folder} lacks weights"
+    if machine.gpu is not None:
+        machine = replace(machine, free_bytes=num_bytes)
+        torch.cuda.set_per_process_memory_fraction((num_bytes - OVERHEAD_BYTES) / machine.gpu_bytes)
+    plan = plan_for_learning(machine, sizes, settings, recipe)
+    print("\n".join((plan.summary(), *plan.reasons)))
+    return load_model(folder, plan=plan)
 
 
 if __name__ == "__main__":

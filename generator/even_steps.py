@@ -45,11 +45,11 @@ class EvenSteps:
                 f"Concepts cannot be learnt on {family.title}: which norms modulate its text is not known here."
             )
         weights = [norm.linear.weight.detach() for norm in family.tabled.of_text(transformer)]
-        dim = weights[0].shape[1]
-        of_all_DD = torch.zeros(dim, dim, device=weights[0].device, dtype=torch.float64)
-        of_blocks_LDD = torch.empty(len(weights), dim, dim, device=weights[0].device)
+        dim, device = weights[0].shape[1], transformer.device
+        of_all_DD = torch.zeros(dim, dim, device=device, dtype=torch.float64)
+        of_blocks_LDD = torch.empty(len(weights), dim, dim, device=device)
         for index, weight in enumerate(weights):  # one at a time: in float64 they are large together
-            rounded = weight.bfloat16().double()
+            rounded = weight.to(device).bfloat16().double()
             gram_DD = rounded.T @ rounded
             of_all_DD += gram_DD
             of_blocks_LDD[index] = _even_axes(gram_DD)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from generator.plan import Machine, Memory, ModelSizes, Numbers, Peak, RenderPlan, gigabytes
-from generator.planning import LARGE, budget_of, held_bytes, peak_of
+from generator.planning import LARGE, budget_of, has_place_for_parked, held_bytes, peak_of
 from generator.recipe import LearningRecipe
 from generator.settings import RenderSettings
 
@@ -21,6 +21,8 @@ again."""
 _VALUES_OF_A_BLOCK = 15.4
 """The same of a block whose activations are kept."""
 _PIXELS_A_TOKEN = 256
+_BYTES_OF_COORDINATES = 4
+"""Of a number of `EvenSteps`, of which each block has a square as wide as the model, and all have one together."""
 
 
 OF_PAPER: Mapping[str, float] = {
@@ -75,7 +77,7 @@ def fitted(recipe: LearningRecipe, defaults: RenderSettings, *, num_parameters: 
 def plan_for_learning(
     machine: Machine, sizes: ModelSizes, defaults: RenderSettings, recipe: LearningRecipe, *, memory: Memory = "auto"
 ) -> RenderPlan:
-    """The fastest way of loading a model in full that leaves room for learning; else the one that takes least.
+    """The fastest way of loading a model exactly that leaves room for learning, else in fp8; else what takes least.
 
     The peak of `denoising` is a step of learning's. Where nothing fits, the last of the reasons is a warning.
     """
@@ -87,7 +89,8 @@ def plan_for_learning(
     least = min(plans, key=lambda plan: plan.peak.most)
     warning = f"warning: learning takes about {gigabytes(least.peak.most)}, more than there is"
     short = replace(least, reasons=(*least.reasons, warning))
-    return next((plan for plan in plans if plan.peak.most <= budget), short)
+    fitting = (plan for plan in plans if plan.peak.most <= budget and has_place_for_parked(plan, sizes, machine))
+    return next(fitting, short)
 
 
 def leaves_room_to_learn(plan: RenderPlan, defaults: RenderSettings, recipe: LearningRecipe) -> bool:
@@ -104,8 +107,12 @@ def _candidates(machine: Machine, reason: str) -> tuple[RenderPlan, ...]:
     if machine.gpu is None:
         exact = RenderPlan(device="cpu", numbers=Numbers(dtype="float32"), peak=nothing, reasons=(reason,))
         return exact, replace(exact, numbers=Numbers(dtype="bfloat16"))
-    stay = RenderPlan(device="cuda", numbers=Numbers(dtype="bfloat16"), peak=nothing, reasons=(reason,))
-    return stay, replace(stay, text_encoders="leave")
+    numbers, eight = Numbers(dtype="bfloat16"), Numbers(dtype="bfloat16", weights="fp8-stored")
+    stay = RenderPlan(device="cuda", numbers=numbers, is_for_learning=True, peak=nothing, reasons=(reason,))
+    leave = replace(stay, text_encoders="leave")
+    away = replace(leave, norms="away", reasons=(reason, "adaptive norms: fetched by each pass, which is slow"))
+    rounded = "weights: kept in fp8 and computed with in bfloat16, adaptive norms aside"
+    return stay, leave, away, replace(away, numbers=eight, reasons=(*away.reasons, rounded))
 
 
 def _peak(plan: RenderPlan, sizes: ModelSizes, defaults: RenderSettings, recipe: LearningRecipe) -> Peak:
@@ -113,7 +120,14 @@ def _peak(plan: RenderPlan, sizes: ModelSizes, defaults: RenderSettings, recipe:
     width = 4 if plan.numbers.dtype == "float32" else 2
     drawing = peak_of(plan, sizes, defaults)
     step = _tokens_of_a_step(recipe) * _values_a_token(sizes, recipe) * sizes.dim * width
-    return replace(drawing, denoising=max(drawing.denoising, int(held_bytes(plan, sizes) + step)))
+    # Weights that are smaller or away are there in full while they compute, at most a block's.
+    fetched = sizes.largest_block * width if plan.norms == "away" or plan.numbers.weights != "plain" else 0
+    learnt = _BYTES_OF_COORDINATES * (sizes.num_blocks + 1) * sizes.dim**2
+    return Peak(
+        encoding=drawing.encoding + learnt,
+        denoising=learnt + max(drawing.denoising, int(held_bytes(plan, sizes) + step + fetched)),
+        decoding=drawing.decoding + learnt,
+    )
 
 
 def _tokens_of_a_step(recipe: LearningRecipe) -> int:

@@ -1,10 +1,11 @@
 """Carries a plan out on a pipeline: where its parts lie, how its weights are kept, what is compiled.
 
-diffusers' own switches throughout. Offloading, layerwise casting and compiled blocks are proven beside tables of
-modulations on a tiny model on the processor (`tests/generator/test_modulation_beside.py`, `test_placement.py`);
-torchao's weights were tried there by hand. On a GPU, with random weights at FLUX.1's size: all in full, and blocks
-streamed as on a card of 8 GB, to the same picture (`benchmarks/memory.md`). Computing in fp8 has
-not finished a picture, and nf4 has run nowhere.
+diffusers' own switches, but for learning with weights that are smaller or away (`generator/kept_linear.py`).
+Offloading, layerwise casting and compiled blocks are proven beside tables of modulations on a tiny model on the
+processor (`tests/generator/test_modulation_beside.py`, `test_placement.py`); torchao's weights were tried there by
+hand. On a GPU, with random weights at FLUX.1's size: all in full, and blocks streamed as on a card of 8 GB, to the same
+picture (`benchmarks/memory.md`). Computing in fp8 has not finished a picture; nf4, and learning with weights that are
+smaller or away, have run on no GPU.
 """
 
 from importlib import import_module
@@ -14,6 +15,7 @@ import torch
 from diffusers import BitsAndBytesConfig, FluxPipeline, TorchAoConfig
 from diffusers.hooks import apply_group_offloading
 
+from generator.kept_linear import fetch_adaptive_norms, keep_blocks_in
 from generator.modulation_table import move_adaptive_norms, norms_aside
 from generator.plan import RenderPlan
 
@@ -38,9 +40,10 @@ def quantization_of(plan: RenderPlan, dtype: torch.dtype) -> Any:
 
 
 def place(pipeline: FluxPipeline, plan: RenderPlan, *, away: torch.device | str = "cpu") -> None:
-    """Set a pipeline that was loaded by the plan up for drawing, for good: for another plan load it anew.
+    """Set a pipeline that was loaded by the plan up for its work, for good: for another plan load it anew.
 
-    Where the plan has the adaptive norms away, only `attach_table` then serves the transformer.
+    Where the plan has the adaptive norms away, only `attach_table` then serves the transformer, unless it is for
+    learning: then each pass fetches them.
 
     Args:
         pipeline: Anywhere; bitsandbytes' transformers are on the device, all of them, from loading on.
@@ -51,8 +54,12 @@ def place(pipeline: FluxPipeline, plan: RenderPlan, *, away: torch.device | str 
     device, dtype, transformer = torch.device(plan.device), getattr(torch, plan.numbers.dtype), pipeline.transformer
     if plan.attention != "native":
         transformer.set_attention_backend(plan.attention)
-    if plan.numbers.weights == "fp8-stored":
+    if plan.numbers.weights == "fp8-stored" and plan.is_for_learning:
+        keep_blocks_in(transformer, torch.float8_e4m3fn)
+    elif plan.numbers.weights == "fp8-stored":
         transformer.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
+    if plan.norms == "away" and plan.is_for_learning:
+        fetch_adaptive_norms(transformer)
     if plan.norms == "away":
         move_adaptive_norms(transformer, away)
         with norms_aside(transformer):

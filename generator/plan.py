@@ -145,6 +145,8 @@ class RenderPlan:
     pinned: Literal["ahead", "in passing"] = "ahead"
     """When blocks that stream are put into pinned memory, from which the device fetches them: all of them on loading,
     or each on its way, which is slower and takes about half of the computer's memory."""
+    is_for_learning: bool = False
+    """Whether gradients go through weights that are smaller or away, too, which is slower."""
     peak: Peak
     """While a picture of the settings that the plan was made for is drawn."""
     reasons: tuple[str, ...]
@@ -160,6 +162,8 @@ class RenderPlan:
     @property
     def can_learn(self) -> bool:
         """Whether the model can be learnt with as well: it is all there, in full, and gradients go through it."""
+        if self.is_for_learning:
+            return True
         is_all_there = self.numbers.weights == "plain" and (self.norms, self.blocks) == ("stay", "stay")
         return is_all_there and not self.compiled and self.attention not in WITHOUT_GRADIENTS
 

@@ -70,11 +70,7 @@ def plan_rendering(
         for each in _candidates(machine, sizes, wish)
         for compiled in _compiled_or_not(each, machine, sizes, wish)
     ]
-    fitting = [
-        plan
-        for plan in plans
-        if plan.peak.most <= budget and parked_bytes(plan, sizes) <= FREE_SHARE * machine.ram_bytes
-    ]
+    fitting = [plan for plan in plans if plan.peak.most <= budget and has_place_for_parked(plan, sizes, machine)]
     if fitting:
         return tuple(_shrinking([plan for plan in fitting if plan.numbers == wish.numbers] or fitting))
     least = min(plans, key=lambda plan: (plan.peak.most, parked_bytes(plan, sizes)))
@@ -266,6 +262,11 @@ def parked_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:
     encoders = 2 * sizes.text_encoders if plan.text_encoders == "leave" else 0
     norms = 2 * sizes.adaptive_norms if plan.norms == "away" else 0
     return encoders + norms + _streaming_bytes(plan, sizes)
+
+
+def has_place_for_parked(plan: RenderPlan, sizes: ModelSizes, machine: Machine) -> bool:
+    """Whether the computer's memory holds what the device does without."""
+    return parked_bytes(plan, sizes) <= FREE_SHARE * machine.ram_bytes
 
 
 def _streaming_bytes(plan: RenderPlan, sizes: ModelSizes) -> int:

@@ -21,7 +21,9 @@ def test_a_row_tells_of_a_plan_and_what_it_drew(tmp_path: Path, capsys: pytest.C
 def test_learning_tells_of_its_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["--folder", str(tmp_path / "tiny"), "--small"]
     assert main([*given, "--make"]) == 0
-    assert main([*given, "--learn"]) == 0
-    told = capsys.readouterr().out
-    assert "a step of stage 1" in told
-    assert "a step of stage 2" in told
+    for within in ((), ("--within", "16")):
+        assert main([*given, "--learn", *within]) == 0
+        told = capsys.readouterr().out
+        assert "a step of stage 1" in told
+        assert "a step of stage 2" in told
+    assert "expected peak" in told
