@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -189,9 +189,8 @@ def listening_to_ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("listening_to_ctrl_c")
-def test_an_interrupted_learning_says_how_to_go_on_and_goes_on(workplace: Path) -> None:
-    command = [str(FABLEVERSE), *learn_command(workplace, "later", steps=60)]
+def interrupt_learning(command: Sequence[str]) -> str:
+    """Ctrl-C once learning has begun; what is said after that."""
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -200,6 +199,13 @@ def test_an_interrupted_learning_says_how_to_go_on_and_goes_on(workplace: Path) 
                 break
         rest = process.stderr.read()
     assert process.returncode == exit_codes.INTERRUPTED, rest
+    return rest
+
+
+@pytest.mark.usefixtures("listening_to_ctrl_c")
+def test_an_interrupted_learning_says_how_to_go_on_and_goes_on(workplace: Path) -> None:
+    command = [str(FABLEVERSE), *learn_command(workplace, "later", steps=60)]
+    rest = interrupt_learning(command)
     assert "run the same command to go on there" in rest
     assert not (workplace / "bank" / "later").exists()
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,7 +1,6 @@
 """`fableverse learn` with a language model that rewords captions: real HTTP, and a tiny model."""
 
 import json
-import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -18,7 +17,7 @@ from concepts.bank import ConceptBank
 from generator.recipe import ConceptRequest
 from story.schema import StoryRequest
 from tests.api.builders import SETTINGS, noise_picture
-from tests.api.test_commands import FABLEVERSE, listening_to_ctrl_c
+from tests.api.test_commands import FABLEVERSE, interrupt_learning, listening_to_ctrl_c
 from tests.generator.tiny import tiny_pipeline
 from tests.story.brain import PARAPHRASES
 from tests.story.builders import BANK
@@ -111,14 +110,7 @@ def test_an_interrupted_learning_goes_on_with_the_captions_that_it_began_with(
     noise_picture(tmp_path / "fox.png")
     words = command(tmp_path / "fox.png", tmp_path / "bank", llm=asked_of(server), steps=16)
     whole = [str(FABLEVERSE), *words, "--model", str(model_dir)]
-    with subprocess.Popen(whole, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("Learning, stage 1"):
-                process.send_signal(signal.SIGINT)
-                break
-        rest = process.stderr.read()
-    assert process.returncode == exit_codes.INTERRUPTED, rest
+    interrupt_learning(whole)
     left = {path.name.partition(".")[2] for path in (tmp_path / "bank" / ".learning").glob("[0-9a-f]*")}
     assert left == {"safetensors", "captions.json"}
     server.brain.paraphrases = PARAPHRASES[::-1]
