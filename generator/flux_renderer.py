@@ -40,8 +40,6 @@ PICTURES_AT_ONCE = 4
 IMAGE_TOKENS_AT_ONCE = 4096
 """Several pictures go through the transformer together up to these numbers: four of Pocket's, as more are no faster
 (docs/LOG.md), and one of 1024×1024 pixels, where a GPU is busy with one and several only take memory."""
-PROMPTS_AT_ONCE = 16
-"""For T5 a prompt of 512 tokens is 62 MB of what it computes."""
 DIRECTIONS_KEPT = 64
 """At FLUX.1's size a word's direction is 0.7 MB."""
 PROBED_SIGMA = 0.95
@@ -78,6 +76,7 @@ class FluxRenderer:
         settings: RenderSettings | None = None,
         strengths: Mapping[str, float] | None = None,
         slides: Sequence[Slide] = (),
+        read_with: Sequence[str] = (),
         on_step: OnStep | None = None,
         on_preview: OnPreview | None = None,
     ) -> Image.Image:
@@ -89,11 +88,13 @@ class FluxRenderer:
             settings: By default the renderer's.
             strengths: Factor on a concept's direction, by id; 1 for those not named.
             slides: Text-driven directions, added to those of concepts and to each other.
+            read_with: Prompts of the pictures that belong with it, its own among them, as in `Renderer`.
             on_step: As in `Renderer`.
             on_preview: As in `Renderer`; the first time it takes a moment to learn how latents look.
 
         Raises:
-            InvalidSettings: The model cannot draw this size, or a strength is not usable.
+            InvalidSettings: The model cannot draw this size, a strength is not usable, or the prompt is not among those
+                that it is to be read with.
             InvalidSlide: The prompt lacks a slide's target, or has it twice.
             WrongBaseModel: A concept was learnt on another model.
             NoPicture: The model's numbers overflowed.
@@ -104,7 +105,9 @@ class FluxRenderer:
         self._check_size(settings)
         bindings = self._bind(bound, settings, strengths or {})
         of_slides, for_all = self._bind_slides(slides, bound, settings)
-        encoding = self._encode([bound.prompt], settings)
+        encoding = self.model.text_encodings.of_one(
+            bound.prompt, read_with=read_with, max_sequence_length=settings.max_sequence_length
+        )
         with self._attached([[*bindings, *of_slides]], settings, for_all=for_all):
             watched = watch_steps(self.model, settings, on_step=on_step, on_preview=on_preview)
             (image,) = self._draw(encoding, [seed], settings, watched)
@@ -126,7 +129,8 @@ class FluxRenderer:
         bindings = [self._bind(order.bound, settings, order.strengths) for order in orders]
         if not orders:
             return
-        encoding = self._encode([order.bound.prompt for order in orders], settings)
+        prompts = [order.bound.prompt for order in orders]
+        encoding = self.model.text_encodings.of_all(prompts, max_sequence_length=settings.max_sequence_length)
         for batch in self._batches(len(orders), settings):
             seeds = [orders[index].seed for index in batch]
             of_batch = {name: value[batch.start : batch.stop] for name, value in encoding.items()}
@@ -145,22 +149,6 @@ class FluxRenderer:
         num_batches = math.ceil(num_pictures / at_once)
         starts = [num_pictures * index // num_batches for index in range(num_batches)]
         return [range(start, stop) for start, stop in zip(starts, [*starts[1:], num_pictures], strict=True)]
-
-    @torch.no_grad()
-    def _encode(self, prompts: Sequence[str], settings: RenderSettings) -> dict[str, torch.Tensor]:
-        """What the text encoders make of all prompts, as arguments of the pipeline; a row each."""
-        parts = [
-            self.model.pipeline.encode_prompt(
-                prompt=[*prompts[start : start + PROMPTS_AT_ONCE]],
-                prompt_2=None,
-                max_sequence_length=settings.max_sequence_length,
-            )
-            for start in range(0, len(prompts), PROMPTS_AT_ONCE)
-        ]
-        return {
-            "prompt_embeds": torch.cat([part[0] for part in parts]),
-            "pooled_prompt_embeds": torch.cat([part[1] for part in parts]),
-        }
 
     def _draw(
         self,

@@ -43,6 +43,7 @@ from generator.placement import place, quantization_of
 from generator.plan import RenderPlan
 from generator.settings import RenderSettings, settings_by_guidance
 from generator.step_preview import PreviewDecoder, fit_preview_decoder
+from generator.text_encodings import TextEncodings
 
 # diffusers takes the classes that a model folder names only from modules that are imported already, so that naming a
 # module cannot run it; importing generator.autoencoder is what lets Pocket's folder name that class.
@@ -75,6 +76,11 @@ class FluxModel:
     def family(self) -> Family:
         """The architecture, to which directions belong."""
         return family_of(self.pipeline.transformer)
+
+    @cached_property
+    def text_encodings(self) -> TextEncodings:
+        """What reads prompts."""
+        return TextEncodings(self.pipeline)
 
     @cached_property
     def preview_decoder(self) -> PreviewDecoder:

@@ -48,14 +48,17 @@ class Renderer(Protocol):
         settings: RenderSettings | None = None,
         strengths: Mapping[str, float] | None = None,
         slides: Sequence[Slide] = (),
+        read_with: Sequence[str] = (),
         on_step: OnStep | None = None,
         on_preview: OnPreview | None = None,
     ) -> Image.Image:
         """The picture of a prompt, RGB; equal arguments give equal pictures on one machine.
 
         Without settings, those that suit the model. `strengths` are factors on the directions of the prompt's
-        concepts, by id, 1 where none is given; `slides` are text-driven directions that come on top. What `on_step`
-        or `on_preview` raises ends the picture and comes through.
+        concepts, by id, 1 where none is given; `slides` are text-driven directions that come on top. `read_with`
+        are the prompts of all pictures that belong together, this one's among them: text encoders read them with the
+        first one that is drawn, and not again for the others. What `on_step` or `on_preview` raises ends the picture
+        and comes through.
         """
         ...
 

@@ -179,6 +179,7 @@ class SteppingRenderer(Generic[Model]):
         settings: RenderSettings | None = None,
         strengths: Mapping[str, float] | None = None,
         slides: Sequence[Slide] = (),
+        read_with: Sequence[str] = (),
         on_step: OnStep | None = None,
         on_preview: OnPreview | None = None,
     ) -> Image.Image:
@@ -190,6 +191,7 @@ class SteppingRenderer(Generic[Model]):
                 settings=settings,
                 strengths=strengths,
                 slides=slides,
+                read_with=read_with,
                 on_step=on_step,
                 on_preview=on_preview,
             ),

@@ -199,11 +199,18 @@ class ClusterRenderer:
         settings: RenderSettings | None = None,
         strengths: Mapping[str, float] | None = None,
         slides: Sequence[Slide] = (),
+        read_with: Sequence[str] = (),
         on_step: OnStep | None = None,
         on_preview: OnPreview | None = None,
     ) -> Image.Image:
         """As in `Renderer`; the prompt travels with the files of its concepts, and the picture comes back."""
-        options = {"seed": seed, "settings": settings, "strengths": strengths, "slides": tuple(slides)}
+        options = {
+            "seed": seed,
+            "settings": settings,
+            "strengths": strengths,
+            "slides": tuple(slides),
+            "read_with": tuple(read_with),
+        }
         callbacks: dict[str, Callable[..., None]] = {}
         if on_step is not None:
             callbacks["on_step"] = on_step
@@ -222,6 +229,7 @@ class ClusterRenderer:
         on_step: OnPictureStep | None = None,
     ) -> Iterator[Image.Image]:
         """As in `Renderer`, one after the other."""
+        prompts = [order.bound.prompt for order in orders]
         for index, order in enumerate(orders):
 
             def on_its_step(step: int, num_steps: int, index: int = index) -> None:
@@ -229,7 +237,12 @@ class ClusterRenderer:
                     on_step(index, step, num_steps)
 
             yield self.render(
-                order.bound, seed=order.seed, settings=settings, strengths=order.strengths, on_step=on_its_step
+                order.bound,
+                seed=order.seed,
+                settings=settings,
+                strengths=order.strengths,
+                read_with=prompts,
+                on_step=on_its_step,
             )
 
     def key_similarities(

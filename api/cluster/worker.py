@@ -56,7 +56,7 @@ class ClusterWorkers:
         connect_when_reachable(address)
         while not self._given_up.is_set():
             try:
-                self._queue.let_go(self._id)  # it holds no task itself, and is alive
+                self._queue.set_idle(self._id)  # it holds no task itself, and is alive
             except DBAPIError:
                 logger.exception("the database does not answer")
             self._take_gpus()

@@ -123,13 +123,16 @@ class DrawPayload(_Frozen):
     """Of the model it has to be drawn with; None takes the one that is loaded."""
     numbers: Numbers | None = None
     """What the model is to compute in, by the book's lock; None, as in rows of earlier versions, is not known."""
+    read_with: tuple[str, ...] = ()
+    """Prompts of all pictures that are asked for together, this one's among them; empty in rows of earlier versions."""
     picture: int = 0
     """Which of the job's pictures it is, from 0."""
     num_pictures: int = 1
 
     def digest(self) -> str:
-        """A hash of all that decides how the picture looks; its place in the job is not among that."""
-        return hashlib.sha256(self.model_dump_json(exclude={"picture", "num_pictures"}).encode()).hexdigest()
+        """A hash of all that decides how the picture looks; who is drawn beside it is not among that."""
+        place = {"read_with", "picture", "num_pictures"}
+        return hashlib.sha256(self.model_dump_json(exclude=place).encode()).hexdigest()
 
 
 class Artifact(_Frozen):

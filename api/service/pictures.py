@@ -5,12 +5,14 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from api.book_lock import LockedModel
 from api.commands.learn import recipe_of
 from api.drawing import note_of_length
 from api.errors import LockMismatch
@@ -26,10 +28,11 @@ from api.service.settings import ServiceSettings
 from api.service.staging import Staging
 from api.service.store import ContentStore
 from api.service.tasks import Task, TaskKind
-from api.service.work import Done, Handler, Report, keep_file
+from api.service.work import Done, Finish, Handler, Report, keep_file
 from concepts.bank import ConceptBank
 from generator.images import PictureMetadata, save_picture
 from generator.recipe import LearningProgress, LearningRecipe
+from generator.settings import RenderSettings
 
 
 class PictureWork:
@@ -57,7 +60,7 @@ class PictureWork:
         """Unload the model; the next task loads it again."""
         self._model.unload()
 
-    def _draw(self, task: Task, report: Report) -> Done:
+    def _draw(self, task: Task, report: Report) -> Finish:
         payload = DrawPayload.model_validate(task.payload)
         info, bank = self._model.load(), bank_of(self._settings, task.owner)
         _check_inputs(payload, info, bank)
@@ -77,9 +80,28 @@ class PictureWork:
             settings=settings,
             strengths=payload.strengths,
             slides=payload.slides,
+            read_with=payload.read_with,
             on_step=on_step,
             on_preview=previews.offer,
         )
+        others = _note_of_numbers(payload, self._model.load())  # asked again, as memory may have run out meanwhile
+        warnings, seconds = tuple(filter(None, (unread, others))), time.perf_counter() - started
+        return partial(
+            self._keep, image, payload, settings, info.model, seconds, warnings=warnings, is_as_asked=others is None
+        )
+
+    def _keep(
+        self,
+        image: Image.Image,
+        payload: DrawPayload,
+        settings: RenderSettings,
+        model: LockedModel,
+        seconds: float,
+        *,
+        warnings: tuple[str, ...],
+        is_as_asked: bool,
+    ) -> Done:
+        """Put a picture that was drawn in so many seconds into the store."""
         metadata = PictureMetadata(
             prompt=payload.bound.prompt,
             seed=payload.seed,
@@ -87,26 +109,22 @@ class PictureWork:
             strengths=payload.strengths,
             slides=payload.slides,
             settings=settings,
-            model=info.model.name,
-            fingerprint=info.model.fingerprint,
+            model=model.name,
+            fingerprint=model.fingerprint,
         )
         with tempfile.TemporaryDirectory(prefix="fableverse-draw-") as folder:
             path = Path(folder) / "picture.png"
             save_picture(image, path, metadata=metadata)
             artifact = keep_file(self._store, path)
-        seconds = time.perf_counter() - started
         steps = settings.num_inference_steps
-        told = {**_progress(payload, steps, steps), "sha256": artifact.sha256}
-        others = _note_of_numbers(payload, self._model.load())  # asked again, as memory may have run out meanwhile
         drawn = Drawn(
-            artifact=artifact,
-            width=image.width,
-            height=image.height,
-            seconds=round(seconds, 3),
-            warnings=tuple(filter(None, (unread, others))),
+            artifact=artifact, width=image.width, height=image.height, seconds=round(seconds, 3), warnings=warnings
         )
         return Done(
-            result=drawn.model_dump(mode="json"), picture=artifact.sha256, told=told, is_as_asked=others is None
+            result=drawn.model_dump(mode="json"),
+            picture=artifact.sha256,
+            told={**_progress(payload, steps, steps), "sha256": artifact.sha256},
+            is_as_asked=is_as_asked,
         )
 
     def _learn(self, task: Task, report: Report) -> Done:

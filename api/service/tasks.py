@@ -229,7 +229,7 @@ class TaskQueue:
                 connection.execute(update(tasks).where(tasks.c.id == task.id).values(inputs=None))
             if told is not None:
                 add_event(connection, task.job_id, "picture", told, progress=dict(told))
-            _moved(connection, task.worker, task_id=None)
+            _let_go(connection, task)
 
     def fail(self, task: Task, error: Json) -> None:
         """End a task badly.
@@ -240,9 +240,14 @@ class TaskQueue:
         with self._database.write() as connection:
             self._check_held(connection, task)
             end_tasks(connection, tasks.c.id == task.id, "failed", error=dict(error))
-            _moved(connection, task.worker, task_id=None)
+            _let_go(connection, task)
 
-    def let_go(self, worker_id: str) -> None:
+    def let_go(self, task: Task) -> None:
+        """Say that a living worker does not do a task any more."""
+        with self._database.write() as connection:
+            _let_go(connection, task)
+
+    def set_idle(self, worker_id: str) -> None:
         """Say that a living worker has no task in its hands."""
         with self._database.write() as connection:
             _moved(connection, worker_id, task_id=None)
@@ -283,16 +288,20 @@ class TaskQueue:
             return [WorkerRow(**row) for row in connection.execute(select(*columns)).mappings()]
 
     def give_up(self, worker_id: str, *, died: bool) -> Sequence[str]:
-        """Strike out a worker and put its task back into the queue; returns the tasks.
+        """Strike out a worker and put its tasks back into the queue; returns these.
 
         Args:
-            died: Whether it may have died of its task, so that the start counts.
+            died: Whether it may have died of the task that it took last, so that the start counts; of another one,
+                whose result it only had to put away, it does not.
         """
         with self._database.write() as connection:
             held = (tasks.c.worker == worker_id) & (tasks.c.state == "running")
             _lock_jobs(connection, connection.execute(select(tasks.c.job_id).where(held)).scalars().all())
             rows = connection.execute(select(tasks.c.id, tasks.c.job_id).where(held).with_for_update()).all()
-            starts = tasks.c.starts if died else tasks.c.starts - 1
+            last = select(workers.c.task_id).where(workers.c.id == worker_id).scalar_subquery()
+            starts = (
+                case((tasks.c.id == last, tasks.c.starts), else_=tasks.c.starts - 1) if died else tasks.c.starts - 1
+            )
             connection.execute(update(tasks).where(held).values(state="queued", worker=None, lease=None, starts=starts))
             for row in rows:
                 add_event(connection, row.job_id, "taken_over", {"task": row.id})
@@ -359,6 +368,14 @@ def _show(connection: Connection, task: Task, picture: int, content: bytes) -> N
         connection.execute(
             insert(previews).values(job_id=task.job_id, picture=picture, owner=task.owner, content=content)
         )
+
+
+def _let_go(connection: Connection, task: Task) -> None:
+    """The task is not in its worker's hands any more, which may have another by now."""
+    others = case((workers.c.task_id == task.id, None), else_=workers.c.task_id)
+    connection.execute(
+        update(workers).where(workers.c.id == task.worker).values(progress=workers.c.progress + 1, task_id=others)
+    )
 
 
 def _moved(connection: Connection, worker_id: str, *, task_id: str | None) -> None:

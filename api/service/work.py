@@ -36,7 +36,9 @@ class Done:
     """Whether the picture is what the task asks for, so that others who ask for the same can have it."""
 
 
-Handler = Callable[[Task, Report], Done]
+Finish = Callable[[], Done]
+"""What is left to do of a task once its worker can begin the next: nothing that needs what it works with."""
+Handler = Callable[[Task, Report], Done | Finish]
 
 _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",

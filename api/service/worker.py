@@ -1,5 +1,8 @@
 """A process that takes tasks from the queue and does them one by one, until whoever started it is gone.
 
+What is left to do of a task that does not need what the worker works with, such as writing a picture's file, is done in
+a thread while the next task is worked on.
+
 `python -m api.service.worker ROLE ID` reads its settings as one line of standard input, and ends when that is closed.
 """
 
@@ -10,7 +13,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self, cast
@@ -26,7 +31,7 @@ from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.service.tasks import Role, Task, TaskQueue
 from api.service.texts import TextWork
-from api.service.work import Work
+from api.service.work import Done, Finish, Work
 from concepts.errors import FableverseError
 
 logger = logging.getLogger(__name__)
@@ -51,6 +56,9 @@ class Worker:
         self._tasks = tasks
         self._idle_unload_s = idle_unload_s
         self._stop = threading.Event()
+        self._finisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finish")
+        self._finishing: Future[None] | None = None
+        """Of the task before the one that is worked on."""
 
     def run(self) -> None:
         """Take and do tasks until the worker has been given up, or one fails in a way that nobody foresaw.
@@ -63,6 +71,11 @@ class Worker:
         while not self._work.prepare():
             time.sleep(_LOOK_EVERY_S)
         self._tasks.set_ready(self._id)
+        with self._finisher:
+            self._work_on()
+        self._await_finished()
+
+    def _work_on(self) -> None:
         busy_at, is_resting = time.monotonic(), False
         while not self._stop.is_set():
             try:
@@ -75,17 +88,41 @@ class Worker:
                 self._do(task)
                 busy_at, is_resting = time.monotonic(), False
                 continue
+            self._await_finished()
             if self._idle_unload_s is not None and not is_resting and time.monotonic() - busy_at > self._idle_unload_s:
                 self._work.rest()
                 is_resting = True
             self._stop.wait(_LOOK_EVERY_S)
 
     def _do(self, task: Task) -> None:
-        """Do a task and report how it went. Where that cannot be told the worker ends, and the task is taken over."""
+        """Do a task but for what can be done beside the next, and that of the one before to its end."""
+        with self._told(task):
+            done = self._work.handlers[task.kind](task, partial(self._tasks.report, task))
+            self._await_finished()
+            if isinstance(done, Done):
+                self._finish(task, done)
+            else:
+                self._finishing = self._finisher.submit(self._finish_later, task, done)
 
+    def _finish_later(self, task: Task, finish: Finish) -> None:
+        with self._told(task):
+            self._finish(task, finish())
+
+    def _finish(self, task: Task, done: Done) -> None:
+        self._tasks.finish(task, done.result, picture=done.picture, told=done.told, is_as_asked=done.is_as_asked)
+
+    def _await_finished(self) -> None:
+        """What the thread could not tell is raised here."""
+        if self._finishing is not None:
+            finishing, self._finishing = self._finishing, None
+            finishing.result()
+
+    @contextmanager
+    def _told(self, task: Task) -> Iterator[None]:
+        """A task that fails says so. Where that cannot be told the worker ends, and the task is taken over."""
         try:
             try:
-                done = self._work.handlers[task.kind](task, partial(self._tasks.report, task))
+                yield
             except (TaskCanceled, WorkerLost, DBAPIError):
                 raise
             except Exception as error:  # whatever a task does, its job says so
@@ -96,12 +133,8 @@ class Worker:
                     logger.error("a task failed unexpectedly; the worker ends", exc_info=error)
                     self._stop.set()  # what it works with, such as a CUDA context, may be broken for all that follow
                     self._tasks.fail(task, _unexpected(error))
-            else:
-                self._tasks.finish(
-                    task, done.result, picture=done.picture, told=done.told, is_as_asked=done.is_as_asked
-                )
         except TaskCanceled:
-            self._tasks.let_go(self._id)
+            self._tasks.let_go(task)
 
 
 def keep_beating(worker_id: str, tasks: TaskQueue, *, given_up: threading.Event) -> None:

@@ -189,11 +189,12 @@ class JobWorkflows:
     async def _draw(self, job: Job, steps: Steps, wanted: Sequence[DrawPayload]) -> Sequence[str]:
         """Hashes of pictures; all are put into the queue at once, so that several workers can share them."""
         keys = [f"draw-{index:02}" for index in range(len(wanted))]
+        prompts = tuple(dict.fromkeys(payload.bound.prompt for payload in wanted))
         new = [
             NewTask(
                 key=key,
                 kind="draw",
-                payload=payload.model_dump(mode="json"),
+                payload=payload.model_copy(update={"read_with": prompts}).model_dump(mode="json"),
                 inputs=payload.digest(),
                 position=index,
             )

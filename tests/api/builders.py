@@ -62,10 +62,11 @@ class PlainRenderer:
         settings: RenderSettings | None = None,
         strengths: Mapping[str, float] | None = None,
         slides: Sequence[Slide] = (),
+        read_with: Sequence[str] = (),
         on_step: OnStep | None = None,
         on_preview: OnPreview | None = None,
     ) -> Image.Image:
-        del slides, on_preview
+        del slides, read_with, on_preview
         if len(self.drawn) in self.failures:
             raise self.failures[len(self.drawn)]
         self.drawn.append((bound, seed))

@@ -107,7 +107,10 @@ def check_whole_and_right(running: Running, job_id: str) -> None:
     model = OwnModel(WantedModel())
     for row in drawn:
         order = DrawPayload.model_validate(row.payload)
-        expected = model.renderer(running.bank).render(order.bound, seed=order.seed, settings=order.settings)
+        assert len(order.read_with) == PICTURES
+        expected = model.renderer(running.bank).render(
+            order.bound, seed=order.seed, settings=order.settings, read_with=order.read_with
+        )
         content = running.client.get(f"{job['links']['book']}/pictures/{row.picture}").content
         found = np.asarray(Image.open(io.BytesIO(content)), dtype=int)
         assert np.abs(found - np.asarray(expected, dtype=int)).max() <= 2, "to the rounding of threads' sums"

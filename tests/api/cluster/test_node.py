@@ -27,6 +27,7 @@ from generator.settings import RenderSettings
 
 BANK = ConceptBank(SAMPLE_BANK_DIR)
 BOUND = expand_handles("a @rusty waving in the snow", BANK)
+READ_WITH = (BOUND.prompt, "a cat")
 SMALL = RenderSettings(num_inference_steps=3, guidance_scale=2.5, height=256, width=256, max_sequence_length=64)
 
 
@@ -36,7 +37,14 @@ def node(pocket_model_dir: Path) -> NodeModel:
 
 
 def drawing(*, wants_previews: bool = False, **options: Any) -> dict[str, Any]:
-    options = {"seed": 4, "settings": SMALL, "strengths": None, "slides": (), **options}
+    options = {
+        "seed": 4,
+        "settings": SMALL,
+        "strengths": None,
+        "slides": (),
+        "read_with": (BOUND.prompt, "a cat"),
+        **options,
+    }
     concepts = pack_directions(BANK, ["rusty"])
     return {"bound": BOUND, "concepts": concepts, "wants_previews": wants_previews, "options": options}
 
@@ -53,7 +61,8 @@ def order_with(recipe: LearningRecipe) -> LearningOrder:
 def test_a_picture_is_the_same_and_its_steps_are_told(node: NodeModel, pocket_model_dir: Path) -> None:
     *steps, made = node.work(1, "render", drawing())
     assert steps[0] == Told("on_step", (1, 3)) and steps[-1] == Told("on_step", (3, 3)), "others may follow too fast"
-    here = OwnModel(WantedModel(source=str(pocket_model_dir))).renderer(BANK).render(BOUND, seed=4, settings=SMALL)
+    renderer = OwnModel(WantedModel(source=str(pocket_model_dir))).renderer(BANK)
+    here = renderer.render(BOUND, seed=4, settings=SMALL, read_with=READ_WITH)
     assert isinstance(made, Made) and np.array_equal(np.asarray(made.value), np.asarray(here))
 
 

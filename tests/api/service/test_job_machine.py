@@ -138,7 +138,7 @@ class JobMachine(RuleBasedStateMachine):
         if not self.is_held(task):
             self.refuse(task, what)
             self.lost.remove(task)
-            self.queue.let_go(worker)
+            self.queue.let_go(task)
             self.held[worker] = None
             return
         self.tell(task, what)

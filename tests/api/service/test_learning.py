@@ -106,7 +106,8 @@ class Desk:
             starts=starts, worker="worker", lease="lease",
         )  # fmt: skip
         work = PictureWork(self.settings, self.database, self.store, self.model)
-        return work.handlers[kind](task, lambda *_, **__: None)
+        done = work.handlers[kind](task, lambda *_, **__: None)
+        return done if isinstance(done, Done) else done()
 
     def directions(self) -> dict[str, str]:
         return {each: self.bank.direction_path(each).read_text() for each in self.bank.ids()}

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +19,7 @@ from api.service.jobs import Event, Jobs
 from api.service.settings import ServiceSettings
 from api.service.tasks import NewTask, Task, TaskEnd, TaskKind, TaskQueue, task_id
 from api.service.watch import EventHub, TaskWatch
-from api.service.work import Done, Handler, Report
+from api.service.work import Done, Finish, Handler, Report
 from api.service.worker import Worker
 from api.service.workflows import JobWorkflows
 from api.settings import Settings
@@ -51,6 +52,9 @@ class PlainWork:
 
     def __init__(self) -> None:
         self.rests = 0
+        self.begun = 0
+        self.may_finish = threading.Event()
+        """What is left of a task waits for it: set as soon as another is worked on."""
 
     @property
     def handlers(self) -> Mapping[TaskKind, Handler]:
@@ -62,8 +66,20 @@ class PlainWork:
     def rest(self) -> None:
         self.rests += 1
 
-    def _draw(self, task: Task, report: Report) -> Done:
+    def _draw(self, task: Task, report: Report) -> Done | Finish:
+        self.begun += 1
+        if self.begun > 1:
+            self.may_finish.set()
         how = task.payload["how"]
+        if how.startswith("later, "):
+            return partial(self._finish, how.removeprefix("later, "))
+        return self._do(how, report)
+
+    def _finish(self, how: str) -> Done:
+        assert self.may_finish.wait(30)
+        return self._do(how, lambda *_, **__: None)
+
+    def _do(self, how: str, report: Report) -> Done:
         if how == "refuse":
             raise InvalidInput("that cannot be drawn")
         if how == "break":
@@ -103,6 +119,36 @@ def test_a_worker_does_one_task_after_another_whatever_became_of_the_last(databa
     wait_until(lambda: work.rests == 1)
     time.sleep(0.5)
     assert work.rests == 1, "it rests once until there is work again"
+
+
+@pytest.mark.parametrize(
+    ("hows", "states"),
+    [
+        (("later, well", "refuse"), ["done", "failed"]),
+        (("later, full disk", "well"), ["failed", "done"]),
+        (("later, well", "later, refuse", "well"), ["done", "failed", "done"]),
+    ],
+    ids=["the-next-fails", "what-is-left-fails", "one-behind-the-other"],
+)
+def test_what_is_left_of_a_task_is_done_while_the_next_is_worked_on(
+    database: Database, work: PlainWork, hows: Sequence[str], states: Sequence[str]
+) -> None:
+    job_id, queue = add_job(database, *({"how": how} for how in hows)), TaskQueue(database)
+    ids = [task_id(job_id, str(number)) for number in range(len(hows))]
+    wait_until(lambda: len(queue.ends(ids)) == len(ids), within_s=60)
+    ends = queue.ends(ids)
+    assert [ends[id_].state for id_ in ids] == states
+    assert [row.task_id for row in queue.workers()] == [None]
+    assert work.begun == len(hows)
+
+
+def test_a_worker_ends_after_an_error_that_nobody_foresaw_in_what_was_left_of_a_task(database: Database) -> None:
+    queue, worker_id, work = TaskQueue(database), new_id("worker"), PlainWork()
+    work.may_finish.set()
+    job_id = add_job(database, {"how": "later, break"})
+    Worker(worker_id, "draw", work, queue, idle_unload_s=None).run()
+    (end,) = queue.ends([task_id(job_id, "0")]).values()
+    assert end.state == "failed" and end.error is not None and end.error["type"] == "Unexpected"
 
 
 def test_a_worker_ends_after_an_error_that_nobody_foresaw(database: Database) -> None:

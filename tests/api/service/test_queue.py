@@ -154,7 +154,7 @@ def test_a_database_is_opened_though_somebody_hangs_in_a_transaction(tmp_path: P
         with closing(Database.open(url, patience_s=0.1)) as other:
             assert TaskQueue(other).workers() == []
             with pytest.raises(DBAPIError, match="locked"):
-                TaskQueue(other).let_go("worker_0")
+                TaskQueue(other).set_idle("worker_0")
 
 
 def test_a_task_that_kills_its_workers_is_given_up(database: Database, queue: TaskQueue) -> None:
@@ -167,6 +167,30 @@ def test_a_task_that_kills_its_workers_is_given_up(database: Database, queue: Ta
     id_ = task_id(job_id, "draw-1")
     end = queue.ends([id_])[id_]
     assert end.state == "failed" and end.error is not None and end.error["type"] == "WorkerDied"
+
+
+def test_a_task_whose_result_a_dead_worker_was_putting_away_is_not_what_it_died_of(
+    database: Database, queue: TaskQueue
+) -> None:
+    add_job(database, "ann", pictures=2)
+    worker = a_worker(queue)
+    first, second = claim(queue, worker), claim(queue, worker)
+    queue.give_up(worker, died=True)
+    again = [claim(queue, a_worker(queue)) for _ in range(2)]
+    assert {task.id: task.starts for task in again} == {first.id: 1, second.id: 2}
+
+
+def test_a_worker_that_puts_a_result_away_keeps_the_task_that_it_works_on(database: Database, queue: TaskQueue) -> None:
+    add_job(database, "ann", pictures=3)
+    worker = a_worker(queue)
+    first, second = claim(queue, worker), claim(queue, worker)
+    queue.finish(first, {"sha": "x"})
+    assert [row.task_id for row in queue.workers()] == [second.id]
+    third = claim(queue, worker)
+    queue.let_go(second)
+    assert [row.task_id for row in queue.workers()] == [third.id]
+    queue.fail(third, {"message": "no"})
+    assert [row.task_id for row in queue.workers()] == [None]
 
 
 def test_a_stop_of_the_service_does_not_count_as_a_death(database: Database, queue: TaskQueue) -> None:
