@@ -104,8 +104,8 @@ def learn_concepts(
         picture: Scaled and cropped at its centre to the recipe's size.
         caption: What the picture shows; names every concept once by its word, or, with more sources, some of them.
         concepts: What is to be learnt. Every other word of the caption takes up what these do not explain.
-        isolation_prompts: Captions of the pictures that must stay as they are; not used where the recipe's
-            `isolation_fraction` is 0.
+        isolation_prompts: Captions of the pictures that must stay as they are, of which no more are drawn than there
+            are steps; not used where the recipe's `isolation_fraction` is 0.
         recipe: Steps, rates, sizes, seed; None is `default_recipe` for the model.
         paraphrases: Other captions that name the concepts by the same words; None makes them from templates.
         more_sources: Further pictures of the same concepts, or of others of `concepts`, which have one direction
@@ -131,6 +131,7 @@ def learn_concepts(
     """
     given = None if paraphrases is None else tuple(paraphrases)
     sources = (SourcePicture(picture=picture, caption=caption, paraphrases=given), *more_sources)
+    isolation_prompts = isolation_prompts[: recipe.num_steps]  # a step looks at one of them
     task = plan_learning(model, sources, concepts, recipe=recipe, isolation_prompts=isolation_prompts)
     recipe, transformer = task.recipe, in_fast_arithmetic(model.pipeline.transformer)
     predictor = make_predictor(

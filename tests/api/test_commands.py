@@ -204,7 +204,7 @@ def interrupt_learning(command: Sequence[str]) -> str:
 
 @pytest.mark.usefixtures("listening_to_ctrl_c")
 def test_an_interrupted_learning_says_how_to_go_on_and_goes_on(workplace: Path) -> None:
-    command = [str(FABLEVERSE), *learn_command(workplace, "later", steps=60)]
+    command = [str(FABLEVERSE), *learn_command(workplace, "later", steps=12)]
     rest = interrupt_learning(command)
     assert "run the same command to go on there" in rest
     assert not (workplace / "bank" / "later").exists()

@@ -108,7 +108,7 @@ def test_an_interrupted_learning_goes_on_with_the_captions_that_it_began_with(
     server: MisbehavingServer, model_dir: Path, tmp_path: Path
 ) -> None:
     noise_picture(tmp_path / "fox.png")
-    words = command(tmp_path / "fox.png", tmp_path / "bank", llm=asked_of(server), steps=16)
+    words = command(tmp_path / "fox.png", tmp_path / "bank", llm=asked_of(server), steps=12)
     whole = [str(FABLEVERSE), *words, "--model", str(model_dir)]
     interrupt_learning(whole)
     left = {path.name.partition(".")[2] for path in (tmp_path / "bank" / ".learning").glob("[0-9a-f]*")}
