@@ -23,6 +23,7 @@ from api.book_lock import (
     check_lock,
     current_versions,
     make_lock,
+    moved_lock,
     picture_file,
 )
 from concepts.bank import ConceptBank
@@ -159,7 +160,7 @@ def redraw_storybook(
 ) -> Storybook:
     """Draw the pictures of a lock again and bind them with the story's words, which may have been edited since.
 
-    The new book's lock has the versions that drew it.
+    The new book's lock has the versions that drew it, and where the model was loaded from.
 
     Args:
         lock: What is drawn.
@@ -176,6 +177,7 @@ def redraw_storybook(
         OutputError, OSError, ConceptError, GeneratorError: As for `make_storybook`.
     """
     warnings = check_lock(lock, bank=studio.bank, model=studio.model)
+    lock = moved_lock(lock, source=studio.model.source, revision=studio.model.revision)
     lock = lock.model_copy(update={"versions": current_versions()})
     with replaced_book(out_dir) as folder:
         drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
