@@ -65,6 +65,7 @@ def studio_of(model: SteppingModel[FluxModel], wanted: WantedModel, bank: Concep
         ),
         settings=settings,
         lexicon=loaded.lexicon,
+        numbers=lambda: model.plan.numbers,
     )
 
 
