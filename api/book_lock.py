@@ -44,10 +44,16 @@ class LockedModel(_Frozen):
     fingerprint: str
     """Of the weights that must come of loading `source`."""
     revision: str | None = None
-    """Of a model on the hub, where one was asked for."""
+    """Of what comes from the hub: a commit, or what was asked for in locks of earlier versions."""
     numbers: Numbers | None = None
     """What it computed with when drawing began; None in locks of earlier versions. Where memory runs out in the middle
-    of a book, later pictures may be of others, of which only messages tell."""
+    of a book, later pictures may be of others, of which a warning tells."""
+
+    @property
+    def identity(self) -> str:
+        """Which weights these are, for people."""
+        of_hub = "" if self.revision is None else f" of revision {self.revision}"
+        return f"fingerprint {self.fingerprint[:12]}{of_hub}"
 
 
 class LockedPicture(_Frozen):
@@ -249,8 +255,8 @@ def check_model(lock: BookLock, model: LockedModel) -> tuple[str, ...]:
     was = lock.model
     if model.fingerprint != was.fingerprint:
         raise LockMismatch(
-            f"The book was drawn with {was.name!r} of fingerprint {was.fingerprint[:12]}, but what is loaded has "
-            f"{model.fingerprint[:12]}: other weights draw other pictures. Use the model that drew it."
+            f"The book was drawn with {was.name!r}, {was.identity}, but what is loaded has {model.identity}: other "
+            "weights draw other pictures. Use the model that drew it."
         )
     if was.numbers is None or model.numbers is None or was.numbers == model.numbers:
         return ()

@@ -27,6 +27,7 @@ from api.book_lock import (
     version_warnings,
     with_pictures,
 )
+from api.drawn_numbers import notes_of_numbers
 from api.errors import UsageError
 from api.storybook import (
     OnDrawing,
@@ -40,6 +41,7 @@ from api.storybook import (
 )
 from concepts.bank import ConceptBank
 from generator.images import read_metadata
+from generator.plan import Numbers
 from story.schema import Face, Story
 
 _SEED_STEP = 1_000_003
@@ -162,6 +164,7 @@ def rerender_book(
         record = record.model_copy(update={"faces": _moved_faces(record, kept)})
         _lay_out(new, story, lock, record, studio.bank)
         bind_book(new, templates_dir=templates_dir, exported=exported)
+    warnings += notes_of_numbers(drawing.numbers_of(lock, drawn), began=studio.model.numbers)
     if drawing.took_over and (drawn or candidates):
         warnings += version_warnings(old)
     if faceless:
@@ -181,7 +184,8 @@ class _Drawing:
         self.new = new
         self.studio = studio
         self.on_drawing = on_drawing
-        self.drawn_now: set[str] = set()
+        self.drawn_now: dict[str, Numbers | None] = {}
+        """By picture, in which numbers it was drawn."""
         self.took_over = False
         """Whether one of the pictures is of earlier, drawn with the versions of then."""
         self.places = {picture.model_dump_json(): index for index, picture in enumerate(old.pictures)}
@@ -254,8 +258,13 @@ class _Drawing:
         keep: Callable[[int, Image.Image], None],
     ) -> None:
         on_step = on_step_of(self.on_drawing, pages, len(lock.pictures))
-        draw_locked(pictures, lock, self.studio, keep=keep, on_step=on_step)
-        self.drawn_now.update(picture.model_dump_json() for picture in pictures)
+        numbers = draw_locked(pictures, lock, self.studio, keep=keep, on_step=on_step)
+        names = (picture.model_dump_json() for picture in pictures)
+        self.drawn_now.update(zip(names, numbers, strict=True))
+
+    def numbers_of(self, lock: BookLock, pages: Sequence[int]) -> dict[int, Numbers | None]:
+        """In which numbers pages were drawn; None is not known, as of candidates of earlier."""
+        return {page: self.drawn_now.get(lock.pictures[page].model_dump_json()) for page in pages}
 
 
 def candidate_file(page: int, seed: int) -> str:

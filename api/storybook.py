@@ -23,12 +23,15 @@ from api.book_lock import (
     check_lock,
     current_versions,
     make_lock,
+    moved_lock,
     picture_file,
 )
+from api.drawn_numbers import notes_of_numbers
 from concepts.bank import ConceptBank
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard
 from generator.images import PictureMetadata, save_picture
+from generator.plan import Numbers
 from generator.renderer import OnPictureStep, PictureOrder, Renderer
 from generator.settings import RenderSettings
 from story.design import Design
@@ -63,6 +66,8 @@ class Studio:
     bank: ConceptBank
     model: LockedModel
     settings: RenderSettings
+    numbers: Callable[[], Numbers | None]
+    """What it computes in now: as `model` says at first, and others where memory ran out since."""
     lexicon: Lexicon | None = None
     """What the model can draw, where it says so."""
 
@@ -131,7 +136,7 @@ def make_storybook(
         writing = time.perf_counter() - started
         record = record_of(lock, cards_of(lock, studio.bank), design=design or Design(), formats=formats)
         record = record.model_copy(update={"benchmark": benchmark})
-        drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
+        drawing, notes = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
         write_replies(folder / REPLIES_FILENAME, written.replies)
         portraits = portraits_of(lock, studio.bank)
         binding = bind_locked(folder, written.story, lock, record, portraits=portraits, templates_dir=templates_dir)
@@ -140,7 +145,7 @@ def make_storybook(
         editions=editions_of(out_dir, record.formats),
         story=written.story,
         lock=lock,
-        warnings=written.warnings + _unused(strengths or {}, lock),
+        warnings=written.warnings + _unused(strengths or {}, lock) + notes,
         cost_usd=sum(costs) if costs else None,
         seconds={"writing": writing, "drawing": drawing, "binding": binding},
     )
@@ -159,7 +164,7 @@ def redraw_storybook(
 ) -> Storybook:
     """Draw the pictures of a lock again and bind them with the story's words, which may have been edited since.
 
-    The new book's lock has the versions that drew it.
+    The new book's lock has the versions that drew it, and where the model was loaded from.
 
     Args:
         lock: What is drawn.
@@ -176,9 +181,10 @@ def redraw_storybook(
         OutputError, OSError, ConceptError, GeneratorError: As for `make_storybook`.
     """
     warnings = check_lock(lock, bank=studio.bank, model=studio.model)
+    lock = moved_lock(lock, source=studio.model.source, revision=studio.model.revision)
     lock = lock.model_copy(update={"versions": current_versions()})
     with replaced_book(out_dir) as folder:
-        drawing = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
+        drawing, notes = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
         keep_belongings(earlier, folder)
         portraits = portraits_of(lock, studio.bank)
         binding = bind_locked(folder, story, lock, record, portraits=portraits, templates_dir=templates_dir)
@@ -186,26 +192,29 @@ def redraw_storybook(
         editions=editions_of(out_dir, record.formats),
         story=story,
         lock=lock,
-        warnings=warnings,
+        warnings=warnings + notes,
         seconds={"drawing": drawing, "binding": binding},
     )
 
 
-def _draw_all(folder: Path, lock: BookLock, *, studio: Studio, on_drawing: OnDrawing | None) -> float:
-    """Draw every picture of the lock into an empty folder; returns the seconds it took."""
+def _draw_all(
+    folder: Path, lock: BookLock, *, studio: Studio, on_drawing: OnDrawing | None
+) -> tuple[float, tuple[str, ...]]:
+    """Draw every picture of the lock into an empty folder; returns the seconds it took, and what there is to say."""
     started = time.perf_counter()
 
     def keep(index: int, image: Image.Image) -> None:
         save_locked(image, lock.pictures[index], lock, folder / picture_file(index))
 
-    draw_locked(
+    drawn = draw_locked(
         lock.pictures,
         lock,
         studio,
         keep=keep,
         on_step=on_step_of(on_drawing, range(len(lock.pictures)), len(lock.pictures)),
     )
-    return time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    return seconds, notes_of_numbers(dict(enumerate(drawn)), began=studio.model.numbers)
 
 
 def bind_locked(
@@ -258,8 +267,8 @@ def draw_locked(
     *,
     keep: Callable[[int, Image.Image], None],
     on_step: OnPictureStep | None = None,
-) -> None:
-    """Draw some pictures of a lock.
+) -> tuple[Numbers | None, ...]:
+    """Draw some pictures of a lock; returns in which numbers each was drawn, None where that is not known.
 
     Args:
         pictures: The lock's own, or with other seeds.
@@ -274,14 +283,17 @@ def draw_locked(
         for picture in pictures
     ]
     images = studio.renderer.render_all(orders, settings=lock.settings, on_step=on_step)
+    numbers: list[Numbers | None] = []
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="keep") as keeper:
         kept: Future[None] | None = None
         for index, image in enumerate(images):
+            numbers.append(studio.numbers())  # before the next is begun, which memory may run out in
             if kept is not None:
                 kept.result()
             kept = keeper.submit(keep, index, image)
         if kept is not None:
             kept.result()
+    return tuple(numbers)
 
 
 def save_locked(image: Image.Image, picture: LockedPicture, lock: BookLock, path: Path) -> None:

@@ -37,10 +37,14 @@ def open_studio(wanted: WantedModel, bank: ConceptBank, *, pictures: int = 1, te
 
 
 def open_model(wanted: WantedModel, *, pictures: int, tell: Tell) -> SteppingModel[FluxModel]:
-    """A model by the plans that this machine has room for; loaded when it is first needed."""
+    """A model by the plans that this machine has room for; loaded when it is first needed, and always of one commit."""
+    revision = wanted.revision
 
     def load(plan: RenderPlan) -> FluxModel:
-        return load_model(wanted.source, revision=wanted.revision, plan=plan)
+        nonlocal revision
+        loaded = load_model(wanted.source, revision=revision, plan=plan)
+        revision = loaded.revision
+        return loaded
 
     return SteppingModel(outlook_of(wanted, look(), pictures=pictures).plans, load, tell=tell)
 
@@ -54,13 +58,14 @@ def studio_of(model: SteppingModel[FluxModel], wanted: WantedModel, bank: Concep
         bank=bank,
         model=LockedModel(
             source=wanted.source,
-            revision=wanted.revision,
+            revision=loaded.revision,
             name=loaded.name,
             fingerprint=loaded.fingerprint,
             numbers=model.plan.numbers,
         ),
         settings=settings,
         lexicon=loaded.lexicon,
+        numbers=lambda: model.plan.numbers,
     )
 
 

@@ -18,7 +18,8 @@ import diffusers.utils.logging
 import torch
 import transformers.utils.logging
 from diffusers import FluxPipeline, FluxTransformer2DModel
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub import resolve_revision
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RevisionResolutionError
 from safetensors import SafetensorError
 
 import generator.autoencoder  # noqa: F401
@@ -33,6 +34,7 @@ from generator.model_folder import (
     POCKET,
     POCKET_FOLDER,
     SINGLE_FILE_SUFFIX,
+    find_folder,
     is_single_file,
     read_card,
     read_json,
@@ -65,6 +67,8 @@ class FluxModel:
     """SHA-256 over the transformer's config and a fixed sample of its weights, in lower-case hex."""
     defaults: RenderSettings
     """Settings that suit the model."""
+    revision: str | None = None
+    """The commit of what came from the hub; None where all was on this machine."""
     lexicon: Lexicon | None = None
     """The words it draws, when its folder publishes them; None is a model that draws anything."""
     num_rows: int = 0
@@ -114,7 +118,7 @@ class _Source:
     transformer: Path | None = None
     """A single file with the transformer."""
     revision: str | None = None
-    """Of a hub id."""
+    """Of a hub id; once it is pinned, a commit."""
 
 
 def load_model(
@@ -131,7 +135,8 @@ def load_model(
         model: `"pocket"`, a diffusers folder, a hub id such as `black-forest-labs/FLUX.1-dev`, which diffusers looks up
             in its cache and then on the network, or a `.safetensors` file with a transformer. The other parts come from
             the diffusers folder that the file lies in, else from FLUX.1-dev or FLUX.1-schnell, whichever it is.
-        revision: Commit, tag or branch of what comes from the hub; by default its newest.
+        revision: Commit, tag or branch of what comes from the hub; by default its newest. All parts are of the commit
+            that this is now, which the model names.
         plan: How it is set up for drawing. Without one everything is on one device, in full.
         device: Without a plan, where it runs; by default the GPU if there is one.
         dtype: Without a plan, of weights and computation; by default bfloat16 on a GPU and float32 on the CPU.
@@ -150,6 +155,7 @@ def load_model(
     name, defaults, lexicon = (source.named, None, None) if folder is None else read_card(folder)
     quantization = quantization_of(plan, dtype) if plan is not None else None
     with _told_of(source), _quiet():
+        source = _pinned(source)
         pipeline, fingerprint = _load(source, dtype, quantization)
     pipeline.set_progress_bar_config(disable=True)
     if plan is None:
@@ -161,6 +167,7 @@ def load_model(
         name=name if source.transformer is None else source.transformer.stem,
         fingerprint=fingerprint,
         defaults=defaults or settings_by_guidance(guidance_embeds=pipeline.transformer.config.guidance_embeds),
+        revision=source.revision,
         lexicon=lexicon,
         num_rows=0 if plan is None else plan.num_rows,
         cache_threshold=0.0 if plan is None else plan.numbers.cache_threshold,
@@ -212,6 +219,20 @@ def _find(model: str | Path, revision: str | None) -> _Source:
     return source
 
 
+def _pinned(source: _Source) -> _Source:
+    """The source at the commit that its revision is now. The hub is asked once, and by diffusers then no more."""
+    if isinstance(source.base, Path):
+        return source
+    try:
+        commit = resolve_revision(source.base, revision=source.revision).resolved
+    except HfHubHTTPError:  # not given out, as to who is not logged in: diffusers takes what was downloaded then
+        folder = find_folder(source.base, revision=source.revision)
+        if folder is None:
+            raise
+        commit = folder.name
+    return replace(source, revision=commit)
+
+
 def _hub_id(named: str) -> str:
     parts = named.split("/")
     if len(parts) != 2 or not all(parts) or parts[0] in (".", "..", "~"):
@@ -241,9 +262,7 @@ def _base_of(path: Path) -> str | Path:
 
 def _load(source: _Source, dtype: torch.dtype, quantization: Any) -> tuple[FluxPipeline, str]:
     """The pipeline in the computer's memory, and its fingerprint, which is that of weights in full."""
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
-    if source.revision is not None:
-        options["revision"] = source.revision
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "revision": source.revision}
     if source.transformer is None and quantization is None:
         pipeline = FluxPipeline.from_pretrained(source.base, **options)
         return pipeline, compute_fingerprint(pipeline.transformer)
@@ -258,22 +277,27 @@ def _load(source: _Source, dtype: torch.dtype, quantization: Any) -> tuple[FluxP
 def _load_transformer(source: _Source, options: dict[str, Any]) -> FluxTransformer2DModel:
     if source.transformer is None:
         return FluxTransformer2DModel.from_pretrained(source.base, subfolder="transformer", **options)
-    of_file = {name: value for name, value in options.items() if name != "use_safetensors"}
+    of_file = {name: value for name, value in options.items() if name not in ("use_safetensors", "revision")}
     return FluxTransformer2DModel.from_single_file(
-        str(source.transformer), config=str(source.base), subfolder="transformer", **of_file
+        str(source.transformer),
+        config=str(source.base),
+        config_revision=source.revision,
+        subfolder="transformer",
+        **of_file,
     )
 
 
 @contextmanager
 def _told_of(source: _Source) -> Iterator[None]:
     """What goes wrong while loading, as errors of ours."""
-    told = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError)
+    of_hub = (OSError, HFValidationError, RevisionResolutionError)
+    told = (*of_hub, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError)
     try:
         yield
     except told as error:
         if said_of_memory(error) is not None:  # a fault of the machine, not of the model: a smaller plan may do
             raise
-        if isinstance(source.base, str) and isinstance(error, HfHubHTTPError | HFValidationError | OSError):
+        if isinstance(source.base, str) and isinstance(error, of_hub):
             raise ModelNotFound(
                 f"The model {source.base!r} is neither a folder nor can it be had from the Hugging Face hub ({error}). "
                 "Check the spelling, the revision and the network; for a gated model accept its licence and run "

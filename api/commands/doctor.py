@@ -110,8 +110,9 @@ def _picture_model_and_bank(settings: Settings, tell: Callable[[str], None]) -> 
         broken = Finding(name="picture model", status="broken", detail=str(error), exit_code=exit_code_of(error))
         return [*found, broken]
     seconds = time.perf_counter() - started
-    model = f"{studio.model.name}, loaded in {seconds:.1f} s, fingerprint {studio.model.fingerprint[:12]}"
-    return [*found, Finding(name="picture model", status="works", detail=model), _bank(studio)]
+    model = studio.model
+    detail = f"{model.name}, loaded in {seconds:.1f} s, {model.identity}"
+    return [*found, Finding(name="picture model", status="works", detail=detail), _bank(studio)]
 
 
 def _plan(wanted: WantedModel, machine: Machine, tell: Callable[[str], None]) -> list[Finding]:

@@ -106,9 +106,10 @@ class OwnModel:
         opened = self._open()
         if opened.plan.can_learn and leaves_room_to_learn(opened.plan, opened.model.defaults, recipe):
             return opened.model
+        revision = opened.model.revision
         opened.unload()
         plan = learning_plan_of(self._wanted, look(), recipe)
-        return load_model(self._wanted.source, revision=self._wanted.revision, plan=plan)
+        return load_model(self._wanted.source, revision=revision, plan=plan)
 
     def _studio(self, bank: ConceptBank) -> "Studio":
         from api.studio import studio_of

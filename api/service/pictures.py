@@ -194,7 +194,7 @@ def _check_inputs(payload: DrawPayload, info: ModelInfo, bank: ConceptBank) -> N
     if payload.fingerprint is not None and payload.fingerprint != info.model.fingerprint:
         raise LockMismatch(
             f"The picture was begun with a model of fingerprint {payload.fingerprint[:12]}, and what is loaded now has "
-            f"{info.model.fingerprint[:12]}. Serve with the model that it was begun with, or begin it anew."
+            f"{info.model.identity}. Serve with the model that it was begun with, or begin it anew."
         )
     for concept_id, digest in payload.concepts.items():
         if bank.get(concept_id).direction_sha256 != digest:

@@ -107,7 +107,13 @@ def plain_bank(folder: Path) -> ConceptBank:
 
 def plain_studio(bank: ConceptBank, *, renderer: PlainRenderer | None = None, fingerprint: str = "f1") -> Studio:
     model = MODEL.model_copy(update={"fingerprint": fingerprint})
-    return Studio(renderer=renderer or PlainRenderer(), bank=bank, model=model, settings=replace(SETTINGS))
+    return Studio(
+        renderer=renderer or PlainRenderer(),
+        bank=bank,
+        model=model,
+        settings=replace(SETTINGS),
+        numbers=lambda: model.numbers,
+    )
 
 
 def a_request(bank: ConceptBank, *, idea: str = "a fox & <a friend>", seed: int = 7, pages: int = 4) -> StoryRequest:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,12 @@ def make(bank: ConceptBank, out_dir: Path, *, renderer: PlainRenderer | None = N
     )
 
 
-def redraw(bank: ConceptBank, lock_path: Path, out_dir: Path, *, fingerprint: str = "f1") -> Storybook:
+def redraw(
+    bank: ConceptBank, lock_path: Path, out_dir: Path, *, fingerprint: str = "f1", revision: str | None = None
+) -> Storybook:
     lock, story = read_lock(lock_path)
     studio = plain_studio(bank, fingerprint=fingerprint)
+    studio = replace(studio, model=studio.model.model_copy(update={"revision": revision}))
     folder = lock_path.parent
     return redraw_storybook(
         lock,
@@ -175,8 +179,21 @@ def test_a_lock_does_not_fit_a_concept_learnt_again(bank: ConceptBank, tmp_path:
 
 def test_a_lock_does_not_fit_other_weights(bank: ConceptBank, tmp_path: Path) -> None:
     make(bank, tmp_path / "fox")
-    with pytest.raises(LockMismatch, match="fingerprint f1.*has f2"):
+    with pytest.raises(LockMismatch, match="fingerprint f1, but what is loaded has fingerprint f2:"):
         redraw(bank, tmp_path / "fox" / "book.lock", tmp_path / "fox", fingerprint="f2")
+
+
+def test_a_lock_names_the_commit_that_drew_it_and_other_weights_are_told_with_theirs(
+    bank: ConceptBank, tmp_path: Path
+) -> None:
+    make(bank, tmp_path / "fox")
+    lock_path = tmp_path / "fox" / "book.lock"
+    assert redraw(bank, lock_path, tmp_path / "fox", revision="abc").lock.model.revision == "abc"
+    lock, _ = read_lock(lock_path)
+    assert locked_model(lock, Settings()).revision == "abc"
+    assert moved_lock(lock, source="pocket", revision=None) == lock, "asked for without a revision, it is this one"
+    with pytest.raises(LockMismatch, match="fingerprint f1 of revision abc, but .* has fingerprint f2 of revision def"):
+        redraw(bank, lock_path, tmp_path / "fox", fingerprint="f2", revision="def")
 
 
 def test_other_numbers_are_asked_for_first_and_told_where_they_cannot_be_had(bank: ConceptBank, tmp_path: Path) -> None:

@@ -36,6 +36,12 @@ def test_what_was_told_last_is_known_to_those_who_wish_for_the_same(database: Da
     assert ask_model(database, wanted=replace(WANTED, memory="8GB")) == INFO, "which draws the same"
 
 
+def test_the_commit_of_what_was_wished_for_without_a_revision_is_known(database: Database) -> None:
+    pinned = INFO.model_copy(update={"model": MODEL.model_copy(update={"revision": "1" * 40})})
+    tell_model(database, pinned, wanted=WANTED)
+    assert ask_model(database, wanted=WANTED) == pinned
+
+
 @pytest.mark.usefixtures("pocket_model_dir")
 def test_it_is_told_what_the_model_can_draw() -> None:
     assert OwnModel(WantedModel()).load().lexicon == INFO.lexicon
