@@ -98,6 +98,7 @@ class FluxRenderer:
             InvalidSlide: The prompt lacks a slide's target, or has it twice.
             WrongBaseModel: A concept was learnt on another model.
             NoPicture: The model's numbers overflowed.
+            UnsupportedModel: Blocks are to be left out of a model on which context parallel is enabled.
             GeneratorError: Also `PromptTooLong`, `TokenSpanError`, `DirectionMismatch`.
             ConceptError: Also `UnknownConcept`, `DamagedConcept`.
         """
@@ -182,17 +183,17 @@ class FluxRenderer:
         """How alike every two concepts of the prompt are in attention, the most alike first.
 
         By one pass of the transformer on fixed noise at `PROBED_SIGMA`; nothing where there is one concept or none.
-        Errors as in `render`, and `UnsupportedModel` where the text is split among processes (context parallel).
+        Errors as in `render`, and `UnsupportedModel` where processes share the model (context or tensor parallel).
         """
         settings, model = self.settings, self.model
         bindings = self._bind(bound, settings, strengths or {})
         if len(bindings) < 2:
             return ()
         pipeline, transformer = model.pipeline, model.pipeline.transformer
-        if is_parallel(transformer):
+        if is_parallel(transformer) or transformer._parallel_config is not None:
             raise UnsupportedModel(
-                "Concepts are not compared where context parallel splits the text among processes, none of which has "
-                "the keys of all. Compare them before it is enabled."
+                "Concepts are not compared where context or tensor parallel shares the transformer among processes, "
+                "none of which has the keys of all tokens and heads. Compare them before it is enabled."
             )
         encoding = encode_text(pipeline, bound.prompt, max_sequence_length=settings.max_sequence_length)
         height, width = (side // pipeline.vae_scale_factor for side in (settings.height, settings.width))
@@ -220,6 +221,12 @@ class FluxRenderer:
         rows = self._rows(prompts, settings)
         with ExitStack() as stack:
             if self.model.cache_threshold:
+                if is_parallel(pipeline.transformer):
+                    raise UnsupportedModel(
+                        "No blocks are left out (FirstBlockCache) under context parallel: each process would decide by "
+                        "its own part, and wait for ever for one that decided otherwise. Load the model with the "
+                        "profile 'quality'."
+                    )
                 pipeline.transformer.enable_cache(FirstBlockCacheConfig(threshold=self.model.cache_threshold))
                 stack.callback(pipeline.transformer.disable_cache)
             if for_all is not None and for_all.any():

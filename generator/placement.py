@@ -2,10 +2,10 @@
 
 diffusers' own switches, but for learning with weights that are smaller or away (`generator/kept_linear.py`).
 Offloading, layerwise casting and compiled blocks are proven beside tables of modulations on a tiny model on the
-processor (`tests/generator/test_modulation_beside.py`, `test_placement.py`); torchao's weights were tried there by
-hand. On a GPU, with random weights at FLUX.1's size: all in full, and blocks streamed as on a card of 8 GB, to the same
-picture (`benchmarks/memory.md`). Computing in fp8 has not finished a picture; nf4, and learning with weights that are
-smaller or away, have run on no GPU.
+processor (`tests/generator/test_modulation_beside.py`, `test_placement.py`), torchao's weights and bitsandbytes' layers
+too (`test_modulation_packages.py`). On a GPU, with random weights at FLUX.1's size: all in full, and blocks streamed as
+on a card of 8 GB, to the same picture (`benchmarks/memory.md`). Computing in fp8 has not finished a picture; nf4, and
+learning with weights that are smaller or away, have run on no GPU.
 """
 
 from importlib import import_module

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from diffusers import ContextParallelConfig
-from diffusers.hooks import apply_context_parallel
-from diffusers.hooks.context_parallel import remove_context_parallel
+from diffusers.hooks.context_parallel import apply_context_parallel, remove_context_parallel
+from diffusers.models._modeling_parallel import ContextParallelConfig, ParallelConfig, TensorParallelConfig
 from PIL import Image
 
 from concepts.bank import ConceptBank, hash_direction
@@ -68,6 +67,16 @@ def test_keys_are_not_compared_where_no_process_has_all_of_them(renderer: FluxRe
             renderer.key_similarities(expand_handles("a @twin and a @foe", renderer.bank))
     finally:
         remove_context_parallel(transformer, transformer._cp_plan)
+
+
+def test_keys_are_not_compared_where_a_process_has_some_heads_alone(renderer: FluxRenderer) -> None:
+    transformer = renderer.model.pipeline.transformer
+    transformer._parallel_config = ParallelConfig(tensor_parallel_config=TensorParallelConfig(tp_degree=2))
+    try:
+        with pytest.raises(UnsupportedModel, match="all tokens and heads"):
+            renderer.key_similarities(expand_handles("a @twin and a @foe", renderer.bank))
+    finally:
+        transformer._parallel_config = None
 
 
 def test_keys_are_those_of_every_block_and_begin_with_the_text() -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers.hooks.context_parallel import apply_context_parallel
+from diffusers.models._modeling_parallel import ContextParallelConfig
 from PIL import Image
 
 from concepts.bank import ConceptBank, hash_direction
 from concepts.errors import UnknownConcept, WrongBaseModel
 from concepts.schema import BoundPrompt, Concept, ConceptMention, ModelFamily
 from generator.directions import Direction, save_direction
-from generator.errors import DirectionMismatch, InvalidSettings, NoPicture, PromptTooLong
+from generator.errors import DirectionMismatch, InvalidSettings, NoPicture, PromptTooLong, UnsupportedModel
 from generator.flux_renderer import FluxRenderer
 from generator.modulation_table import ModulationTable
 from generator.renderer import PictureOrder, Renderer
@@ -154,6 +156,14 @@ def test_guided_pictures_of_which_blocks_are_left_out_are_the_same_again(rendere
     assert once.tobytes() == again.tobytes()
     assert difference(once, renderer.render(bind(PROMPT, rusty="fox"), seed=3, settings=guided)) > 0
     assert not renderer.model.pipeline.transformer.is_cache_enabled
+
+
+def test_no_blocks_are_left_out_where_processes_would_decide_apart(renderer: FluxRenderer) -> None:
+    model = replace(tiny_model(), cache_threshold=0.08)
+    transformer = model.pipeline.transformer
+    apply_context_parallel(transformer, ContextParallelConfig(ulysses_degree=2), transformer._cp_plan)
+    with pytest.raises(UnsupportedModel, match="wait for ever"):
+        FluxRenderer(model, renderer.bank).render(BoundPrompt(prompt=PROMPT), seed=3, settings=TINY_SETTINGS)
 
 
 def test_guided_pictures_drawn_together_are_those_drawn_alone(renderer: FluxRenderer) -> None:
