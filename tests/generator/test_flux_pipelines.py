@@ -76,7 +76,7 @@ def kontext(pipeline: FluxPipeline, **changes: Any) -> Tensor:
     """With a reference picture beside the one that is drawn."""
     other = FluxKontextPipeline(**pipeline.components)
     other.set_progress_bar_config(disable=True)
-    return draw(other, image=noise(1, 3, 16, 16).clamp(0, 1), _auto_resize=False, **changes)
+    return draw(other, image=noise(1, 3, 16, 16).clamp(0, 1), _auto_resize=False, max_area=256, **changes)
 
 
 CALLS: dict[str, Call] = {
