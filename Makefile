@@ -48,11 +48,12 @@ format: $(VENV)/.installed-dev  ## Format the code and sort its imports.
 	$(VENV)/bin/ruff check --fix-only --quiet .
 	$(VENV)/bin/ruff format .
 
-bench: $(VENV)/.installed-dev  ## Measure a book, concepts and pages beside a plain FluxPipeline, whether heroes recur, methods compared.
+bench: $(VENV)/.installed-dev  ## Measure a book, concepts and pages beside a plain FluxPipeline, recurring heroes, what profiles lose, methods compared.
 	$(VENV)/bin/python -m benchmarks.bench_book $(ARGS)
 	$(VENV)/bin/python -m benchmarks.bench_modulation
 	$(VENV)/bin/python -m benchmarks.bench_pages
 	$(VENV)/bin/python -m benchmarks.bench_recurrence
+	$(VENV)/bin/python -m benchmarks.bench_profiles
 	$(VENV)/bin/fableverse bench concepts --quick
 
 train-pocket: $(VENV)/.installed-dev  ## Train the pocket model, going on from its last checkpoint; ARGS="--flow-minutes 120".

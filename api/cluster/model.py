@@ -169,6 +169,7 @@ class ClusterModel:
             while True:
                 each = self._next(stream)
                 if isinstance(each, Made):
+                    self._info = each.info
                     return each.value
                 if each.callback in callbacks:
                     callbacks[each.callback](*each.values)

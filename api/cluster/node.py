@@ -49,6 +49,8 @@ class Made:
     """What came of a piece of work."""
 
     value: Any
+    info: ModelInfo
+    """The model as it is now: where memory ran out meanwhile it computes in other numbers than before."""
 
 
 class CalledOff(Exception):
@@ -132,7 +134,8 @@ class NodeModel:
 
         def do() -> None:
             try:
-                line.happened.put(Made(self._works[name](line, **arguments)))
+                value = self._works[name](line, **arguments)
+                line.happened.put(Made(value, self._model.load()))
             except BaseException as error:
                 line.happened.put(error)
 

@@ -23,6 +23,10 @@ from api.service.payloads import DrawPayload, ModelInfo
 from api.service.tables import tasks, workers
 from api.settings import SAMPLE_BANK_DIR, WantedModel
 from concepts.bank import ConceptBank, seed_bank
+from concepts.schema import BoundPrompt
+from generator.plan import Numbers
+from generator.renderer import Renderer
+from generator.settings import RenderSettings
 from tests.api.service.running import running_server
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
 
 PAGES = 4
 PICTURES = PAGES + 1
+FEWER_BITS = Numbers(dtype="float32", weights="fp8-stored")
+SMALL = RenderSettings(num_inference_steps=1, guidance_scale=2.5, height=256, width=256, max_sequence_length=64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +133,30 @@ class OlderNode(NodeModel):
         return {**super().versions(), "torch": "1.0.0+cu999"}
 
 
+class ModelOfFewerBits(OwnModel):
+    """Says, once it has something to draw with, that memory ran out and weights are kept in fp8."""
+
+    def __init__(self, wanted: WantedModel) -> None:
+        super().__init__(wanted)
+        self.has_run_out = False
+
+    def load(self) -> ModelInfo:
+        info = super().load()
+        if not self.has_run_out:
+            return info
+        model = info.model.model_copy(update={"numbers": FEWER_BITS})
+        return info.model_copy(update={"model": model})
+
+    def renderer(self, bank: ConceptBank) -> Renderer:
+        self.has_run_out = True
+        return super().renderer(bank)
+
+
 class CudaNode(NodeModel):
+    def __init__(self, wanted: WantedModel) -> None:
+        super().__init__(wanted)
+        self._model = ModelOfFewerBits(wanted)
+
     def versions(self) -> dict[str, str]:
         return {name: f"{version.partition('+')[0]}+cu999" for name, version in super().versions().items()}
 
@@ -161,8 +190,13 @@ def test_a_node_of_other_versions_is_refused(on_cluster: Callable[..., "ClusterM
         on_cluster(OlderNode).load()
 
 
-def test_a_node_may_have_torch_built_in_another_way(on_cluster: Callable[..., "ClusterModel"]) -> None:
-    assert on_cluster(CudaNode).load().model.source == "pocket"
+def test_a_node_may_have_torch_built_in_another_way_and_says_when_its_numbers_are_others(
+    running: Running, on_cluster: Callable[..., "ClusterModel"]
+) -> None:
+    model = on_cluster(CudaNode)
+    assert (model.load().model.source, model.load().model.numbers) == ("pocket", Numbers(dtype="float32"))
+    model.renderer(running.bank).render(BoundPrompt(prompt="snow"), seed=1, settings=SMALL)
+    assert model.load().model.numbers == FEWER_BITS
 
 
 def test_a_worker_that_is_killed_loses_nothing_and_is_replaced(running: Running) -> None:
