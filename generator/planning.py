@@ -129,7 +129,9 @@ def _candidates(machine: Machine, sizes: ModelSizes, wish: Wish) -> Iterator[_Ch
     yield from _smaller_and_smaller(plain)
     if lossy:
         yield _Choice(numbers=fp8_stored, text_encoders="leave", norms="away")
-        if "bitsandbytes" in machine.packages:
+        # Four bits cost Pocket 8.5 % of CP (benchmarks/profiles.md), of which other profiles may lose 1 %.
+        may_be_nf4 = wish.profile == "draft" or wished.weights == "nf4"
+        if may_be_nf4 and "bitsandbytes" in machine.packages:
             yield _Choice(numbers=nf4, text_encoders="leave", norms="away")
     # Blocks that come and go are fetched ahead in their order, so none is left out.
     streamed = replace(fp8_stored if lossy else plain, cache_threshold=0.0)

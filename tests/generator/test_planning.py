@@ -104,6 +104,12 @@ def test_plans_fit_and_shrink_and_keep_adaptive_norms_in_full(gib: int, profile:
     assert all(plan.num_rows >= 1 for plan in found if plan.norms == "away")
 
 
+def test_four_bits_are_for_drafts_alone() -> None:
+    kept = {profile: {plan.numbers.weights for plan in plans(card(16, ALL), profile=profile)} for profile in PROFILES}
+    assert "nf4" in kept["draft"]
+    assert "nf4" not in kept["fast"] | kept["quality"]
+
+
 @pytest.mark.parametrize("memory", [name for name in MEMORIES if name.endswith("GB")])
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_named_memory_holds_on_a_larger_card(memory: Memory, profile: Profile) -> None:
