@@ -177,3 +177,27 @@ def test_passes_without_directions_are_compiled_once_too(sigma_min: float, scale
                 transformer(**inputs)
                 counts.append(counters["stats"]["unique_graphs"])
     assert counts == expected
+
+
+def test_compiled_blocks_of_which_some_are_left_out_are_compiled_once_whatever_is_drawn() -> None:
+    """As the renderer draws by the profile "fast": FirstBlockCache comes and goes with each picture."""
+
+    def draw(transformer: FluxTransformer2DModel, positions: tuple[int, ...]) -> Tensor:
+        transformer.enable_cache(CACHES["first-block"])
+        rows = rows_at(positions)
+        drawn = denoise(transformer, attach_table(transformer, rows, schedule=lambda: SCHEDULE))
+        transformer.disable_cache()
+        return drawn
+
+    pictures = [(1, 2), (4, 3), (0, 5)]
+    expected = [draw(tiny_transformer(), positions) for positions in pictures]
+    transformer = tiny_transformer()
+    transformer.compile_repeated_blocks(fullgraph=False, backend="eager")
+    torch._dynamo.reset()
+    counters.clear()
+    counts: list[int] = []
+    for positions, wanted in zip(pictures, expected, strict=True):
+        torch.testing.assert_close(draw(transformer, positions), wanted, atol=1e-5, rtol=1e-5)
+        counts.append(counters["stats"]["unique_graphs"])
+    assert counts[0] > 0
+    assert len(set(counts)) == 1, "other pictures must compile nothing"
