@@ -20,6 +20,7 @@ from concepts.binding import Span
 from concepts.errors import DamagedConcept, WrongBaseModel
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.blending import compare_keys, recorded_keys
+from generator.book_tables import BookTables, Pages
 from generator.concept_guidance import guide_by_concepts
 from generator.context_parallel import is_parallel
 from generator.directions import Direction, DirectionBinding, TokenRows, build_token_rows, load_direction
@@ -34,6 +35,7 @@ from generator.settings import RenderSettings
 from generator.slides import Slide, find_target
 from generator.steps import one_after_the_other, watch_steps
 from generator.text_directions import text_direction
+from generator.text_encodings import Encodings
 from generator.tokens import TokenSpan, find_token_spans
 
 PICTURES_AT_ONCE = 4
@@ -132,10 +134,13 @@ class FluxRenderer:
             return
         prompts = [order.bound.prompt for order in orders]
         encoding = self.model.text_encodings.of_all(prompts, max_sequence_length=settings.max_sequence_length)
-        for batch in self._batches(len(orders), settings):
+        batches = self._batches(len(orders), settings)
+        book = self._book(bindings, encoding, settings) if len(batches) > 1 else None
+        for batch in batches:
             seeds = [orders[index].seed for index in batch]
             of_batch = {name: value[batch.start : batch.stop] for name, value in encoding.items()}
-            with self._attached([bindings[index] for index in batch], settings):
+            pages = None if book is None else book.pages(batch)
+            with self._attached([bindings[index] for index in batch], settings, pages=pages):
                 watched = watch_steps(self.model, settings, on_step=one_after_the_other(on_step, batch))
                 images = self._draw(of_batch, seeds, settings, watched)
             yield from images
@@ -215,10 +220,14 @@ class FluxRenderer:
         settings: RenderSettings,
         *,
         for_all: torch.Tensor | None = None,
+        pages: Pages | None = None,
     ) -> Iterator[None]:
-        """The directions of several prompts on the transformer while the context lasts; `for_all` is `(1, dim)`."""
+        """The directions of several prompts on the transformer while the context lasts.
+
+        `for_all` is `(1, dim)`; `pages` are those prompts where their book shares its tables.
+        """
         pipeline = self.model.pipeline
-        rows = self._rows(prompts, settings)
+        rows = self._rows(prompts, settings) if pages is None else pages.rows
         with ExitStack() as stack:
             if self.model.cache_threshold:
                 if is_parallel(pipeline.transformer):
@@ -238,11 +247,20 @@ class FluxRenderer:
                     schedule=lambda: pipeline.scheduler.timesteps,
                     step=lambda: _step_of(pipeline.scheduler),
                     sigma_min=settings.direction_sigma_min,
+                    pages=pages,
                 )
                 table = stack.enter_context(attached)
                 if any(each.strength for bindings in prompts for each in bindings):
                     stack.enter_context(guide_by_concepts(pipeline.transformer, table, **settings.of_guidance))
             yield
+
+    def _book(
+        self, prompts: Sequence[Sequence[DirectionBinding]], encoding: Encodings, settings: RenderSettings
+    ) -> BookTables | None:
+        """What shares the tables of all prompts, where that pays."""
+        if not self.model.shares_tables or is_parallel(self.model.pipeline.transformer):
+            return None
+        return BookTables(self._rows(prompts, settings), encoding["pooled_prompt_embeds"])
 
     def _rows(self, prompts: Sequence[Sequence[DirectionBinding]], settings: RenderSettings) -> TokenRows:
         model, text_len = self.model, settings.max_sequence_length

@@ -73,6 +73,8 @@ class FluxModel:
     """The words it draws, when its folder publishes them; None is a model that draws anything."""
     num_rows: int = 0
     """Rows that tables of modulations have at least, as the model was set up for drawing."""
+    shares_tables: bool = False
+    """Whether tables of a book's pages are computed in one go, as each fetches the adaptive norms."""
     cache_threshold: float = 0.0
     """Below which change of the first block the others are left out of a drawing's step."""
 
@@ -170,6 +172,7 @@ def load_model(
         revision=source.revision,
         lexicon=lexicon,
         num_rows=0 if plan is None else plan.num_rows,
+        shares_tables=plan is not None and plan.norms == "away",
         cache_threshold=0.0 if plan is None else plan.numbers.cache_threshold,
     )
 

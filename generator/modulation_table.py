@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import pad
 
+from generator.book_tables import Pages, Steps
 from generator.context_parallel import own_tokens
 from generator.directions import TokenRows
 from generator.errors import ModulationError, UnsupportedModel
@@ -37,7 +38,13 @@ Step = Callable[[], int]
 
 @contextmanager
 def attach_table(
-    transformer: nn.Module, rows: TokenRows, *, schedule: Schedule, step: Step | None = None, sigma_min: float = 0.0
+    transformer: nn.Module,
+    rows: TokenRows,
+    *,
+    schedule: Schedule,
+    step: Step | None = None,
+    sigma_min: float = 0.0,
+    pages: Pages | None = None,
 ) -> Iterator["ModulationTable"]:
     """Modulate each text token that `rows` name on its own for as long as the context lasts; see `attach`.
 
@@ -56,6 +63,8 @@ def attach_table(
             pooled text and guidance do. Without it the pass's timestep is read, for which a GPU has to finish what it
             was given before.
         sigma_min: Noise level, 0 to 1, below which the offsets rest: steps there are as without them, and cost as much.
+        pages: Of a book whose tables are computed in one go; `rows` are theirs then, all passes are of their prompts,
+            with one guidance for all, and no context parallel is enabled.
 
     Raises:
         UnsupportedModel: The transformer is of no known family, its modulations cannot be tabled, or it splits its text
@@ -68,7 +77,7 @@ def attach_table(
     _check_rows(transformer, rows)
     check_free(transformer, HOOK_NAME)
     own_rows = rows.within(own_tokens(transformer, rows.text_len))
-    table = ModulationTable(transformer, own_rows, schedule, step, sigma_min)
+    table = ModulationTable(transformer, own_rows, schedule, step, sigma_min, pages)
     tokens = table.tokens
 
     def on_pass(running: Pass) -> None:
@@ -146,7 +155,13 @@ class ModulationTable:
     """
 
     def __init__(
-        self, transformer: nn.Module, rows: TokenRows, schedule: Schedule, step: Step | None, sigma_min: float
+        self,
+        transformer: nn.Module,
+        rows: TokenRows,
+        schedule: Schedule,
+        step: Step | None,
+        sigma_min: float,
+        pages: Pages | None,
     ) -> None:
         tabled, embedder = _tabled(transformer), family_of(transformer).embedder
         self.temb = tabled.temb
@@ -154,6 +169,7 @@ class ModulationTable:
         self.schedule = schedule
         self.step = step
         self.sigma_min = sigma_min
+        self.pages = pages
         of_text = tabled.of_text(transformer)
         self.norms = [*of_text, *tabled.of_image(transformer)]
         self.layers: list[nn.Module] = [norm.linear for norm in self.norms]
@@ -168,9 +184,10 @@ class ModulationTable:
         self.of_tokens = [_OfTokens() for _ in of_text]
         self.pooled: Tensor | None = None
         self.guidance: Tensor | None = None
+        self.given_N = torch.zeros(0)
+        """Noise levels of the schedule, as the transformer is given them."""
         self.levels: list[float] = []
-        """Noise levels of the schedule."""
-        self.steps: dict[float, list[Tensor]] = {}
+        self.steps: Steps = {}
         """For each timestep of the schedule what each norm makes of it, `(B, R, W)`, or `(B, 1, W)` for a step that has
         no offsets, and temb last."""
         self.current_BRW: list[Tensor] = []
@@ -227,37 +244,46 @@ class ModulationTable:
     def _compute(self, arguments: Mapping[str, Any]) -> None:
         self._check_adapters(arguments)
         self.steps = {}  # those of another prompt make room first
-        text, timestep = arguments["encoder_hidden_states"], arguments["timestep"]
-        batch, device, dtype = text.shape[0], text.device, text.dtype
-        given_N = self.schedule().to(device=device, dtype=timestep.dtype) / 1000
-        call, num_steps = partial(_call_on, device), len(given_N)
+        timestep = arguments["timestep"]
+        self.given_N = self.schedule().to(device=timestep.device, dtype=timestep.dtype) / 1000
+        self.levels = self.given_N.tolist()
+        if self.pages is None:
+            self.steps = self._steps_of(arguments, self.rows)
+        else:
+            self.steps = self.pages.book.steps(arguments, self.levels, self.pages.items, self._steps_of)
+        self._give_places()
+
+    def _steps_of(
+        self, arguments: Mapping[str, Any], rows: TokenRows, keep: Callable[[Tensor], Tensor] = lambda tensor: tensor
+    ) -> Steps:
+        """Of prompts whose pooled embeddings are among the arguments; `keep` is done with each part once it is made."""
+        text = arguments["encoder_hidden_states"]
+        batch, device, dtype = len(arguments["pooled_projections"]), text.device, text.dtype
+        call, num_steps = partial(_call_on, device), len(self.given_N)
         of_steps = {
             name: value.repeat(num_steps, *(1 for _ in value.shape[1:]))
             for name, value in arguments.items()
             if name in ("pooled_projections", "guidance") and value is not None
         }
-        temb = self.temb(partial(call, self.embedder), given_N.repeat_interleave(batch), {**arguments, **of_steps})
+        temb = self.temb(partial(call, self.embedder), self.given_N.repeat_interleave(batch), {**arguments, **of_steps})
         temb_NB1D = temb.unflatten(0, (num_steps, batch))[:, :, None]
-        before, after = (
-            self._of_blocks(offsets, batch, device, dtype) for offsets in (self.rows.offsets, self.rows.activated)
-        )
-        self.levels = given_N.tolist()
+        before, after = (self._of_blocks(offsets, batch, device, dtype) for offsets in (rows.offsets, rows.activated))
         acting = [step for step, level in enumerate(self.levels) if level >= self.sigma_min]
         resting = [step for step, level in enumerate(self.levels) if level < self.sigma_min]
         temb_of_both = temb_NB1D[acting], temb_NB1D[resting]
         none = torch.zeros((), device=device, dtype=dtype)
         columns = [
-            _rows_of_steps(partial(call, layer), norm.silu, *temb_of_both, before_BRD, after_BRD)
+            [*map(keep, _rows_of_steps(partial(call, layer), norm.silu, *temb_of_both, before_BRD, after_BRD))]
             for norm, layer, before_BRD, after_BRD in zip_longest(
                 self.norms, self.layers, before, after, fillvalue=none
             )
         ]
-        self.steps = {
+        parts = zip(*columns, [*map(keep, temb_of_both)], strict=True)
+        return {
             self.levels[step]: [*of_norms]
-            for steps, rows in zip((acting, resting), zip(*columns, temb_of_both, strict=True), strict=True)
-            for step, *of_norms in zip(steps, *rows, strict=True)
+            for steps, of_part in zip((acting, resting), parts, strict=True)
+            for step, *of_norms in zip(steps, *of_part, strict=True)
         }
-        self._give_places()
 
     def _of_blocks(
         self, offsets_BLKD: Tensor | None, batch: int, device: torch.device, dtype: torch.dtype

@@ -112,6 +112,7 @@ def test_weights_kept_in_fp8_leave_adaptive_norms_and_fingerprint_alone(
     assert block.attn.to_q.weight.dtype == torch.float8_e4m3fn
     assert block.norm1_context.linear.weight.dtype == torch.float32
     assert model.fingerprint == compute_fingerprint(tiny_transformer())
+    assert model.shares_tables and not load_model(folder, plan=IN_FULL).shares_tables
     assert all(worst(*pair) <= 40 for pair in zip(draw(model, bank), in_full, strict=True))
 
 
