@@ -1,7 +1,7 @@
 """Tables of modulations of all pages of a book, computed in one go by the first page that is drawn.
 
 Where the adaptive norms are off the device, a table fetches them all, 6.5 GB at FLUX.1's size; so a book fetches them
-once. Its tables wait in the computer's memory (there 0.4 GB a page, for eight tokens of concepts and 28 steps), and each
+once. Its tables wait in the computer's memory (there 0.4 GB a page, of eight tokens of concepts and 28 steps), and each
 page has its own on the device while it is drawn. Knows not how a table is computed.
 """
 
