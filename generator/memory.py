@@ -2,9 +2,16 @@
 
 from concepts.errors import FableverseError
 
-_SAID = ("out of memory", "_status_alloc_failed", "can't allocate memory", "cannot allocate memory")
+_SAID = (
+    "out of memory",
+    "_status_alloc_failed",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "can't start new thread",
+)
 """By PyTorch of a GPU's memory, by cuBLAS, cuDNN and their kin, which allocate for themselves, by PyTorch of the
-computer's, in a plain RuntimeError as theirs, and by the system (ENOMEM)."""
+computer's, in a plain RuntimeError as theirs, by the system (ENOMEM), and by Python where it has no stack for a thread,
+as loading has several."""
 
 
 def said_of_memory(error: BaseException) -> str | None:

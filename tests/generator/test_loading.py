@@ -261,5 +261,5 @@ def test_memory_that_runs_out_while_loading_is_no_damage_of_the_model(pocket_mod
     command = [sys.executable, "-c", _LOAD_IN_LITTLE_MEMORY, str(pocket_model_dir)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 1
-    assert re.search(r"MemoryError|allocate memory", ran.stderr)
+    assert re.search(r"MemoryError|allocate memory|start new thread", ran.stderr)
     assert "DamagedModel" not in ran.stderr

@@ -29,6 +29,7 @@ def test_memory_of_the_computer_is_told() -> None:
     assert "you tried to allocate 1152921504606846976 bytes" in said
     assert said_of_memory(OSError(12, "Cannot allocate memory")) == "[Errno 12] Cannot allocate memory"
     assert said_of_memory(MemoryError()) == "MemoryError"
+    assert said_of_memory(RuntimeError("can't start new thread")) == "can't start new thread"
 
 
 @pytest.mark.parametrize(
