@@ -205,7 +205,7 @@ class Run:
 
 def start(loop: Loop, bench: Workbench, task: LearningTask, source: BenchSource) -> Run:
     """All that comes before the first step; the other pictures are in the workbench's folder by then."""
-    model, picture, prompts = bench.model, source.picture(), bench.general_prompts
+    model, picture = bench.model, source.picture()
     recipe, transformer = task.recipe, model.pipeline.transformer
     started = time.process_time()
     predictor = make_predictor(
@@ -217,10 +217,10 @@ def start(loop: Loop, bench: Workbench, task: LearningTask, source: BenchSource)
     if loop in NAIVE:
         learner = DenseLearner(transformer, predictor)
         cache_dir = None if loop == "naive, pictures drawn" else bench.cache_dir
-        material = NaiveKitchen(model, task, picture, cache_dir).material(prompts)
+        material = NaiveKitchen(model, task, picture, cache_dir).material(task.isolation_prompts)
     else:
         learner = Learner(in_fast_arithmetic(transformer), predictor)
-        material = Material.prepare(model, task, [picture], prompts, cache_dir=bench.cache_dir)
+        material = Material.prepare(model, task, [picture], cache_dir=bench.cache_dir)
     state = LearningState.start(*predictor.start(), stage1_steps=recipe.stage1_steps, device=transformer.device)
     if loop in NAIVE:
         state = in_plain_steps(state)
@@ -247,7 +247,7 @@ def plan(loop: Loop, bench: Workbench, source: BenchSource) -> LearningTask:
 def draw_others(bench: Workbench, task: LearningTask, source: BenchSource) -> float:
     """Have the model draw the pictures that must stay as they are; the processor seconds that this took."""
     started = time.process_time()
-    Material.prepare(bench.model, task, [source.picture()], bench.general_prompts, cache_dir=bench.cache_dir)
+    Material.prepare(bench.model, task, [source.picture()], cache_dir=bench.cache_dir)
     return time.process_time() - started
 
 

@@ -131,7 +131,6 @@ def learn_concepts(
     """
     given = None if paraphrases is None else tuple(paraphrases)
     sources = (SourcePicture(picture=picture, caption=caption, paraphrases=given), *more_sources)
-    isolation_prompts = isolation_prompts[: recipe.num_steps]  # a step looks at one of them
     task = plan_learning(model, sources, concepts, recipe=recipe, isolation_prompts=isolation_prompts)
     recipe, transformer = task.recipe, in_fast_arithmetic(model.pipeline.transformer)
     predictor = make_predictor(
@@ -142,15 +141,13 @@ def learn_concepts(
     )
     learner = Learner(transformer, predictor)
     pictures = [source.picture.convert("RGB") for source in sources]
-    digest = task.digest(model, [each.tobytes() for each in pictures], isolation_prompts)
+    digest = task.digest(model, [each.tobytes() for each in pictures])
     keep = _Keeper(checkpoint_path, digest, every=recipe.checkpoint_every)
     state = keep.read(
         LearningState.start(*predictor.start(), stage1_steps=recipe.stage1_steps, device=transformer.device)
     )
     with frozen(transformer, gradient_checkpointing=bool(recipe.gradient_checkpointing)), attention_for_gradients():
-        material = Material.prepare(
-            model, task, pictures, isolation_prompts, cache_dir=cache_dir, on_prepare=on_prepare
-        )
+        material = Material.prepare(model, task, pictures, cache_dir=cache_dir, on_prepare=on_prepare)
 
         def peek(now: LearningState) -> None:
             if on_peek is not None:

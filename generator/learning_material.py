@@ -61,13 +61,12 @@ class Material:
         model: FluxModel,
         task: LearningTask,
         pictures: Sequence[Image.Image],
-        isolation_prompts: Sequence[str],
         *,
         cache_dir: Path | None,
         on_prepare: OnPrepare | None = None,
     ) -> Self:
         """Encode the pictures, all texts and, where isolation is wanted, load or draw its pictures."""
-        beside = _Beside(model, task, isolation_prompts, cache_dir, on_prepare)
+        beside = _Beside(model, task, cache_dir, on_prepare)
         sources = tuple(
             _prepare_source(model, task, source, picture, beside)
             for source, picture in zip(task.sources, pictures, strict=True)
@@ -87,12 +86,11 @@ class _Beside:
         self,
         model: FluxModel,
         task: LearningTask,
-        isolation_prompts: Sequence[str],
         cache_dir: Path | None,
         on_prepare: OnPrepare | None,
     ) -> None:
         self._model, self._task, self._cache_dir, self._on_prepare = model, task, cache_dir, on_prepare
-        prompts = isolation_prompts if any(source.two_parts for source in task.sources) else ()
+        prompts = task.isolation_prompts if any(source.two_parts for source in task.sources) else ()
         self._num_pictures = len(prompts) + sum(len(self.companion_prompts(source)) for source in task.sources)
         self._num_ready = 0
         self.isolation = self.pictures(prompts) if prompts else None

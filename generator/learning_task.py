@@ -90,6 +90,8 @@ class LearningTask:
     rows: dict[str, tuple[int, ...]]
     """For each concept's id, the table rows of its words, in the order of their tokens."""
     sources: tuple[SourceTask, ...]
+    isolation_prompts: tuple[str, ...]
+    """Captions of the pictures that must stay as they are, no more than steps."""
     joint: tuple[JointText, ...]
 
     @property
@@ -119,7 +121,7 @@ class LearningTask:
         """The first source that names a concept."""
         return next(index for index, source in enumerate(self.sources) if concept_id in source.concept_ids)
 
-    def digest(self, model: FluxModel, pictures: Sequence[bytes], isolation_prompts: Sequence[str]) -> str:
+    def digest(self, model: FluxModel, pictures: Sequence[bytes]) -> str:
         """SHA-256 of all that the result depends on, so that a checkpoint of another task is recognised."""
         identity = [
             model.fingerprint,
@@ -127,7 +129,7 @@ class LearningTask:
             [[placed.text for placed in source.captions] for source in self.sources],
             [concept.model_dump() for concept in self.concepts],
             self.recipe.model_dump(exclude={"checkpoint_every", "gradient_checkpointing"}),
-            list(isolation_prompts),
+            list(self.isolation_prompts),
         ]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
@@ -143,6 +145,7 @@ def plan_learning(
     """Check a request and find its words; errors as in `learn_concepts`."""
     num_parameters = model.num_parameters
     recipe = fitted(recipe or default_recipe(num_parameters), model.defaults, num_parameters=num_parameters)
+    isolation_prompts = isolation_prompts[: recipe.num_steps]  # a step looks at one of them
     settings = _settings(recipe, model)
     reader = TextReader(model, settings.max_sequence_length)
     bound = bind_captions([source.caption for source in sources], concepts)
@@ -163,6 +166,7 @@ def plan_learning(
         num_rows=num_rows,
         rows=rows,
         sources=tasks,
+        isolation_prompts=tuple(isolation_prompts),
         joint=_joint_texts(tasks, numbered, reader) if recipe.joint_fraction else (),
     )
 

@@ -27,7 +27,7 @@ def test_a_naive_step_has_the_gradients_of_ours(tmp_path: Path, companion_share:
     transformer = model.pipeline.transformer
     table = DirectionTable(task.num_rows, EvenSteps.of(transformer), learning_rate=0.1)
     start = LearningState.start(*table.start(), stage1_steps=recipe.stage1_steps, device=transformer.device)
-    ours = Material.prepare(model, task, [picture()], ISOLATION_PROMPTS, cache_dir=tmp_path)
+    ours = Material.prepare(model, task, [picture()], cache_dir=tmp_path)
     naive = NaiveKitchen(model, task, picture(), cache_dir=None).material(ISOLATION_PROMPTS)
     with frozen(transformer, gradient_checkpointing=False):
         wanted, _, isolation = learning_step(Learner(transformer, table), ours, recipe, start)

@@ -347,6 +347,20 @@ def test_attention_is_none_of_cudnns_while_learning_and_as_it_was_afterwards(mod
     assert torch.backends.cuda.cudnn_sdp_enabled() == before
 
 
+@pytest.mark.parametrize(("steps", "pictures"), [(1, 1), (3, len(ISOLATION_PROMPTS))])
+def test_no_more_pictures_are_drawn_than_there_are_steps_to_look_at_them(model: FluxModel, steps: int, pictures: int):
+    told: list[tuple[int, int]] = []
+    recipe = RECIPE.model_copy(update={"stage1_steps": steps, "stage2_steps": 0, "companion_share": 0})
+    learn(model, recipe=recipe, on_prepare=lambda *numbers: told.append(numbers))
+    assert told == [(number, pictures) for number in range(1, pictures + 1)]
+
+
+def test_without_a_recipe_it_is_the_models(model: FluxModel):
+    """Whose text is so short here that nothing fits beside the caption."""
+    with pytest.raises(LearningError, match=f"in {model.defaults.max_sequence_length} tokens"):
+        learn(model, recipe=None)
+
+
 def test_a_loss_of_isolation_that_is_no_number_ends_learning_before_its_step(model: FluxModel):
     recipe = RECIPE.model_copy(update={"isolation_fraction": 1.0, "concepts_alone_fraction": 0.0, "companion_share": 0})
     source = SourcePicture(picture=picture(), caption=CAPTION, paraphrases=())
@@ -355,7 +369,7 @@ def test_a_loss_of_isolation_that_is_no_number_ends_learning_before_its_step(mod
     even_steps, text_dim = EvenSteps.of(transformer), transformer.config.joint_attention_dim
     predictor = make_predictor(recipe, num_rows=task.num_rows, text_dim=text_dim, even_steps=even_steps)
     state = LearningState.start(*predictor.start(), stage1_steps=4, device=transformer.device)
-    material = Material.prepare(model, task, [source.picture], ISOLATION_PROMPTS, cache_dir=None)
+    material = Material.prepare(model, task, [source.picture], cache_dir=None)
     learning_step(Learner(transformer, predictor), material, recipe, state)
     (whole,) = material.sources
     broken = [replace(each, other_latents=torch.full_like(each.other_latents, torch.nan)) for each in whole.two_parts]
