@@ -42,7 +42,7 @@ def drawing(*, wants_previews: bool = False, **options: Any) -> dict[str, Any]:
         "settings": SMALL,
         "strengths": None,
         "slides": (),
-        "read_with": (BOUND.prompt, "a cat"),
+        "read_with": READ_WITH,
         **options,
     }
     concepts = pack_directions(BANK, ["rusty"])
