@@ -237,7 +237,8 @@ def test_pictures_have_300_dots_an_inch(tmp_path: Path, layout: str, size: Print
 
 def test_a_picture_stands_on_a_left_hand_page_beside_its_words(tmp_path: Path):
     story = a_story(pages=2)
-    long = story.pages[0].model_copy(update={"text": "Once more he counted every step of the long, long stair. " * 60})
+    paragraph = "Once more he counted every step of the long, long stair. " * 6
+    long = story.pages[0].model_copy(update={"text": "\n".join([paragraph] * 10)})
     story = story.model_copy(update={"pages": (long, story.pages[1])})
     with pikepdf.open(make(tmp_path, story, "print-pdf")) as pdf:
         numbers = [number for number, page in enumerate(pdf.pages, start=1) if drawn(page)]
