@@ -6,7 +6,7 @@ functions say so, and callers do without.
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 Direction = Literal["ltr", "rtl"]
@@ -23,7 +23,10 @@ _SCRIPTS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Words that are frequent in one of these languages and rare or absent in the others.
 _FREQUENT: Mapping[str, frozenset[str]] = {
-    "en": frozenset("the and of to was he she it his her they with that you on at is had for said but".split()),
+    "en": frozenset(
+        "the and of to was were he him she it his her they with that this you on at is had have for from into not said"
+        " but then there when what who could would".split()
+    ),
     "de": frozenset("der die das und ein eine einen dem den ist war er sie es mit nicht sich im auf zu ich".split()),
     "fr": frozenset("le la les et un une des est était il elle dans pour avec sur ne pas que du ses au".split()),
     "es": frozenset("el los las y un una es era en con por para que su se no del al muy pero".split()),
@@ -31,9 +34,25 @@ _FREQUENT: Mapping[str, frozenset[str]] = {
     "nl": frozenset("de het een en was hij zij met niet van op te dat zijn haar er naar maar".split()),
     "pt": frozenset("o os as e um uma é era em com por para que não se do da seu sua ao".split()),
 }
+# Words of the lists above that are frequent in this language as well: they count for it, and against no other.
+_SHARED: Mapping[str, frozenset[str]] = {
+    "en": frozenset("as do no".split()),
+    "de": frozenset("des du was".split()),
+    "fr": frozenset("de en es on se te y".split()),
+    "es": frozenset("da de e he la les lo o si te".split()),
+    "it": frozenset("da del la le ne no o se su te".split()),
+    "nl": frozenset("die had is of".split()),
+    "pt": frozenset("de no si te".split()),
+}
+# Of languages without a list here, those with many of the words above; only English is told from them.
+_ALIKE = frozenset("af ast ca co da eo fo fur fy gl gsw ia is la lb lmo nb nds nn no oc rm ro sc sv".split())
 _MIN_SHARE = 0.7
 _MIN_WORDS = 6
 """Shorter texts, such as titles, are judged by their script alone."""
+_DOMINANT_SHARE = 0.25
+_DOMINANT_WORDS = 3
+"""Different ones, since a single word may be frequent in two languages that have nothing in common."""
+_LATIN_LETTERS = "A-Za-zÀ-ɏ"
 
 TAG_PATTERN = r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*"
 _TAG = re.compile(TAG_PATTERN)
@@ -71,24 +90,58 @@ def name_of(tag: str) -> str:
     return f"{name} ({tag})" if name else tag
 
 
-def is_in_language(text: str, tag: str) -> bool:
-    """Whether a text can be in that language: by its script, and for some of Latin script by its frequent words.
+def is_in_language(text: str, tag: str, *, names: Iterable[str] = ()) -> bool:
+    """Whether a text can be in that language: by its script, and by words that are frequent in some languages.
 
-    A text without letters, or in a language that no table knows, is believed.
+    A text in a language whose frequent words no table knows is believed unless those of another clearly dominate.
+
+    Args:
+        names: Left out of what is judged, since names keep their letters in every language.
     """
-    letters = [character for character in text if character.isalpha()]
-    if not letters:
-        return True
-    primary = primary_language(tag)
-    scripts = _SCRIPTS.get(primary, ("LATIN",) if primary in _FREQUENT or primary in NAMES else ())
-    if scripts:
-        written = sum(unicodedata.name(letter, "").startswith(scripts) for letter in letters)
-        if written < _MIN_SHARE * len(letters):
-            return False
-    if primary not in _FREQUENT:
-        return True
+    told, primary = _without(text, names), primary_language(tag)
+    return _is_in_script(told, primary) and _has_words_of(told, primary)
+
+
+def has_letters_beside(text: str, tag: str) -> bool:
+    """Whether a text has any letter of a script that the language is not written in."""
+    scripts = _scripts_of(primary_language(tag))
+    return bool(scripts) and any(not _is_of(letter, scripts) for letter in text if letter.isalpha())
+
+
+def _without(text: str, names: Iterable[str]) -> str:
+    """The text without these names, also where endings of another script follow at once: "Rusty가"."""
+    longest_first = sorted({name for name in names if name.strip()}, key=len, reverse=True)
+    if not longest_first:
+        return text
+    any_name = "|".join(map(re.escape, longest_first))
+    return re.sub(rf"(?<![{_LATIN_LETTERS}])(?:{any_name})(?![{_LATIN_LETTERS}])", " ", text, flags=re.IGNORECASE)
+
+
+def _scripts_of(primary: str) -> tuple[str, ...]:
+    """How names of the language's letters begin in Unicode; empty where it is not known."""
+    return _SCRIPTS.get(primary, ("LATIN",) if primary in _FREQUENT or primary in NAMES else ())
+
+
+def _is_of(letter: str, scripts: tuple[str, ...]) -> bool:
+    return unicodedata.name(letter, "").startswith(scripts)
+
+
+def _is_in_script(text: str, primary: str) -> bool:
+    scripts, letters = _scripts_of(primary), [character for character in text if character.isalpha()]
+    return not scripts or sum(_is_of(letter, scripts) for letter in letters) >= _MIN_SHARE * len(letters)
+
+
+def _has_words_of(text: str, primary: str) -> bool:
     words = re.findall(r"[^\W\d_]+", text.lower())
     if len(words) < _MIN_WORDS:
         return True
-    votes = {language: sum(word in frequent for word in words) for language, frequent in _FREQUENT.items()}
-    return votes[primary] == max(votes.values())
+    if primary in _FREQUENT:
+        own = sum(word in _FREQUENT[primary] or word in _SHARED[primary] for word in words)
+        return own >= max(sum(word in frequent for word in words) for frequent in _FREQUENT.values())
+    others = ("en",) if primary in _ALIKE else _FREQUENT
+    return not any(_dominate(_FREQUENT[other], words) for other in others)
+
+
+def _dominate(frequent: frozenset[str], words: list[str]) -> bool:
+    said = [word for word in words if word in frequent]
+    return len(said) >= _DOMINANT_SHARE * len(words) and len({*said}) >= _DOMINANT_WORDS

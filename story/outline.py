@@ -29,6 +29,7 @@ def read_outline(raw: str, request: StoryRequest, lexicon: Lexicon) -> Outline |
         return None
     lineup = _lineup(characters, request.catalog)
     dressed = {_folded(member.name): member for member in lineup}
+    called = _called(lineup, request.catalog)
     told: list[Beat] = []
     for number in range(1, request.pages + 1):
         beat = beats.get(number)
@@ -36,10 +37,11 @@ def read_outline(raw: str, request: StoryRequest, lexicon: Lexicon) -> Outline |
             told.append(Beat(beat="", who=(), place=told[-1].place if told else ""))
             continue
         for change in beat.changes:
-            name = _folded(change.name)
-            if name in dressed:
+            name = called.get(_folded(change.name))
+            if name is not None:
                 dressed[name] = dressed[name].model_copy(update={"wears": _wears(change.wears)})
-        who = tuple(dressed[name] for name in dict.fromkeys(map(_folded, beat.who)) if name in dressed)
+        present = dict.fromkeys(called.get(_folded(name)) for name in beat.who)
+        who = tuple(dressed[name] for name in present if name is not None)
         place = settled_place(beat.place, lexicon) or (told[-1].place if told else "")
         told.append(Beat(beat=_plain(beat.beat), who=who, place=place))
     title, second = data.get("title"), data.get("second_title")
@@ -53,7 +55,8 @@ def read_outline(raw: str, request: StoryRequest, lexicon: Lexicon) -> Outline |
 
 def lines_of(answer: TextAnswer, lineup: Sequence[LineupMember]) -> tuple[SpokenLine, ...]:
     """What is said on a page, by the concepts of those who say it; whoever has none is called by name."""
-    speakers = {_folded(member.name): member.concept or member.name for member in lineup}
+    speakers = {member.concept: member.concept for member in lineup if member.concept}
+    speakers |= {_folded(member.name): member.concept or member.name for member in lineup}
     spoken = ((_plain(line.who), _plain(line.words).strip(_QUOTES)) for line in answer.speech)
     return tuple(SpokenLine(speaker=speakers.get(_folded(who), who), text=words) for who, words in spoken if words)
 
@@ -111,6 +114,13 @@ def _lineup(characters: Sequence[CharacterAnswer], catalog: Sequence[ConceptCard
             ),
         )
     return tuple(members.values())
+
+
+def _called(lineup: Sequence[LineupMember], catalog: Sequence[ConceptCard]) -> dict[str, str]:
+    """By whatever somebody may be called, the name in the line-up, all folded: models write "Rusty" beside "러스티"."""
+    in_bank = {card.id: _folded(card.name) for card in catalog}
+    banked = {in_bank[member.concept]: _folded(member.name) for member in lineup if member.concept}
+    return banked | {_folded(member.name): _folded(member.name) for member in lineup}
 
 
 def _cover_beat(lineup: Sequence[LineupMember], told: Sequence[Beat]) -> Beat:

@@ -4,7 +4,8 @@ Knows neither who wrote the words nor how to mend them. Each method gives messag
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from concepts.lexicon import Lexicon
 from story.answers import MAX_ALT_CHARACTERS, MAX_LINE_CHARACTERS, MAX_LINES, MAX_TITLE_CHARACTERS, max_text_characters
@@ -14,7 +15,7 @@ from story.languages import is_in_language, name_of
 from story.lineup import check_lineup
 from story.reading import too_hard
 from story.safety import SafetyGate
-from story.schema import SpokenLine, Story, StoryRequest
+from story.schema import LineupMember, SpokenLine, Story, StoryRequest
 
 PROMPT_LANGUAGE = "en"
 """What the picture models read."""
@@ -30,6 +31,8 @@ class Rules:
     gate: SafetyGate
     count_tokens: Callable[[str], int]
     max_tokens: int
+    names: tuple[str, ...] = ()
+    """Of the line-up, as far as it is settled; texts in any language may have them in their own letters."""
     _verdicts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def judge(self, texts: Iterable[str]) -> None:
@@ -40,6 +43,10 @@ class Rules:
         """
         new = [text for text in dict.fromkeys(texts) if text and text not in self._verdicts]
         self._verdicts.update(zip(new, self.gate.reasons(new), strict=True))
+
+    def naming(self, lineup: Sequence[LineupMember]) -> Self:
+        """The same rules where this line-up is settled; verdicts are shared."""
+        return replace(self, names=tuple(member.name for member in lineup))
 
     def is_for_children(self, text: str) -> bool:
         """Whether a text may be shown.
@@ -53,9 +60,10 @@ class Rules:
         """What is wrong with an outline."""
         if outline is None:
             return ["the outline is missing; write it"]
-        found = [*self._words("the title", outline.title, most=MAX_TITLE_CHARACTERS)]
+        named = self.naming(outline.lineup)
+        found = named._words("the title", outline.title, most=MAX_TITLE_CHARACTERS)
         if self.request.second_language is not None:
-            found += self._words("the second title", outline.second_title, language=self.request.second_language)
+            found += named._words("the second title", outline.second_title, language=self.request.second_language)
         if not outline.lineup:
             found.append("there are no characters; settle who is drawn")
         for member in outline.lineup:
@@ -67,7 +75,7 @@ class Rules:
         found += [f"two characters have the noun {noun!r}; keep one of them" for noun in twice]
         found += self._absent_cast(outline)
         for number, beat in enumerate(outline.beats[1:], start=1):
-            found += self._beat(number, beat)
+            found += named._beat(number, beat)
         return found
 
     def text(self, text: Text | None, beat: Beat | None) -> list[str]:
@@ -124,23 +132,26 @@ class Rules:
         self.judge(text for page in story.pages for text in (page.text, page.second_text))
         self.judge(line.text for page in story.pages for line in page.speech)
         self.judge(text for scene in story.scenes for text in (scene.prompt, scene.alt))
-        found = [f"title: {message}" for message in self._words("it", story.title)]
+        named = self.naming(story.lineup)
+        found = [f"title: {message}" for message in named._words("it", story.title)]
         for number, scene in enumerate(story.scenes):
             messages = self.scene(Shown(prompt=scene.prompt, concepts=scene.concepts), beats.get(number))
-            messages += self.alt(scene.alt, scene.prompt)
+            messages += named.alt(scene.alt, scene.prompt)
             if number:
                 page = story.pages[number - 1]
                 words = Text(text=page.text, second_text=page.second_text, speech=page.speech)
-                messages += self.text(words, beats.get(number))
+                messages += named.text(words, beats.get(number))
             found += [f"page {number}: {message}" for message in messages]
         return found
 
     def bad_words_of(self, outline: Outline) -> frozenset[str]:
         """Title, names and beats of an outline that may not be used at all."""
-        words = [outline.title, *(member.name for member in outline.lineup), *(beat.beat for beat in outline.beats)]
-        bad = {word for word in words if self._words("it", word, is_name=True)}
+        named = self.naming(outline.lineup)
+        bad = {member.name for member in outline.lineup if self._words("it", member.name, is_name=True)}
+        told = (outline.title, *(beat.beat for beat in outline.beats))
+        bad |= {words for words in told if named._words("it", words, is_name=True)}
         second = self.request.second_language
-        if second and self._words("it", outline.second_title, language=second):
+        if second and named._words("it", outline.second_title, language=second):
             bad.add(outline.second_title)
         return frozenset(bad)
 
@@ -197,7 +208,10 @@ class Rules:
         return found + self._unsafe(what, text)
 
     def _language(self, what: str, text: str, language: str) -> list[str]:
-        return [] if is_in_language(text, language) else [f"{what} is not in {name_of(language)}; write it in that"]
+        cards = (*self.request.cast, *(card for card in self.request.catalog if card.kind == "character"))
+        if is_in_language(text, language, names=(*self.names, *(card.name for card in cards))):
+            return []
+        return [f"{what} is not in {name_of(language)}; write it in that"]
 
     def _unsafe(self, what: str, text: str) -> list[str]:
         self.judge([text])

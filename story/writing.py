@@ -142,6 +142,7 @@ class Writing:
     def _write_texts(self) -> bool:
         """Whether enough of the texts are the model's own."""
         is_bilingual = self.request.second_language is not None
+        self.rules = self.rules.naming(self._outline.lineup)
 
         def read(raw: str, is_whole: bool) -> Mapping[int, Text]:
             items = read_items(raw, TextAnswer, is_whole=is_whole)

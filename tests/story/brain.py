@@ -18,6 +18,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "text": "Rusty machte Schritt {n}. Der Wind war kalt. Luna lief mit ihm zu dem Meer.",
         "alt": "Rusty und Luna bei Schritt {n}.",
     },
+    "pl": {
+        "title": "Rusty i morze", "beat": "Rusty robi krok {n} i spotyka Lunę.",
+        "text": "Rusty zrobił krok {n}. Wiatr był zimny. Luna biegła obok niego.",
+        "alt": "Rusty i Luna, krok {n}.",
+    },
     "ko": {
         "title": "여우와 바다", "beat": "여우가 {n}번째 걸음에 고양이를 만나요.",
         "text": "여우가 {n}번째 걸음을 걸었어요. 바람이 차가웠어요.", "alt": "여우와 고양이가 함께 걸어요, {n}.",
@@ -27,7 +32,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "text": "مشى الثعلب خطوة {n}. كان الهواء باردا. ركضت القطة معه.", "alt": "الثعلب والقطة في الخطوة {n}.",
     },
 }  # fmt: skip
-NAMES = {"en": ("Rusty", "Luna"), "de": ("Rusty", "Luna"), "ko": ("여우", "고양이"), "ar": ("الثعلب", "القطة")}
+NAMES = dict.fromkeys(("en", "de", "pl"), ("Rusty", "Luna"))
+NAMES |= {"ko": ("여우", "고양이"), "ar": ("الثعلب", "القطة")}
 PARAPHRASES = (
     "in the snow there is a fox", "a picture of a fox in the snow", "a fox out in the snow", "in the snow: a fox",
     "a drawing of a fox in the snow", "a fox who is in the snow", "here is a fox in the snow", "out in the snow, a fox",

@@ -66,6 +66,21 @@ def test_a_size_and_pronoun_of_its_own_and_a_single_name_are_read() -> None:
     assert [member.name for member in outline.beats[1].who] == ["Rusty"]
 
 
+def test_a_name_may_be_written_in_the_storys_letters_and_the_bank_name_finds_it() -> None:
+    def change(outline: dict[str, Any]) -> None:
+        outline["characters"][0]["name"] = "러스티"
+        outline["pages"][0]["who"] = ["러스티", "Luna"]
+        outline["pages"][1] |= {"who": ["rusty"], "changes": [{"name": "Rusty", "wears": "a hat"}]}
+
+    outline = read(change)
+    assert [member.name for member in outline.lineup] == ["러스티", "Luna"]
+    assert [(member.name, member.concept, member.wears) for member in outline.beats[2].who] == [
+        ("러스티", "rusty", "a hat")
+    ]
+    said = TextAnswer.model_validate({"number": 1, "text": "Hm.", "speech": [{"who": "Rusty", "words": "안녕!"}]})
+    assert lines_of(said, outline.lineup) == (SpokenLine(speaker="rusty", text="안녕!"),)
+
+
 def test_a_change_of_clothes_finds_its_name_in_any_case() -> None:
     outline = read(lambda outline: outline["pages"][1].update(changes=[{"name": "LUNA", "wears": "a hat"}]))
     assert [[member.wears for member in beat.who] for beat in outline.beats[1:]] == [["", ""], *[["", "a hat"]] * 3]

@@ -219,7 +219,7 @@ def test_an_outline_with_too_few_beats_is_filled_with_quiet_pages() -> None:
     assert any("Page 4 was not written" in warning for warning in written.warnings)
 
 
-@pytest.mark.parametrize("language", ["en", "de", "ko", "ar"])
+@pytest.mark.parametrize("language", ["en", "de", "pl", "ko", "ar"])
 def test_a_story_is_told_in_its_language_and_drawn_in_the_models(language: str) -> None:
     request = REQUEST.model_copy(update={"language": language})
     answer = sound(Brain(request))
@@ -230,7 +230,24 @@ def test_a_story_is_told_in_its_language_and_drawn_in_the_models(language: str) 
     assert all(scene.prompt.isascii() for scene in written.story.scenes)
 
 
-@pytest.mark.parametrize("language", ["de", "ko", "ar"])
+def test_names_of_the_bank_and_of_the_line_up_keep_their_letters() -> None:
+    request = REQUEST.model_copy(update={"language": "ko"})
+    brain = Brain(request)
+    brain.changes["texts"] = {"text": "Rusty가 Benjamin에게 인사해요. 추워요."}
+    brain.changes["alts"] = {"alt": "Rusty와 Benjamin."}
+    outline = brain.outline(range(1, 5))
+    outline["title"] = "Rusty와 Benjamin"
+    outline["characters"][1]["name"] = "Benjamin"
+    for page in outline["pages"]:
+        page |= {"beat": "Rusty가 Benjamin을 만나요.", "who": ["여우", "Benjamin"]}
+    answer = sound(brain)
+    written = writer(json.dumps(outline), answer, answer, answer)[0].write(request)
+    assert_is_proven(written, request)
+    assert written.warnings == ()
+    assert written.story.pages[0].text == "Rusty가 Benjamin에게 인사해요. 추워요."
+
+
+@pytest.mark.parametrize("language", ["de", "pl", "ko", "ar"])
 def test_a_text_in_the_wrong_language_goes_back(language: str) -> None:
     request = REQUEST.model_copy(update={"language": language})
     answer = sound(Brain(request))
