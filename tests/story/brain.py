@@ -32,8 +32,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "text": "مشى الثعلب خطوة {n}. كان الهواء باردا. ركضت القطة معه.", "alt": "الثعلب والقطة في الخطوة {n}.",
     },
 }  # fmt: skip
-NAMES = dict.fromkeys(("en", "de", "pl"), ("Rusty", "Luna"))
-NAMES |= {"ko": ("여우", "고양이"), "ar": ("الثعلب", "القطة")}
+NAMES: Mapping[str, tuple[str, str]] = {
+    "en": ("Rusty", "Luna"), "de": ("Rusty", "Luna"), "pl": ("Rusty", "Luna"), "ko": ("여우", "고양이"),
+    "ar": ("الثعلب", "القطة"),
+}  # fmt: skip
 PARAPHRASES = (
     "in the snow there is a fox", "a picture of a fox in the snow", "a fox out in the snow", "in the snow: a fox",
     "a drawing of a fox in the snow", "a fox who is in the snow", "here is a fox in the snow", "out in the snow, a fox",
