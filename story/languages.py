@@ -102,10 +102,10 @@ def is_in_language(text: str, tag: str, *, names: Iterable[str] = ()) -> bool:
     return _is_in_script(told, primary) and _has_words_of(told, primary)
 
 
-def has_letters_beside(text: str, tag: str) -> bool:
-    """Whether a text has any letter of a script that the language is not written in."""
-    scripts = _scripts_of(primary_language(tag))
-    return bool(scripts) and any(not _is_of(letter, scripts) for letter in text if letter.isalpha())
+def has_letters_beside(text: str, tag: str, *, names: Iterable[str] = ()) -> bool:
+    """Whether a text has, beside these names, any letter of a script that the language is not written in."""
+    scripts, letters = _scripts_of(primary_language(tag)), filter(str.isalpha, _without(text, names))
+    return bool(scripts) and not all(_is_of(letter, scripts) for letter in letters)
 
 
 def _without(text: str, names: Iterable[str]) -> str:

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from concepts.errors import InvalidConcept
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard, check_word
-from story.answers import BeatAnswer, CharacterAnswer, TextAnswer, read_items, read_object
+from story.answers import MAX_TITLE_CHARACTERS, BeatAnswer, CharacterAnswer, TextAnswer, read_items, read_object
 from story.checks import MAX_CHARACTERS
 from story.draft import Beat, Outline
+from story.languages import has_letters_beside
 from story.lineup import settled_place
 from story.schema import LineupMember, SpokenLine, StoryRequest
+from story.sentences import cut_at_word
 
 _STOPS = " .,;:!"
 _ARTICLES = frozenset({"a", "an", "the"})
@@ -65,14 +67,15 @@ def mended(outline: Outline | None, request: StoryRequest, bad: frozenset[str]) 
     """The outline with everything that cannot stay replaced or left out; None where too little is left for a story.
 
     Args:
-        bad: Titles, names and beats that may not be used: with markup, unsafe, or in another language.
+        bad: Titles, names, beats, places, looks and clothes that may not be used: with markup, unsafe, or in another
+            language than their own.
     """
     if outline is None:
         return None
     members = [member for member in outline.lineup if member.name and member.name not in bad and member.word]
     seen: dict[str, LineupMember] = {}
     for member in members:
-        seen.setdefault(member.word.casefold(), member)
+        seen.setdefault(member.word.casefold(), _drawable(member, bad))
     lineup = tuple(seen.values()) or tuple(_member_of(card) for card in _characters(request)[:1])
     told = [beat for beat in outline.beats[1:] if beat.beat and beat.beat not in bad]
     if not lineup or 2 * len(told) < request.pages:
@@ -80,15 +83,23 @@ def mended(outline: Outline | None, request: StoryRequest, bad: frozenset[str]) 
     names = {member.name for member in lineup}
     beats: list[Beat] = []
     for beat in outline.beats[1:]:
-        who = tuple(member for member in beat.who if member.name in names)[:MAX_CHARACTERS] or lineup[:1]
-        beats.append(beat.model_copy(update={"who": who, "beat": "" if beat.beat in bad else beat.beat}))
+        who = tuple(_drawable(member, bad) for member in beat.who if member.name in names)[:MAX_CHARACTERS]
+        words = "" if beat.beat in bad else beat.beat
+        beats.append(Beat(beat=words, who=who or lineup[:1], place="" if beat.place in bad else beat.place))
     title = outline.title if outline.title and outline.title not in bad else lineup[0].name
     second = outline.second_title if outline.second_title not in bad else ""
     return Outline(
-        title=title,
-        second_title=second or (lineup[0].name if request.second_language else ""),
+        title=cut_at_word(title, MAX_TITLE_CHARACTERS),
+        second_title=cut_at_word(second or (lineup[0].name if request.second_language else ""), MAX_TITLE_CHARACTERS),
         lineup=lineup,
         beats=(_cover_beat(lineup, beats), *beats),
+    )
+
+
+def _drawable(member: LineupMember, bad: frozenset[str]) -> LineupMember:
+    """The character without looks and clothes that may not stand in prompts."""
+    return member.model_copy(
+        update={"look": "" if member.look in bad else member.look, "wears": "" if member.wears in bad else member.wears}
     )
 
 
@@ -136,10 +147,10 @@ def _characters(request: StoryRequest) -> list[ConceptCard]:
 
 
 def _word(noun: str) -> str:
-    """The noun where it can be looked for in prompts, without article; else nothing."""
+    """The noun where it can be looked for in English prompts, without article; else nothing."""
     bare = noun.lower().removeprefix("the ").removeprefix("an ").removeprefix("a ")
     try:
-        return check_word(bare)
+        return "" if has_letters_beside(bare, "en") else check_word(bare)
     except InvalidConcept:
         return ""
 

@@ -11,11 +11,12 @@ from concepts.lexicon import Lexicon
 from story.answers import MAX_ALT_CHARACTERS, MAX_LINE_CHARACTERS, MAX_LINES, MAX_TITLE_CHARACTERS, max_text_characters
 from story.checks import MAX_CHARACTERS, check_alt, check_prompt, check_text, has_markup
 from story.draft import Beat, Outline, Shown, Text
-from story.languages import is_in_language, name_of
+from story.languages import has_letters_beside, is_in_language, name_of
 from story.lineup import check_lineup
 from story.reading import too_hard
 from story.safety import SafetyGate
 from story.schema import LineupMember, SpokenLine, Story, StoryRequest
+from story.sentences import cut_at_word
 
 PROMPT_LANGUAGE = "en"
 """What the picture models read."""
@@ -61,15 +62,17 @@ class Rules:
         if outline is None:
             return ["the outline is missing; write it"]
         named = self.naming(outline.lineup)
-        found = named._words("the title", outline.title, most=MAX_TITLE_CHARACTERS)
-        if self.request.second_language is not None:
-            found += named._words("the second title", outline.second_title, language=self.request.second_language)
+        found = named._titles(outline.title, outline.second_title)
         if not outline.lineup:
             found.append("there are no characters; settle who is drawn")
         for member in outline.lineup:
             found += self._words(f"the name {member.name!r}", member.name, is_name=True)
             if not member.word:
                 found.append(f"{member.name!r} has no noun that is one plain English word; give it one")
+            found += self._drawn(f"the look of {member.name!r}", member.look)
+        dressed = (*outline.lineup, *(member for beat in outline.beats for member in beat.who))
+        for name, wears in dict.fromkeys((member.name, member.wears) for member in dressed):
+            found += self._drawn(f"what {name!r} wears", wears)
         nouns = [member.word.casefold() for member in outline.lineup]
         twice = sorted({noun for noun in nouns if noun and nouns.count(noun) > 1})
         found += [f"two characters have the noun {noun!r}; keep one of them" for noun in twice]
@@ -109,6 +112,8 @@ class Rules:
         found = [problem.message for problem in problems]
         if not is_in_language(shown.prompt, PROMPT_LANGUAGE):
             found.append(f"the prompt is not in {name_of(PROMPT_LANGUAGE)}; write it in that language")
+        elif has_letters_beside(shown.prompt, PROMPT_LANGUAGE, names=[card.word for card in catalog]):
+            found.append(f"the prompt has letters that are not Latin; write all of it in {name_of(PROMPT_LANGUAGE)}")
         return found + self._unsafe("the prompt", shown.prompt)
 
     def alt(self, alt: str | None, prompt: str) -> list[str]:
@@ -133,7 +138,7 @@ class Rules:
         self.judge(line.text for page in story.pages for line in page.speech)
         self.judge(text for scene in story.scenes for text in (scene.prompt, scene.alt))
         named = self.naming(story.lineup)
-        found = [f"title: {message}" for message in named._words("it", story.title)]
+        found = named._titles(story.title, story.second_title)
         for number, scene in enumerate(story.scenes):
             messages = self.scene(Shown(prompt=scene.prompt, concepts=scene.concepts), beats.get(number))
             messages += named.alt(scene.alt, scene.prompt)
@@ -145,15 +150,24 @@ class Rules:
         return found
 
     def bad_words_of(self, outline: Outline) -> frozenset[str]:
-        """Title, names and beats of an outline that may not be used at all."""
+        """Titles, also when cut, names, beats, places, looks and clothes of an outline that may not be used at all."""
         named = self.naming(outline.lineup)
         bad = {member.name for member in outline.lineup if self._words("it", member.name, is_name=True)}
-        told = (outline.title, *(beat.beat for beat in outline.beats))
-        bad |= {words for words in told if named._words("it", words, is_name=True)}
+        bad |= {beat.beat for beat in outline.beats if named._words("it", beat.beat, is_name=True)}
+        titles = {self.request.language: outline.title, self.request.second_language: outline.second_title}
+        for language, title in titles.items():
+            if language and named._words("it", cut_at_word(title, MAX_TITLE_CHARACTERS), language=language):
+                bad.add(title)
+        members = (*outline.lineup, *(member for beat in outline.beats for member in beat.who))
+        phrases = {*(beat.place for beat in outline.beats), *(p for each in members for p in (each.look, each.wears))}
+        return frozenset(bad | {phrase for phrase in phrases if self._drawn("it", phrase)})
+
+    def _titles(self, title: str, second_title: str) -> list[str]:
+        found = self._words("the title", title, most=MAX_TITLE_CHARACTERS)
         second = self.request.second_language
-        if second and named._words("it", outline.second_title, language=second):
-            bad.add(outline.second_title)
-        return frozenset(bad)
+        if second is not None:
+            found += self._words("the second title", second_title, most=MAX_TITLE_CHARACTERS, language=second)
+        return found
 
     def _speech(self, speech: Sequence[SpokenLine], beat: Beat | None) -> list[str]:
         found = [f"{len(speech)} lines are said; at most {MAX_LINES} are in order"] if len(speech) > MAX_LINES else []
@@ -182,7 +196,7 @@ class Rules:
             found.append(
                 f"page {number} shows more than {MAX_CHARACTERS} characters; leave the others for another page"
             )
-        if self._words("it", beat.place, is_name=True, language=PROMPT_LANGUAGE) and beat.place:
+        if self._drawn("it", beat.place):
             found.append(f"the place of page {number} is no plain English phrase; write one such as 'in the snow'")
         return found
 
@@ -206,6 +220,14 @@ class Rules:
         if not is_name or len(text.split()) > 1:
             found += self._language(what, text, language or self.request.language)
         return found + self._unsafe(what, text)
+
+    def _drawn(self, what: str, phrase: str) -> list[str]:
+        """What is wrong with a phrase that is put into prompts; it may be empty."""
+        if not phrase:
+            return []
+        if has_letters_beside(phrase, PROMPT_LANGUAGE, names=[card.word for card in self.request.catalog]):
+            return [f"{what} has letters that are not Latin; write it in {name_of(PROMPT_LANGUAGE)}"]
+        return self._words(what, phrase, is_name=True, language=PROMPT_LANGUAGE)
 
     def _language(self, what: str, text: str, language: str) -> list[str]:
         cards = (*self.request.cast, *(card for card in self.request.catalog if card.kind == "character"))

@@ -1,6 +1,7 @@
-"""Parts text into paragraphs and sentences, in any script. Knows nothing of pages."""
+"""Parts text into paragraphs and sentences, and shortens it, in any script. Knows nothing of pages."""
 
 import re
+import unicodedata
 
 _PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n\s*")
 _FULL_STOPS = ".!?…‥。．！？｡؟۔।॥։።"
@@ -15,6 +16,18 @@ _TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Fr|Hr)\.$")
 def paragraphs_of(text: str) -> tuple[str, ...]:
     """The paragraphs of a text, which blank lines part; none is empty."""
     return tuple(part.strip() for part in _PARAGRAPH_END.split(text.strip()) if part.strip())
+
+
+def cut_at_word(text: str, most: int) -> str:
+    """The text with so many characters at most, cut between words where spaces part them."""
+    if len(text) <= most:
+        return text
+    end = text.rfind(" ", 0, most + 1)
+    if end <= 0:
+        end = most
+        while end > 1 and unicodedata.category(text[end]).startswith("M"):  # a mark stays with its letter
+            end -= 1
+    return text[:end].rstrip(" ,;:–—-،，、；")
 
 
 def sentences_of(paragraph: str) -> tuple[tuple[str, str], ...]:

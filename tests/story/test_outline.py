@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from story.answers import AltAnswer, TextAnswer, outline_schema, read_items
-from story.draft import Outline
+from story.draft import Outline, Shown
 from story.outline import lines_of, read_outline
-from story.schema import SpokenLine, StoryRequest
+from story.rules import Rules
+from story.safety import SafetyGate
+from story.schema import SpokenLine, StoryRequest, WrittenStory
 from tests.story.brain import Brain
-from tests.story.builders import BANK, LEXICON, sound, writer
+from tests.story.builders import BANK, LEXICON, MAX_TOKENS, assert_is_proven, card, count_words, sound, writer
 
 REQUEST = StoryRequest(idea="a fox who walks on", catalog=BANK, pages=4)
 BRAIN = Brain(REQUEST)
@@ -110,6 +112,65 @@ def test_a_speaker_is_found_in_any_case() -> None:
     said = [{"who": "RUSTY", "words": "Hm."}, {"who": "ben", "words": "Ha!"}, {"who": "Ann", "words": None}, None]
     answer = TextAnswer.model_validate({"number": 1, "text": "They met.", "speech": said})
     assert lines_of(answer, lineup) == (SpokenLine(speaker="rusty", text="Hm."), SpokenLine(speaker="Ben", text="Ha!"))
+
+
+LONG_TITLE = "Rusty and the Cat and the Sea and the Wind and the Moon and the Lighthouse, which stood far away " * 2
+
+
+def written_after(change: Callable[[dict[str, Any]], object], request: StoryRequest = REQUEST) -> WrittenStory:
+    """The story of a model that never mends its outline, and whose prompts leave the place to it."""
+    brain = Brain(request)
+    brain.changes["scenes"] = {"prompt": "a fox sitting and a cat standing", "concepts": ["rusty", "luna"]}
+    outline = brain.outline(range(1, 5))
+    change(outline)
+    raw, answer = json.dumps(outline), sound(brain)
+    written = writer(raw, raw, raw, *[answer] * 6)[0].write(request)
+    assert_is_proven(written, request)
+    return written
+
+
+def test_a_title_that_stays_too_long_is_cut_at_a_word() -> None:
+    request = REQUEST.model_copy(update={"language": "ko", "second_language": "en"})
+    written = written_after(lambda outline: outline.update(second_title=LONG_TITLE), request)
+    assert written.story.second_title == "Rusty and the Cat and the Sea and the Wind and the Moon and the Lighthouse"
+    assert "the second title has" in written.warnings[0]
+    written = written_after(lambda outline: outline.update(title=LONG_TITLE))
+    assert written.story.title == "Rusty and the Cat and the Sea and the Wind and the Moon and the Lighthouse"
+
+
+def test_a_title_in_another_language_becomes_the_heros_name() -> None:
+    request = REQUEST.model_copy(update={"language": "ko"})
+    assert written_after(lambda outline: outline.update(title="Sea"), request).story.title == "여우"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda outline: [page.update(place="눈") for page in outline["pages"]],
+        lambda outline: outline["pages"][1].update(place="in the 눈 바다"),
+        lambda outline: outline["characters"][0].update(wears="빨간 목도리"),
+        lambda outline: outline["pages"][1].update(changes=[{"name": "Rusty", "wears": "목도리"}]),
+        lambda outline: outline["characters"][1].update(concept="", noun="rabbit", look="작은"),
+        lambda outline: outline["characters"][1].update(concept="", noun="토끼"),
+        lambda outline: outline["pages"][1].update(place="in the <b>sea</b>"),
+    ],
+    ids=["place", "half a place", "clothes", "other clothes", "look", "noun", "markup"],
+)
+def test_what_stays_in_other_letters_or_with_markup_comes_into_no_prompt(
+    change: Callable[[dict[str, Any]], object],
+) -> None:
+    written = written_after(change)
+    assert "The outline was mended" in written.warnings[0]
+    assert all(scene.prompt.isascii() and "<" not in scene.prompt for scene in written.story.scenes)
+
+
+def test_the_banks_own_words_may_be_in_any_letters() -> None:
+    catalog = (*BANK, card("yeou", "여우", "character"))
+    request = REQUEST.model_copy(update={"catalog": catalog})
+    rules = Rules(request=request, lexicon=LEXICON, gate=SafetyGate(), count_tokens=count_words, max_tokens=MAX_TOKENS)
+    assert rules.scene(Shown(prompt="a 여우 sitting in the snow", concepts=("yeou",)), None) == []
+    (message,) = rules.scene(Shown(prompt="a 여우 sitting in the 눈", concepts=("yeou",)), None)
+    assert "letters that are not Latin" in message
 
 
 def test_providers_are_told_that_everything_has_to_come() -> None:

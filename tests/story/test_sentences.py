@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from story.sentences import paragraphs_of, sentences_of
+from story.sentences import cut_at_word, paragraphs_of, sentences_of
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,19 @@ def test_nothing_is_lost_or_added(text: str) -> None:
 def test_blank_lines_part_paragraphs() -> None:
     assert paragraphs_of("\n One.\n \n\nTwo,\nstill two.\n\n") == ("One.", "Two,\nstill two.")
     assert paragraphs_of(" \n ") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "cut"),
+    [
+        ("The Fox", 7, "The Fox"),
+        ("The Fox, who slept", 8, "The Fox"),
+        ("The Fox and I", 10, "The Fox"),
+        ("The Fox and I", 11, "The Fox and"),
+        ("Leuchtturm", 5, "Leuch"),
+        ("狐狸和大海，和风", 6, "狐狸和大海"),
+        ("किताब", 3, "कि"),
+    ],
+)
+def test_a_text_is_cut_between_words_and_no_mark_from_its_letter(text: str, most: int, cut: str) -> None:
+    assert cut_at_word(text, most) == cut
