@@ -113,16 +113,11 @@ class SafetyGate:
 class OpenAIModerator:
     """OpenAI's moderation endpoint, or another server's at the same path.
 
-    Args:
-        is_required: Whether a server that has no such endpoint is an error, and not a server without moderation.
-
     Raises:
         LanguageModelError: There is neither a key nor another server.
     """
 
-    def __init__(
-        self, *, base_url: str | None, api_key: str | None, is_required: bool, timeout_s: float = 30.0
-    ) -> None:
+    def __init__(self, *, base_url: str | None, api_key: str | None, timeout_s: float = 30.0) -> None:
         if not (api_key or base_url):
             raise LanguageModelError(
                 "OpenAI's moderation of texts needs a key. Set OPENAI_API_KEY, or set moderation to 'off' to rely on "
@@ -130,28 +125,25 @@ class OpenAIModerator:
             )
         self.base_url = base_url
         self.api_key = api_key
-        self.is_required = is_required
         self.timeout_s = timeout_s
 
     def reasons(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """The categories that the endpoint flags, for each text.
 
         Raises:
-            ModerationUnavailable: No verdict came; also where the server has no such endpoint and one is required.
+            ModerationUnavailable: No verdict came; also where the server has no such endpoint.
         """
-        from openai import APIStatusError, NotFoundError, OpenAI, OpenAIError
+        from openai import OpenAI, OpenAIError
 
         try:
             client = OpenAI(
                 base_url=self.base_url, api_key=self.api_key or "not-needed", timeout=self.timeout_s, max_retries=1
             )
             answer = client.moderations.create(model=MODERATION_MODEL, input=list(texts))
+            if not answer.results:  # some servers answer 200 to whatever they do not know
+                raise ValueError("it may have no such endpoint, since its answer holds no results")
             return tuple(_flagged(result) for result in answer.results)
-        except NotFoundError as error:
-            if not self.is_required:
-                return ((),) * len(texts)
-            raise self._unavailable(error) from error
-        except (APIStatusError, OpenAIError, ValueError, TypeError, AttributeError) as error:
+        except (OpenAIError, ValueError, TypeError, AttributeError) as error:
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: Exception) -> ModerationUnavailable:

@@ -277,8 +277,7 @@ class Writing:
         return completion.problem
 
     def _failures(self, stage: Stage) -> dict[int, list[str]]:
-        items = [item for item in self._items(stage).values() if not isinstance(item, Outline)]
-        self.rules.judge(words_of(items))
+        self.rules.judge(words_of(list(self._items(stage).values())))
         checked = {number: stage.check(number) for number in stage.numbers if number not in self.draft.filled}
         return {number: messages for number, messages in checked.items() if messages}
 

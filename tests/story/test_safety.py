@@ -10,7 +10,8 @@ import pytest
 from story.errors import ModerationUnavailable, UnsafeRequest
 from story.safety import OpenAIModerator, SafetyGate, unsafe_reasons
 from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
-from tests.story.builders import BANK, card, storyteller
+from tests.story.brain import Brain
+from tests.story.builders import BANK, card, sound, storyteller, writer
 from tests.story.servers import serving
 
 UNSAFE = {
@@ -109,9 +110,8 @@ def moderation(status: int, flagged: Sequence[str] | None) -> Iterator[str]:
         yield base_url
 
 
-def gate_at(base_url: str, *, is_required: bool = True) -> SafetyGate:
-    moderator = OpenAIModerator(base_url=base_url, api_key=None, is_required=is_required, timeout_s=5)
-    return SafetyGate(moderator=moderator)
+def gate_at(base_url: str) -> SafetyGate:
+    return SafetyGate(moderator=OpenAIModerator(base_url=base_url, api_key=None, timeout_s=5))
 
 
 def test_the_endpoints_verdict_counts_beside_the_local_one() -> None:
@@ -126,15 +126,33 @@ def test_without_a_verdict_nothing_is_let_through(status: int, flagged: list[str
         gate_at(base_url).reasons(["a fox"])
 
 
-def test_a_server_that_offers_no_moderation_leaves_the_local_check() -> None:
-    with moderation(404, ["x"]) as base_url:
-        assert gate_at(base_url, is_required=False).reasons(["a fox", "a murder"]) == ((), ("violence",))
-    with moderation(503, ["x"]) as base_url, pytest.raises(ModerationUnavailable):
-        gate_at(base_url, is_required=False).reasons(["a fox"])
+def test_a_server_that_answers_without_results_is_said_to_lack_the_endpoint() -> None:
+    with moderation(200, None) as base_url, pytest.raises(ModerationUnavailable, match="may have no such endpoint"):
+        gate_at(base_url).reasons(["a fox"])
 
 
 def test_a_server_that_is_gone_lets_nothing_through() -> None:
     with moderation(200, ["x"]) as base_url:
         pass
     with pytest.raises(ModerationUnavailable):
-        gate_at(base_url, is_required=False).reasons(["a fox"])
+        gate_at(base_url).reasons(["a fox"])
+
+
+class CountingModerator:
+    """Finds everything in order and remembers how many texts it was asked about at once."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def reasons(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        self.asked.append(len(texts))
+        return ((),) * len(texts)
+
+
+def test_an_endpoint_is_asked_about_a_whole_stage_at_once() -> None:
+    moderator = CountingModerator()
+    request = StoryRequest(idea="a fox who walks on", catalog=BANK, pages=6)
+    answer = sound(Brain(request))
+    writer(answer, answer, answer, answer, gate=SafetyGate(moderator=moderator))[0].write(request)
+    assert len(moderator.asked) == 6, "the request, four stages, the whole story"
+    assert min(moderator.asked) > 1
