@@ -6,18 +6,25 @@ from typing import Any
 import pytest
 
 from story.costs import Price, estimate_tokens
-from story.draft import DRAFT_FILENAME, REPLIES_FILENAME, DraftFolder, read_replies
+from story.draft import DRAFT_FILENAME, Draft, DraftFolder
 from story.errors import BudgetExceeded, LanguageModelUnreachable
 from story.llm import Scripted, ScriptedLanguageModel, Usage
-from story.schema import StoryRequest
+from story.schema import Reply, StoryRequest
 from tests.story.brain import Brain
-from tests.story.builders import BANK, assert_is_proven, sound, writer, writer_with
+from tests.story.builders import BANK, BRUNO, RUSTY, assert_is_proven, sound, writer, writer_with
+from tests.story.test_writer import with_page
 
 REQUEST = StoryRequest(idea="a fox who walks on", catalog=BANK, pages=4)
 BRAIN = Brain(REQUEST)
 SOUND = sound(BRAIN)
+EMPTY = Draft.of(REQUEST, writer="scripted")
+GONE = LanguageModelUnreachable("no answer")
 TWO_PAGES = BRAIN.answer("TextsAnswer", [1, 2, 3, 4]).partition('{"number": 3')[0] + '{"number": 3'
 """So much of the texts as there is when the third page begins."""
+
+
+def replies_in(drafts: DraftFolder) -> tuple[Reply, ...]:
+    return drafts.load(EMPTY)[1]
 
 
 class Interrupted(ScriptedLanguageModel):
@@ -37,20 +44,78 @@ class Interrupted(ScriptedLanguageModel):
 
 def test_what_is_written_is_kept_and_gone_on_with(tmp_path: Path) -> None:
     drafts = DraftFolder(tmp_path / "draft")
-    gone = LanguageModelUnreachable("no answer")
     texts = BRAIN.answer("TextsAnswer", [1, 2, 3, 4])
     with pytest.raises(LanguageModelUnreachable):
-        writer(SOUND, texts, gone, drafts=drafts)[0].write(REQUEST)
-    assert (tmp_path / "draft" / DRAFT_FILENAME).is_file()
+        writer(SOUND, texts, GONE, drafts=drafts)[0].write(REQUEST)
     built, model = writer(SOUND, SOUND, drafts=drafts)
     written = built.write(REQUEST)
     assert_is_proven(written, REQUEST)
     assert len(model.history) == 2
     assert [reply.stage for reply in written.replies] == ["outline", "texts", "scenes", "alts"]
-    assert read_replies(tmp_path / "draft" / REPLIES_FILENAME) == written.replies
+    assert replies_in(drafts) == written.replies
+
+
+def test_another_request_begins_anew_and_leaves_the_first_its_draft(tmp_path: Path) -> None:
+    drafts = DraftFolder(tmp_path / "draft")
+    other = REQUEST.model_copy(update={"age": 6})
+    with pytest.raises(LanguageModelUnreachable):
+        writer(SOUND, SOUND, GONE, drafts=drafts)[0].write(REQUEST)
+    assert not drafts.has_others(EMPTY) and drafts.has_others(Draft.of(other, writer="scripted"))
     built, model = writer(SOUND, SOUND, SOUND, SOUND, drafts=drafts)
-    built.write(REQUEST.model_copy(update={"seed": 1}))
-    assert len(model.history) == 4, "another request starts anew"
+    assert len(built.write(other).replies) == len(model.history) == 4
+    drafts.clear(Draft.of(other, writer="scripted"))
+    built, model = writer(SOUND, SOUND, drafts=drafts)
+    assert_is_proven(built.write(REQUEST), REQUEST)
+    assert len(model.history) == 2, "what was paid for is not asked for again"
+    drafts.clear(EMPTY)
+    assert not drafts.path.exists()
+
+
+def test_what_was_spent_counts_though_a_draft_cannot_be_read(tmp_path: Path) -> None:
+    drafts = DraftFolder(tmp_path)
+    with pytest.raises(LanguageModelUnreachable):
+        writer(SOUND, GONE, drafts=drafts)[0].write(REQUEST)
+    (path,) = tmp_path.rglob(DRAFT_FILENAME)
+    path.write_text("{")
+    written = writer(SOUND, SOUND, SOUND, SOUND, drafts=drafts)[0].write(REQUEST)
+    assert [reply.stage for reply in written.replies] == ["outline", "outline", "texts", "scenes", "alts"]
+
+
+def test_a_story_keeps_the_outline_that_its_texts_were_written_after(tmp_path: Path) -> None:
+    drafts = DraftFolder(tmp_path)
+    request = REQUEST.model_copy(update={"cast": (RUSTY, BRUNO)})  # whom no outline of this model has
+    with pytest.raises(LanguageModelUnreachable):
+        writer(SOUND, SOUND, SOUND, SOUND, GONE, drafts=drafts)[0].write(request)
+    other = sound(Brain(request, changes={"outline": {"title": "Another Tale"}}))
+    built, model = writer(other, other, drafts=drafts)
+    written = built.write(request)
+    assert_is_proven(written, request)
+    assert written.story.title == "Rusty and the Sea"
+    assert [reply.stage for reply in written.replies[-2:]] == ["scenes", "alts"] and len(model.history) == 2
+
+
+def test_notes_of_what_was_mended_outlast_a_stop(tmp_path: Path) -> None:
+    bad = sound(Brain(REQUEST, changes={"texts": {"text": "<b>"}}))
+    answers = (with_page("texts", 2, text="<b>"), *[bad] * 2)
+    through = writer(SOUND, *answers, SOUND, SOUND)[0].write(REQUEST)
+    assert "The text of page 2 was simplified" in through.warnings[0]
+    drafts = DraftFolder(tmp_path)
+    with pytest.raises(LanguageModelUnreachable):
+        writer(SOUND, *answers, GONE, drafts=drafts)[0].write(REQUEST)
+    assert writer(SOUND, SOUND, drafts=drafts)[0].write(REQUEST).warnings == through.warnings
+
+
+def test_a_picture_that_only_the_storyteller_could_draw_is_not_asked_for_again(tmp_path: Path) -> None:
+    characters = BRAIN.outline([])["characters"]
+    characters[0]["wears"] = f"a {'very ' * 50}long scarf"  # fits no prompt
+    clothed = sound(Brain(REQUEST, changes={"outline": {"characters": characters}}))
+    drafts = DraftFolder(tmp_path)
+    with pytest.raises(LanguageModelUnreachable):
+        writer(clothed, SOUND, SOUND, SOUND, SOUND, GONE, drafts=drafts)[0].write(REQUEST)
+    assert drafts.load(EMPTY)[0].free == (1, 2, 3, 4)
+    built, model = writer(SOUND, drafts=drafts)
+    assert len(built.write(REQUEST).warnings) == 5
+    assert len(model.history) == 1, "the alternative texts"
 
 
 def test_pages_are_kept_as_they_stream_in(tmp_path: Path) -> None:
@@ -67,7 +132,7 @@ def test_a_call_that_is_interrupted_is_kept_and_counts(tmp_path: Path, come: str
     drafts, price = DraftFolder(tmp_path), Price(input_usd=1.0, output_usd=2.0)
     with pytest.raises(KeyboardInterrupt):
         writer_with(Interrupted(SOUND, come=come), drafts=drafts, price=price).write(REQUEST)
-    outline, texts = read_replies(tmp_path / REPLIES_FILENAME)
+    outline, texts = replies_in(drafts)
     assert (texts.stage, texts.raw, texts.problem) == ("texts", come, "interrupted")
     assert texts.input_tokens > 100 and texts.output_tokens == estimate_tokens(come)
     assert texts.cost_usd == price.of(Usage(texts.input_tokens, texts.output_tokens))
@@ -81,8 +146,8 @@ def test_a_call_that_is_interrupted_is_kept_and_counts(tmp_path: Path, come: str
 def test_a_call_that_was_never_taken_costs_nothing(tmp_path: Path) -> None:
     drafts = DraftFolder(tmp_path)
     with pytest.raises(LanguageModelUnreachable):
-        writer(SOUND, LanguageModelUnreachable("no answer"), drafts=drafts)[0].write(REQUEST)
-    assert [reply.stage for reply in read_replies(tmp_path / REPLIES_FILENAME)] == ["outline"]
+        writer(SOUND, GONE, drafts=drafts)[0].write(REQUEST)
+    assert [reply.stage for reply in replies_in(drafts)] == ["outline"]
 
 
 def test_what_was_spent_before_the_first_outline_counts_after_a_stop(tmp_path: Path) -> None:
@@ -97,7 +162,7 @@ def test_what_was_spent_before_the_first_outline_counts_after_a_stop(tmp_path: P
     drafts = DraftFolder(tmp_path / "draft")
     with pytest.raises(KeyboardInterrupt):
         writer_with(Stopped([unreadable]), drafts=drafts, price=price).write(REQUEST)
-    first, stopped = read_replies(drafts.path / REPLIES_FILENAME)
+    first, stopped = replies_in(drafts)
     assert (first.raw, stopped.problem) == (unreadable, "interrupted")
     assert first.cost_usd is not None and first.cost_usd > 0
     with pytest.raises(BudgetExceeded, match=f"and {first.cost_usd:.4f} of"):
@@ -115,7 +180,7 @@ def test_a_budget_stops_before_the_call_that_would_pass_it(tmp_path: Path) -> No
         built.write(REQUEST)
     asked = len(model.history)
     assert 0 < asked < 4
-    spent = sum(reply.cost_usd or 0 for reply in read_replies(tmp_path / REPLIES_FILENAME))
+    spent = sum(reply.cost_usd or 0 for reply in replies_in(drafts))
     assert 0 < spent <= 0.015
     written = writer_with(model, drafts=drafts, price=price, budget_usd=1.0).write(REQUEST)
     assert len(model.history) == 4, "what was paid for is not asked for again"
