@@ -94,16 +94,20 @@ def make_paraphraser(settings: Settings, *, max_tokens: int, on_captions: OnCapt
 
 
 def check_language_model(settings: Settings) -> None:
-    """Refuse a language model or moderation that lacks its key or its price, before anything is loaded or asked.
+    """Refuse a language model that lacks its key, its moderation, its price or its prompts, before anything is loaded
+    or asked.
 
     Raises:
         LanguageModelError: Its name cannot be used, or it or its moderation lacks a key.
+        StoryError: A prompt's template cannot be rendered.
         UsageError: As `price_of`.
     """
     open_gate(settings)
     if settings.llm is None:
         return
     price_of(settings)
+    for lexicon in (None, Lexicon.empty()):
+        StoryPrompts(settings.templates_dir, lexicon=lexicon, max_tokens=1).check()
     if not settings.llm.startswith(PREFIX):  # a local one is loaded when it is opened
         open_language_model(settings)
 
