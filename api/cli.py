@@ -121,7 +121,10 @@ def _add_language_model(parser: argparse.ArgumentParser, *, does: str = "write")
 
 def _add_moderation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--moderation", choices=("auto", "on", "off"), help="ask the endpoint's moderation too (default: auto)"
+        "--moderation",
+        choices=("auto", "on", "off"),
+        help="ask a moderation endpoint too: OpenAI's where OpenAI itself writes (auto, the default), always or never; "
+        "the one at --base-url is asked with 'on' alone",
     )
 
 

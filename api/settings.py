@@ -75,8 +75,8 @@ class Settings:
     output_price: float | None = None
     """FABLEVERSE_OUTPUT_PRICE: US dollars for a million tokens out; unset is the list price where it is known."""
     moderation: str = "auto"
-    """FABLEVERSE_MODERATION: "auto" asks the endpoint's moderation where it has one, "on" demands it, "off" relies on
-    the local check, which is always on."""
+    """FABLEVERSE_MODERATION: "auto" asks OpenAI's moderation where OpenAI itself writes, "on" whoever writes, and where
+    "openai:" models are behind a `base_url` that server's; "off" relies on the local check, which is always on."""
     cluster: str | None = None
     """FABLEVERSE_CLUSTER: HOST:PORT of a Ray cluster that `fableverse serve` draws and learns on; unset is here."""
     templates_dir: Path = ROOT / "templates"

@@ -2,6 +2,8 @@
 language model reword captions.
 """
 
+from urllib.parse import urlsplit
+
 from api.errors import UsageError
 from api.settings import LEXICON_PATH, Settings
 from api.tokens import prompt_counter
@@ -92,16 +94,20 @@ def make_paraphraser(settings: Settings, *, max_tokens: int, on_captions: OnCapt
 
 
 def check_language_model(settings: Settings) -> None:
-    """Refuse a language model or moderation that lacks its key or its price, before anything is loaded or asked.
+    """Refuse a language model that lacks its key, its moderation, its price or its prompts, before anything is loaded
+    or asked.
 
     Raises:
         LanguageModelError: Its name cannot be used, or it or its moderation lacks a key.
+        StoryError: A prompt's template cannot be rendered.
         UsageError: As `price_of`.
     """
     open_gate(settings)
     if settings.llm is None:
         return
     price_of(settings)
+    for lexicon in (None, Lexicon.empty()):
+        StoryPrompts(settings.templates_dir, lexicon=lexicon, max_tokens=1).check()
     if not settings.llm.startswith(PREFIX):  # a local one is loaded when it is opened
         open_language_model(settings)
 
@@ -145,19 +151,20 @@ def open_language_model(settings: Settings) -> LanguageModel:
 
 
 def open_gate(settings: Settings) -> SafetyGate:
-    """The local check, and the endpoint's moderation where the settings ask for it or the endpoint may have it.
+    """The local check, and an endpoint's moderation where the settings ask for it or OpenAI itself writes.
+
+    Other servers of OpenAI's protocol seldom have moderation, and some answer as if they had, so they are asked only
+    where the settings say so.
 
     Raises:
         LanguageModelError: OpenAI's is to be asked, and there is no key.
     """
     is_openai = settings.llm is not None and settings.llm.startswith(OPENAI)
-    if settings.moderation == "off" or (settings.moderation == "auto" and not is_openai):
-        return SafetyGate()
-    is_required = settings.moderation == "on" or settings.base_url is None
     base_url = settings.base_url if is_openai else None
-    return SafetyGate(
-        moderator=OpenAIModerator(base_url=base_url, api_key=settings.openai_api_key, is_required=is_required)
-    )
+    is_openais_own = is_openai and (base_url is None or f".{urlsplit(base_url).hostname}".endswith(".openai.com"))
+    if settings.moderation == "off" or (settings.moderation == "auto" and not is_openais_own):
+        return SafetyGate()
+    return SafetyGate(moderator=OpenAIModerator(base_url=base_url, api_key=settings.openai_api_key))
 
 
 def price_of(settings: Settings) -> Price | None:

@@ -26,9 +26,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if not self.path.endswith("/chat/completions"):
-            self.send_error(404)  # no moderation here
-            return
         text = json.dumps(self.answers[body["response_format"]["json_schema"]["name"]])
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")

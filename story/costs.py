@@ -7,10 +7,11 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import BaseModel
 
-from story.errors import BudgetExceeded
+from story.errors import BudgetExceeded, LanguageModelError
 from story.llm import Answer, Completion, LanguageModel, Message, OnText, Usage
 from story.schema import Reply
 
@@ -72,7 +73,7 @@ class Estimate:
 
 
 class MeteredModel:
-    """A language model whose every answer is recorded with what it took, and which stops before a budget is passed.
+    """A language model whose every answer, whole or not, is recorded with its cost; it stops before a budget is passed.
 
     Args:
         price: None where it is not known; a budget then cannot be kept, and `api/` refuses one.
@@ -106,7 +107,7 @@ class MeteredModel:
         max_tokens: int,
         on_text: OnText | None = None,
     ) -> Completion[Answer]:
-        """The model's answer, recorded.
+        """The model's answer, recorded; what had come of one that is interrupted is recorded too.
 
         Raises:
             BudgetExceeded: The call could cost more than is left, so it is not made.
@@ -115,10 +116,28 @@ class MeteredModel:
         asked = estimate_asked(messages, schema)
         self._check_budget(Usage(asked, max_tokens))
         started = time.perf_counter()
-        completion = self.model.complete(messages, schema, max_tokens=max_tokens, on_text=on_text)
+        come = ""
+
+        def take(text: str) -> None:
+            nonlocal come
+            come = text
+            if on_text is not None:
+                on_text(text)
+
+        try:
+            completion = self.model.complete(messages, schema, max_tokens=max_tokens, on_text=take)
+        except BaseException as error:  # a person's Ctrl-C as well as a disk that is full
+            if come or not isinstance(error, LanguageModelError):  # else the model never took the question
+                usage = Usage(asked, estimate_tokens(come))
+                self._record(stage, Completion(value=None, raw=come, usage=usage, problem="interrupted"), started)
+            raise
         if completion.usage == Usage():
             # Not every server counts, and a stream that breaks off counts nothing: what came was paid for all the same.
             completion = replace(completion, usage=Usage(asked, estimate_tokens(completion.raw)))
+        self._record(stage, completion, started)
+        return completion
+
+    def _record(self, stage: str, completion: Completion[Any], started: float) -> None:
         usage = completion.usage
         cost = self.price.of(usage) if self.price else None
         self.spent_usd += cost or 0.0
@@ -134,7 +153,6 @@ class MeteredModel:
         self.replies.append(reply)
         if self.on_reply is not None:
             self.on_reply(reply)
-        return completion
 
     def _check_budget(self, most: Usage) -> None:
         if self.budget_usd is None or self.price is None:

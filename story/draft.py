@@ -6,6 +6,7 @@ Knows nothing of language models. A draft belongs to one request and one writer:
 import hashlib
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -64,7 +65,10 @@ class Draft(_Frozen):
     """All that is written so far, by page number; 0 is the cover."""
 
     key: str
+    """Of the request and its writer; the name of the folder it lies in."""
     outline: Outline | None = None
+    is_planned: bool = False
+    """Whether the outline is settled: texts follow it, so it is neither judged nor asked for again."""
     texts: dict[int, Text] = {}
     scenes: dict[int, Shown] = {}
     alts: dict[int, str] = {}
@@ -72,48 +76,55 @@ class Draft(_Frozen):
     """Pages that the built-in storyteller had to fill; they are not asked for again."""
     free: tuple[int, ...] = ()
     """Pages whose pictures need not keep to the outline: the filled ones, and those that nothing else could draw."""
+    warnings: tuple[str, ...] = ()
+    """What a person should know about how it came about."""
 
     @classmethod
     def of(cls, request: StoryRequest, *, writer: str) -> Self:
         """The empty draft of a request."""
-        return cls(key=hashlib.sha256(f"{writer}\n{request.model_dump_json()}".encode()).hexdigest())
+        return cls(key=hashlib.sha256(f"{writer}\n{request.model_dump_json()}".encode()).hexdigest()[:16])
 
 
 class DraftFolder:
-    """Where a draft and the language model's replies lie until the book is done."""
+    """Where drafts and the language model's replies to them lie until their books are done, each by itself."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def load(self, empty: Draft) -> tuple[Draft, tuple[Reply, ...]]:
-        """The draft that was left for the same request and the replies it took; else the empty one, kept, and none.
-
-        Replies count for the draft beside them, so there is one before the first of them.
-        """
+        """The draft that was left for the same request, else the empty one, and the replies it took."""
+        folder = self._of(empty)
+        replies = read_replies(folder / REPLIES_FILENAME)
         try:
-            draft = Draft.model_validate_json((self.path / DRAFT_FILENAME).read_bytes())
-            if draft.key == empty.key:
-                return draft, read_replies(self.path / REPLIES_FILENAME)
+            return Draft.model_validate_json((folder / DRAFT_FILENAME).read_bytes()), replies
         except (FileNotFoundError, ValidationError):
-            pass
-        self.clear()
-        self.save(empty)
-        return empty, ()
+            return empty, replies
 
     def save(self, draft: Draft) -> None:
-        """Keep the draft in place of the last one, whole or not at all."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_whole(self.path / DRAFT_FILENAME, draft.model_dump_json().encode())
+        """Keep the draft in place of the last one of its request, whole or not at all."""
+        folder = self._of(draft)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / DRAFT_FILENAME, draft.model_dump_json().encode())
 
-    def add_reply(self, reply: Reply) -> None:
+    def add_reply(self, draft: Draft, reply: Reply) -> None:
         """Keep a reply as it came."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / REPLIES_FILENAME).open("a", encoding="utf-8") as file:
+        folder = self._of(draft)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / REPLIES_FILENAME).open("a", encoding="utf-8") as file:
             file.write(reply.model_dump_json() + "\n")
 
-    def clear(self) -> None:
-        """Forget it all."""
-        shutil.rmtree(self.path, ignore_errors=True)
+    def has_others(self, draft: Draft) -> bool:
+        """Whether drafts of other requests lie here."""
+        return any(path.parent != self._of(draft) for path in self.path.glob(f"*/{REPLIES_FILENAME}"))
+
+    def clear(self, draft: Draft) -> None:
+        """Forget the draft of a request and its replies."""
+        shutil.rmtree(self._of(draft), ignore_errors=True)
+        with suppress(OSError):  # drafts of others lie there, or none ever did
+            self.path.rmdir()
+
+    def _of(self, draft: Draft) -> Path:
+        return self.path / draft.key
 
 
 def write_replies(path: Path, replies: Sequence[Reply]) -> None:

@@ -1,21 +1,25 @@
-"""Renders the language model's prompts from `templates/prompts/`.
+"""Renders the language model's prompts from `templates/prompts/`: a person's own first, then the shipped ones.
 
 Knows the templates' variables and nothing of answers. Whatever a person or a model wrote goes into a template through
-`tojson` only, as a quoted string, so that it can end neither its quotes nor the paragraph it stands in.
+`tojson` only, as a quoted string, so that it can end neither its quotes nor the paragraph it stands in. Templates run
+in Jinja's sandbox, since a folder of templates may come from somebody else.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from concepts.lexicon import Lexicon
+from concepts.schema import ConceptCard
 from story.answers import MAX_ALT_CHARACTERS, MAX_LINE_CHARACTERS, MAX_LINES, max_text_characters
-from story.draft import Draft, Outline
+from story.draft import Beat, Draft, Outline, Shown, Text
 from story.errors import StoryError
 from story.languages import name_of
 from story.llm import Message
-from story.schema import StoryRequest
+from story.schema import LineupMember, StoryRequest
+from story.templates import TEMPLATES_DIR
 
 
 class StoryPrompts:
@@ -23,21 +27,45 @@ class StoryPrompts:
 
     def __init__(self, templates_dir: Path, *, lexicon: Lexicon | None, max_tokens: int) -> None:
         """Args:
-        templates_dir: The folder that holds `prompts/`.
+        templates_dir: Its folder `prompts` has what a person changed; all that is not there is the shipped one.
         lexicon: What the picture model can draw, where it says so.
         max_tokens: Tokens that fit the picture model's text encoder.
         """
         self.templates_dir = templates_dir
         self.lexicon = lexicon
         self.max_tokens = max_tokens
-        self._environment = Environment(
-            loader=FileSystemLoader(templates_dir / "prompts"),
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=FileSystemLoader((templates_dir / "prompts", TEMPLATES_DIR / "prompts")),
             autoescape=False,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         self._environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": True}
+
+    def check(self) -> None:
+        """Render every template once, so that a faulty one is known before anything is loaded or asked.
+
+        Raises:
+            StoryError: One cannot be rendered.
+        """
+        card = ConceptCard(id="fox", name="Fox", word="fox", kind="character", caption="a fox")
+        request = StoryRequest(idea="a fox", catalog=(card,), cast=(card,), language="de", second_language="en")
+        beat = Beat(beat="He goes.", who=(LineupMember(name="Fox", word="fox", concept="fox"),), place="in the snow")
+        draft = Draft(
+            key="",
+            outline=Outline(title="Fox", second_title="Fox", lineup=beat.who, beats=(beat, beat)),
+            texts={1: Text(text="He goes.", second_text="He goes.")},
+            scenes={number: Shown(prompt="a fox in the snow", concepts=("fox",)) for number in (0, 1)},
+        )
+        asked = self.for_outline(request)
+        assert draft.outline is not None
+        self.for_texts(request, draft.outline, [1])
+        self.for_scenes(request, draft, [0, 1])
+        self.for_alts(request, draft, [0, 1])
+        self.for_repair(asked, written="", failures={1: ["it is empty"]}, problem="it is no JSON")
+        asked = self.for_paraphrases("a fox", ["fox"], num=1)
+        self.for_paraphrases_again(asked, written="", refused={"a dog": "it is no fox"}, problem="it is short", num=1)
 
     def for_outline(self, request: StoryRequest) -> list[Message]:
         """The conversation that asks for a book's plan."""
@@ -125,10 +153,10 @@ class StoryPrompts:
     def _render(self, name: str, variables: Mapping[str, object]) -> str:
         try:
             return self._environment.get_template(name).render(variables).strip()
-        except TemplateError as error:
+        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise StoryError(
-                f"The prompt template {str(self.templates_dir / 'prompts' / name)!r} cannot be rendered: {error!r}. "
-                "It may use the variables that templates/prompts/README.md lists and no others. Restore or correct it."
+                f"The prompt template {name!r} cannot be rendered: {error!r}. It may use the variables that "
+                f"templates/prompts/README.md lists alone. Correct it in {str(self.templates_dir / 'prompts')!r}."
             ) from error
 
 

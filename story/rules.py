@@ -249,11 +249,14 @@ def _plain(text: str) -> str:
     return " ".join(text.casefold().split()).rstrip(".!")
 
 
-def words_of(items: Sequence[Text | Shown | str]) -> list[str]:
+def words_of(items: Sequence[Outline | Text | Shown | str]) -> list[str]:
     """All texts in the items of a stage, to be judged."""
     words: list[str] = []
     for item in items:
-        if isinstance(item, Text):
+        if isinstance(item, Outline):
+            words += [item.title, item.second_title, *(member.name for member in item.lineup)]
+            words += [text for beat in item.beats for text in (beat.beat, beat.place)]
+        elif isinstance(item, Text):
             words += [item.text, item.second_text, *(line.text for line in item.speech)]
         else:
             words.append(item.prompt if isinstance(item, Shown) else item)

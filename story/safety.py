@@ -1,7 +1,7 @@
 """Keeps what is not for children out: a local word and topic check that is always on, and an endpoint's moderation.
 
 Fails closed: what cannot be judged is not let through. Knows no writer and no picture model. The words are data in
-`story/unsafe_words.json`, by reason and language.
+`story/unsafe_words.json`, by reason and language, and so are those that only look like them ("harmless").
 """
 
 import json
@@ -19,6 +19,7 @@ from story.schema import StoryRequest, WrittenStory
 WORDS_PATH = Path(__file__).with_name("unsafe_words.json")
 MODERATION_MODEL = "omni-moderation-latest"
 
+_HARMLESS = "harmless"
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u064b-\u0652\u0640]")
 _SEPARATORS = re.compile(r"[ .\-_*]")
@@ -113,16 +114,11 @@ class SafetyGate:
 class OpenAIModerator:
     """OpenAI's moderation endpoint, or another server's at the same path.
 
-    Args:
-        is_required: Whether a server that has no such endpoint is an error, and not a server without moderation.
-
     Raises:
         LanguageModelError: There is neither a key nor another server.
     """
 
-    def __init__(
-        self, *, base_url: str | None, api_key: str | None, is_required: bool, timeout_s: float = 30.0
-    ) -> None:
+    def __init__(self, *, base_url: str | None, api_key: str | None, timeout_s: float = 30.0) -> None:
         if not (api_key or base_url):
             raise LanguageModelError(
                 "OpenAI's moderation of texts needs a key. Set OPENAI_API_KEY, or set moderation to 'off' to rely on "
@@ -130,28 +126,25 @@ class OpenAIModerator:
             )
         self.base_url = base_url
         self.api_key = api_key
-        self.is_required = is_required
         self.timeout_s = timeout_s
 
     def reasons(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """The categories that the endpoint flags, for each text.
 
         Raises:
-            ModerationUnavailable: No verdict came; also where the server has no such endpoint and one is required.
+            ModerationUnavailable: No verdict came; also where the server has no such endpoint.
         """
-        from openai import APIStatusError, NotFoundError, OpenAI, OpenAIError
+        from openai import OpenAI, OpenAIError
 
         try:
             client = OpenAI(
                 base_url=self.base_url, api_key=self.api_key or "not-needed", timeout=self.timeout_s, max_retries=1
             )
             answer = client.moderations.create(model=MODERATION_MODEL, input=list(texts))
+            if not answer.results:  # some servers answer 200 to whatever they do not know
+                raise ValueError("it may have no such endpoint, since its answer holds no results")
             return tuple(_flagged(result) for result in answer.results)
-        except NotFoundError as error:
-            if not self.is_required:
-                return ((),) * len(texts)
-            raise self._unavailable(error) from error
-        except (APIStatusError, OpenAIError, ValueError, TypeError, AttributeError) as error:
+        except (OpenAIError, ValueError, TypeError, AttributeError) as error:
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: Exception) -> ModerationUnavailable:
@@ -171,37 +164,57 @@ def _flagged(result: Any) -> tuple[str, ...]:
 
 
 def _readings(text: str) -> tuple[str, ...]:
-    """The text as a reader may take it: plain, with digits as letters, with spaced letters joined."""
+    """The text as a reader may take it, without what is harmless: plain, with digits as letters, with spaced letters
+    joined."""
     composed = unicodedata.normalize("NFKC", text)
-    plain = _INVISIBLE.sub("", composed).casefold().replace("ß", "ss")
-    stripped = "".join(c for c in unicodedata.normalize("NFD", plain) if not unicodedata.combining(c))
-    plain, bare = unicodedata.normalize("NFC", plain), unicodedata.normalize("NFC", stripped)
+    plain = unicodedata.normalize("NFC", _INVISIBLE.sub("", composed).casefold())
+    bare = _bare(plain)
     joined = _SPACED.sub(lambda match: _SEPARATORS.sub("", match[0]), bare)
     # The first of the letters may be a word by itself: "a m u r d e r".
     but_first = _SPACED.sub(lambda match: match[0][:2] + _SEPARATORS.sub("", match[0][2:]), bare)
-    readings = (plain, bare, joined, but_first)
+    # What is harmless goes before marks become letters, or "Folter!" ends in another one.
+    readings = [_harmless().sub(" ", reading) for reading in dict.fromkeys((plain, bare, joined, but_first))]
     return tuple(dict.fromkeys((*readings, *(reading.translate(_LEET) for reading in readings))))
+
+
+def _bare(text: str) -> str:
+    """The text with its letters' accents left out."""
+    stripped = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+    return unicodedata.normalize("NFC", stripped)
+
+
+@cache
+def _words() -> Mapping[str, Mapping[str, Sequence[str]]]:
+    return json.loads(WORDS_PATH.read_text(encoding="utf-8"))
 
 
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """For each reason one expression over the words of all languages."""
-    words: Mapping[str, Mapping[str, Sequence[str]]] = json.loads(WORDS_PATH.read_text(encoding="utf-8"))
     return tuple(
         (reason, re.compile("|".join(_expression(w, language) for language, its in by_language.items() for w in its)))
-        for reason, by_language in words.items()
+        for reason, by_language in _words().items()
+        if reason != _HARMLESS
     )
+
+
+@cache
+def _harmless() -> re.Pattern[str]:
+    """What only looks unsafe, such as "had drunk"; also as it reads without accents."""
+    by_language = _words()[_HARMLESS].items()
+    spelled = [(spelling, language) for language, its in by_language for w in its for spelling in (w, _bare(w))]
+    return re.compile("|".join(_expression(spelling, language) for spelling, language in spelled))
 
 
 def _expression(word: str, language: str) -> str:
     """A word or words as an expression.
 
-    Words are whole; an asterisk at the end stands for any ending, an ellipsis for up to four words. Korean and Arabic
+    Words are whole; an asterisk stands for any ending, an ellipsis for up to four words. Korean and Arabic
     join particles to words, so there a word may have any ending, in Korean any beginning too and in Arabic a joined
     article or preposition; an equals sign at either end keeps that end whole.
     """
-    stem = word.strip("*=")
-    parts = [r"\s+".join(map(re.escape, part.split())) for part in stem.split("…")]
+    stem = word.strip("*=").casefold()
+    parts = [r"\s+".join(map(re.escape, part.split())).replace(r"\*", r"\w*") for part in stem.split("…")]
     body = r"\W+(?:\w+\W+){0,4}?".join(parts)
     before, after = r"(?<!\w)", r"(?!\w)"
     if language == "ko" and not word.startswith("="):

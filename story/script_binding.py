@@ -32,8 +32,9 @@ class ScriptWriter:
 
     Args:
         script: What the story says.
-        cast: Which concept draws whom, by the name in the script. In a script in Markdown, whoever is called like a
-            character of the bank is that one, and handles such as @rusty are names too.
+        cast: Which concept draws whom, by the name in the script, in any case. In a script in Markdown, whoever is
+            called like a character of the bank and written like it is that one ("Clover", and not "in the clover"),
+            and handles such as @rusty are names too.
         gate: What may be read by children.
         count_tokens: Tokens of a prompt as the text encoder counts them.
         max_tokens: The encoder's limit.
@@ -120,7 +121,13 @@ class ScriptWriter:
     def _is_there(self, name: str) -> bool:
         pictures = [self.script.cover, *(page.picture for page in self.script.pages)]
         speakers = {speaker for page in self.script.pages for speaker, _ in page.speech}
-        return name in speakers or any(name in each.on_stage or _mentions(each.prompt, name) for each in pictures)
+        return name in speakers or any(name in each.on_stage or self._mentions(each.prompt, name) for each in pictures)
+
+    def _mentions(self, prompt: str, name: str) -> list[Span]:
+        """Where a name stands as a whole."""
+        any_case = name in self.cast or name.startswith("@")
+        pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE if any_case else re.NOFLAG)
+        return [match.span() for match in pattern.finditer(prompt)]
 
     def _page(self, number: int, page: ScriptPage, names: Mapping[str, ConceptCard], request: StoryRequest) -> Page:
         bound = Page(
@@ -143,7 +150,8 @@ class ScriptWriter:
         words: str,
         language: str,
     ) -> Scene:
-        prompt, own = _named(picture, names, nouns=_nouns(catalog, self.lexicon))
+        said = {span: name for name in names for span in self._mentions(picture.prompt, name)}
+        prompt, own = _named(picture, names, said, nouns=_nouns(catalog, self.lexicon))
         if self.script.is_prose:
             prompt = self._fitted(prompt, picture, names, catalog, own)
         cards = (*(card for card in catalog if card.id in own), *catalog)
@@ -205,15 +213,16 @@ def _nouns(catalog: Sequence[ConceptCard], lexicon: Lexicon | None) -> frozenset
     return frozenset(phrase.lower().split()[-1] for phrase in phrases if phrase)
 
 
-def _named(picture: ScriptPicture, names: Mapping[str, ConceptCard], *, nouns: frozenset[str]) -> tuple[str, list[str]]:
+def _named(
+    picture: ScriptPicture, names: Mapping[str, ConceptCard], mentions: Mapping[Span, str], *, nouns: frozenset[str]
+) -> tuple[str, list[str]]:
     """The prompt with concepts' words for names, and the ids of those who are in it, at most as many as are drawn.
 
     A name is said as its word the first time, and as "it" from then on. Those on stage whom the prompt does not name
     come first.
     """
     prompt = picture.prompt
-    spans = sorted((span, name) for name in names for span in _mentions(prompt, name))
-    free = [(span, name) for span, name in spans if not any(_holds(other, span) for other, _ in spans)]
+    free = sorted(item for item in mentions.items() if not any(_holds(other, item[0]) for other in mentions))
     unnamed = [name for name in picture.on_stage if name in names and name not in {name for _, name in free}]
     on_stage = list(dict.fromkeys(names[name].id for name in (*(name for _, name in free), *unnamed)))[:MAX_CHARACTERS]
     said: set[str] = set()
@@ -236,12 +245,6 @@ def _named(picture: ScriptPicture, names: Mapping[str, ConceptCard], *, nouns: f
 def _as_sentence(prompt: str) -> str:
     text = prompt.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
-
-
-def _mentions(prompt: str, name: str) -> list[Span]:
-    """Where a name stands as a whole, in any case."""
-    pattern = rf"(?<!\w){re.escape(name)}(?!\w)"
-    return [match.span() for match in re.finditer(pattern, prompt, re.IGNORECASE)]
 
 
 def _words_for(card: ConceptCard, before: str, name: str, nouns: frozenset[str]) -> str:

@@ -5,6 +5,7 @@ rules are in `story/rules.py`, the words in `templates/prompts/`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from concepts.lexicon import Lexicon
@@ -125,7 +126,7 @@ class LanguageModelWriter:
             price=self.price,
             budget_usd=self.budget_usd,
             spent_usd=sum(reply.cost_usd or 0 for reply in earlier),
-            on_reply=self.drafts.add_reply if self.drafts else None,
+            on_reply=partial(self.drafts.add_reply, draft) if self.drafts else None,
         )
         writing = Writing(
             request,

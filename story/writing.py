@@ -86,7 +86,7 @@ class Writing:
         self.folder = folder
         self.on_stage = on_stage
         self.on_words = on_words
-        self.warnings: list[str] = []
+        self.warnings = list(draft.warnings)
         self.pages = tuple(range(1, request.pages + 1))
 
     def story(self) -> Story:
@@ -112,6 +112,8 @@ class Writing:
 
     def _write_outline(self) -> bool:
         """Whether there is a plan to write after."""
+        if self.draft.is_planned:
+            return True
 
         def read(raw: str, is_whole: bool) -> Mapping[int, Outline]:
             outline = read_outline(raw, self.request, self.rules.lexicon) if is_whole else None
@@ -129,14 +131,13 @@ class Writing:
                 tokens_each=400 + 120 * self.request.pages,
             )
         )
+        plan = self.draft.outline
         if failures:
-            outline = self.draft.outline
-            bad = self.rules.bad_words_of(outline) if outline else frozenset[str]()
-            plan = mended(outline, self.request, bad)
+            plan = mended(plan, self.request, self.rules.bad_words_of(plan) if plan else frozenset())
             if plan is None:
                 return False
             self.warnings.append(f"The outline was mended: {'; '.join(failures[COVER][:3])}.")
-            self._keep(outline=plan)
+        self._keep(outline=plan, is_planned=True)
         return True
 
     def _write_texts(self) -> bool:
@@ -203,9 +204,8 @@ class Writing:
             where = f"of page {number}" if number else "of the cover"
             self.warnings.append(f"The picture {where} was simplified: {'; '.join(messages)}.")
             shown = plain_shown(beats[number], self.rules, self.storyteller)
-            if self.rules.scene(shown, beats[number]):
-                self._keep(free=(*self.draft.free, number))
-            self._keep(scenes={number: shown})
+            free = (number,) if self.rules.scene(shown, beats[number]) else ()
+            self._keep(scenes={number: shown}, free=(*self.draft.free, *free))
 
     def _write_alts(self) -> None:
         prompts = self.draft.scenes
@@ -278,9 +278,9 @@ class Writing:
         return completion.problem
 
     def _failures(self, stage: Stage) -> dict[int, list[str]]:
-        items = [item for item in self._items(stage).values() if not isinstance(item, Outline)]
-        self.rules.judge(words_of(items))
-        checked = {number: stage.check(number) for number in stage.numbers if number not in self.draft.filled}
+        self.rules.judge(words_of(list(self._items(stage).values())))
+        settled = self.draft.free if stage.field == "scenes" else self.draft.filled
+        checked = {number: stage.check(number) for number in stage.numbers if number not in settled}
         return {number: messages for number, messages in checked.items() if messages}
 
     def _items(self, stage: Stage) -> Mapping[int, Any]:
@@ -356,12 +356,12 @@ class Writing:
         )
 
     def _keep(self, **changes: Any) -> None:
-        """Put items into the draft, and the draft on disk."""
+        """Put items into the draft, with all there is to know so far, and the draft on disk."""
         merged = {
             name: {**getattr(self.draft, name), **value} if isinstance(value, dict) else value
             for name, value in changes.items()
         }
-        self.draft = self.draft.model_copy(update=merged)
+        self.draft = self.draft.model_copy(update=merged | {"warnings": tuple(self.warnings)})
         if self.folder is not None:
             self.folder.save(self.draft)
 

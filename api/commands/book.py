@@ -20,7 +20,7 @@ from concepts.errors import WrongBaseModel
 from concepts.schema import ConceptCard
 from generator.errors import ModelNotFound
 from story.design import Design, check_design
-from story.draft import DraftFolder
+from story.draft import Draft, DraftFolder
 from story.editions.layout import layout_of
 from story.errors import InvalidRequest
 from story.safety import SafetyGate
@@ -87,6 +87,9 @@ def make_book(
     )
     estimate = f" It takes about {writer.estimate(request)}." if isinstance(writer, LanguageModelWriter) else ""
     reporter.note(f"Writing the story with {writer_name} …{estimate}")
+    draft = Draft.of(request, writer=writer_name)
+    if drafts.has_others(draft):
+        reporter.note(f"Note: {str(drafts.path)!r} keeps the story that another command, or another bank, began.")
     with reporter.progress((pages + 1) * STEPS_FOR_THE_BAR) as advance:
         book = make_storybook(
             request,
@@ -100,7 +103,7 @@ def make_book(
             strengths=strengths,
             on_drawing=drawing_of(advance),
         )
-    drafts.clear()
+    drafts.clear(draft)
     return outcome_of(book, reporter)
 
 

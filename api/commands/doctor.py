@@ -201,7 +201,7 @@ def _moderation(settings: Settings) -> Finding:
         gate.moderator.reasons(["a fox in the snow"])
     except FableverseError as error:
         return Finding(name="moderation", status="broken", detail=str(error), exit_code=exit_code_of(error))
-    return Finding(name="moderation", status="works", detail="the endpoint's where it has one, beside the local check")
+    return Finding(name="moderation", status="works", detail="an endpoint's, beside the local check")
 
 
 def _program(name: str, use: str, search_path: str) -> Finding:

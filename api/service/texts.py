@@ -32,7 +32,7 @@ from api.writers import make_writer
 from concepts.bank import ConceptBank
 from concepts.errors import WrongBaseModel
 from story.book import STORY_FILENAME
-from story.draft import DraftFolder
+from story.draft import Draft, DraftFolder
 from story.editions.formats import EDITIONS
 from story.schema import StoryRequest, WrittenStory
 
@@ -110,7 +110,7 @@ class TextWork:
             on_words=on_words,
         )
         written = writer.write(request)
-        drafts.clear()
+        drafts.clear(Draft.of(request, writer=name))
         return written, name
 
     def _bind(self, task: Task, report: Report) -> Done:

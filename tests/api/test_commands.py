@@ -16,10 +16,12 @@ from api import exit_codes
 from api.cli import main
 from concepts.bank import ConceptBank
 from generator.images import read_metadata
-from story.schema import Story
+from story.schema import Story, StoryRequest
 from tests.api.builders import SETTINGS, noise_picture
 from tests.concepts.builders import a_concept, add_concept, contents
 from tests.generator.tiny import tiny_pipeline
+from tests.story.builders import BANK
+from tests.story.misbehaving_server import misbehaving
 
 FABLEVERSE = Path(sys.executable).with_name("fableverse")
 
@@ -212,3 +214,18 @@ def test_an_interrupted_learning_says_how_to_go_on_and_goes_on(workplace: Path) 
     assert done.returncode == exit_codes.OK, done.stderr
     assert "Going on where learning was interrupted" in done.stderr
     assert (workplace / "bank" / "later" / "direction.safetensors").is_file()
+
+
+def test_a_story_that_was_begun_is_gone_on_with_by_its_own_command_alone(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["book", "a fox", "--pages", "4", "--out", str(tmp_path / "fox"), *common(workplace)]
+    runs: list[tuple[list[str], str, bool]] = [([], "Outline", False), (["--age", "6"], "Outline", True)]
+    runs.append(([], "Texts", True))
+    with misbehaving(StoryRequest(idea="a fox", catalog=BANK, pages=4)) as server:
+        for options, first_stage, is_told in runs:
+            server.next_behaviour = lambda: "failing" if server.requests[1:] else "good"
+            server.requests.clear()
+            assert main([*words, *options, "--llm", "openai:tiny", "--base-url", server.address]) == exit_codes.STORY
+            assert server.requests[0]["response_format"]["json_schema"]["name"] == f"{first_stage}Answer"
+            assert ("keeps the story that another command" in capsys.readouterr().err) == is_told

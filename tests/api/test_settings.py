@@ -121,23 +121,31 @@ def test_a_budget_needs_a_price() -> None:
 
 
 @pytest.mark.parametrize(
-    ("llm", "base_url", "moderation", "is_asked", "is_required"),
+    ("llm", "base_url", "moderation", "asked_at"),
     [
-        (None, None, "auto", False, False),
-        ("openai:gpt-5-mini", None, "auto", True, True),
-        ("openai:local", "http://localhost/v1", "auto", True, False),
-        ("openai:local", "http://localhost/v1", "on", True, True),
-        ("ollama:x", None, "auto", False, False),
-        ("ollama:x", None, "on", True, True),
-        ("openai:gpt-5-mini", None, "off", False, False),
+        (None, None, "auto", "nowhere"),
+        ("openai:gpt-5-mini", None, "auto", None),
+        ("openai:gpt-5-mini", "https://eu.api.openai.com/v1", "auto", "https://eu.api.openai.com/v1"),
+        ("openai:local", "http://localhost/v1", "auto", "nowhere"),
+        ("openai:x", "https://not-openai.com/v1", "auto", "nowhere"),
+        ("openai:local", "http://localhost/v1", "on", "http://localhost/v1"),
+        ("ollama:x", None, "auto", "nowhere"),
+        ("ollama:x", "http://localhost/v1", "on", None),
+        (None, None, "on", None),
+        ("openai:gpt-5-mini", None, "off", "nowhere"),
     ],
 )
-def test_moderation_is_asked_where_it_is_offered_or_demanded(
-    llm: str | None, base_url: str | None, moderation: str, is_asked: bool, is_required: bool
+def test_moderation_is_asked_where_openai_writes_or_it_is_demanded(
+    llm: str | None, base_url: str | None, moderation: str, asked_at: str | None
 ) -> None:
     moderator = open_gate(Settings(llm=llm, base_url=base_url, moderation=moderation, openai_api_key="sk-1")).moderator
-    assert isinstance(moderator, OpenAIModerator) == is_asked
-    assert moderator is None or (isinstance(moderator, OpenAIModerator) and moderator.is_required == is_required)
+    assert moderator is None or isinstance(moderator, OpenAIModerator)
+    assert ("nowhere" if moderator is None else moderator.base_url) == asked_at
+
+
+def test_an_edit_needs_no_local_server_that_may_be_off() -> None:
+    gate = open_gate(Settings(llm="openai:local", base_url="http://127.0.0.1:9/v1"))
+    assert gate.reasons(["a fox", "a murder"]) == ((), ("violence",))
 
 
 def test_the_storyteller_is_moderated_too_where_that_is_demanded() -> None:

@@ -10,7 +10,8 @@ import pytest
 from story.errors import ModerationUnavailable, UnsafeRequest
 from story.safety import OpenAIModerator, SafetyGate, unsafe_reasons
 from story.schema import Page, Scene, Story, StoryRequest, WrittenStory
-from tests.story.builders import BANK, card, storyteller
+from tests.story.brain import Brain
+from tests.story.builders import BANK, card, sound, storyteller, writer
 from tests.story.servers import serving
 
 UNSAFE = {
@@ -33,6 +34,22 @@ UNSAFE = {
     "토끼가 자살을 했어요": "self-harm",
     "اللصوص قتلوا الملك": "violence",
     "صنع قنبلة في البيت": "dangerous instructions",
+    "the cat drinks a cup of bleach": "dangerous instructions",
+    "he is building a big bomb": "dangerous instructions",
+    "she ended her own life": "self-harm",
+    "the cat hangs himself": "self-harm",
+    "a drunk bear": "drugs and alcohol",
+    "the bear had got drunk": "drugs and alcohol",
+    "they killed time and then the king, whom they killed": "violence",
+    "the Nazis": "hate",
+    "Er erschießt den Bären": "violence",
+    "Er hat ein Gewehr": "violence",
+    "범인은 집단강간을 했다": "sexual content",
+    "왕을 죽이고 숨을 죽였어요": "violence",
+    "곰이 총을 쏘았어요": "violence",
+    "여우가 목을 매었어요": "self-harm",
+    "معه مسدس": "violence",
+    "the emperor had drunk cocaine and was naked": "drugs and alcohol",
 }
 SAFE = [
     "a fox who cannot sleep", "a knight with a wooden sword", "a wolf who is hungry", "a witch and her broom",
@@ -42,6 +59,20 @@ SAFE = [
     "En räv som fick en vän. Slut.", "Bir gün bir tilki vardı.", "여우가 지나치게 빨리 달렸어요.",
     "음식인데 아주 맛있어요.",
     "숨죽여 기다렸어요. 그 아이는 열 살인 소녀예요.", "흰자위와 노른자위", "يحكى أن ثعلبا كان يحب القمر والخراف",
+    "He had drunk his milk.", "Who has drunk all the tea?", "They killed time with a game.",
+    "He killed time by himself.", "A killer whale leapt.", "She hangs the stars up herself.",
+    "In the end he led his own life.",
+    "They had a fight with water guns.", "Let us make a bath bomb!", "But the emperor is naked!", "a naked mole-rat",
+    "She rifled through her bag.", "Nazim and Nazir went to sea.", "an old woman with a faggot of sticks",
+    "a yellow field of rape", "He had a bloody knee.", "We were eaten alive by mosquitoes.",
+    "Never bring poisonous mushrooms home to your family.", "The bat hangs himself upside down.",
+    "Der Igel hat sich gewehrt.", "So eine Schlamperei!", "Spann mich nicht auf die Folter!", "du kleiner Satansbraten",
+    "Der Killerwal schwamm vorbei.", "숨을 죽이고 기다렸어요.", "발소리를 죽이고 걸었어요.", "건강간식을 먹었어요.",
+    "전시체험관에 갔어요.", "물총을 쏘았어요.", "냉장고문을 열었어요.", "옛날 옛적 호랑이 담배 피우던 시절에",
+    "마술에 취해 춤을 추었어요.", "보드카페에 갔어요.", "건널목을 매일 건너요.", "고양이의 목을 매만졌어요.",
+    "손목을 그대로 잡았어요.", "썩은 살구를 버렸어요.", "물폭탄을 만들어 던졌어요.", "고독을 타요.",
+    "خلية النحل مسدسة الشكل", "له شكل مسدس", "لعب بمسدس ماء", "مشى عاري القدمين", "كانت الأغصان عارية",
+    "الجنس البشري", "كان يقتل الوقت", "قاتل بشجاعة", "ثوب خمري اللون",
 ]  # fmt: skip
 
 
@@ -109,9 +140,8 @@ def moderation(status: int, flagged: Sequence[str] | None) -> Iterator[str]:
         yield base_url
 
 
-def gate_at(base_url: str, *, is_required: bool = True) -> SafetyGate:
-    moderator = OpenAIModerator(base_url=base_url, api_key=None, is_required=is_required, timeout_s=5)
-    return SafetyGate(moderator=moderator)
+def gate_at(base_url: str) -> SafetyGate:
+    return SafetyGate(moderator=OpenAIModerator(base_url=base_url, api_key=None, timeout_s=5))
 
 
 def test_the_endpoints_verdict_counts_beside_the_local_one() -> None:
@@ -126,15 +156,33 @@ def test_without_a_verdict_nothing_is_let_through(status: int, flagged: list[str
         gate_at(base_url).reasons(["a fox"])
 
 
-def test_a_server_that_offers_no_moderation_leaves_the_local_check() -> None:
-    with moderation(404, ["x"]) as base_url:
-        assert gate_at(base_url, is_required=False).reasons(["a fox", "a murder"]) == ((), ("violence",))
-    with moderation(503, ["x"]) as base_url, pytest.raises(ModerationUnavailable):
-        gate_at(base_url, is_required=False).reasons(["a fox"])
+def test_a_server_that_answers_without_results_is_said_to_lack_the_endpoint() -> None:
+    with moderation(200, None) as base_url, pytest.raises(ModerationUnavailable, match="may have no such endpoint"):
+        gate_at(base_url).reasons(["a fox"])
 
 
 def test_a_server_that_is_gone_lets_nothing_through() -> None:
     with moderation(200, ["x"]) as base_url:
         pass
     with pytest.raises(ModerationUnavailable):
-        gate_at(base_url, is_required=False).reasons(["a fox"])
+        gate_at(base_url).reasons(["a fox"])
+
+
+class CountingModerator:
+    """Finds everything in order and remembers how many texts it was asked about at once."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def reasons(self, texts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        self.asked.append(len(texts))
+        return ((),) * len(texts)
+
+
+def test_an_endpoint_is_asked_about_a_whole_stage_at_once() -> None:
+    moderator = CountingModerator()
+    request = StoryRequest(idea="a fox who walks on", catalog=BANK, pages=6)
+    answer = sound(Brain(request))
+    writer(answer, answer, answer, answer, gate=SafetyGate(moderator=moderator))[0].write(request)
+    assert len(moderator.asked) == 6, "the request, four stages, the whole story"
+    assert min(moderator.asked) > 1

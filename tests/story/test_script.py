@@ -176,6 +176,32 @@ def test_a_name_takes_an_article_unless_it_has_one(tmp_path: Path, said: str, pr
     assert story.cover.prompt == prompt
 
 
+@pytest.mark.parametrize(
+    ("said", "cast", "prompt"),
+    [
+        ("Rusty sitting in the bruno in the snow", {}, "a fox sitting in the bruno in the snow"),
+        ("Rusty and Bruno in the snow", {}, "a fox and a bear in the snow"),
+        ("@rusty and @Bruno in the snow", {}, "a fox and a bear in the snow"),
+        ("a fox and bruno in the snow", {"Bruno": "bruno"}, "a fox and bear in the snow"),
+        ("Bruno in the snow", {"bruno": "bruno"}, "a bear in the snow"),
+        ("bruno in the snow", {"bruno": "bruno"}, "bear in the snow"),
+    ],
+)
+def test_names_of_the_bank_are_read_as_written_and_those_of_the_cast_in_any_case(
+    tmp_path: Path, said: str, cast: dict[str, str], prompt: str
+) -> None:
+    text = SCRIPT.replace("> Rusty standing in the bedroom in the moonlight", f"> {said}")
+    assert written(a_script(tmp_path, text), cast={"Cat": "luna", **cast}).story.cover.prompt == prompt
+
+
+def test_words_of_the_sample_bank_that_are_names_too_stay_words(tmp_path: Path) -> None:
+    catalog = ConceptBank(SAMPLE_BANK_DIR).catalog()
+    text = "# T\n\n> Rusty in the clover\n\n## Page 1\n\nHe ate.\n\n> a bear with an apple pip in the meadow\n"
+    story = written(a_script(tmp_path, text), catalog=catalog).story
+    assert [scene.prompt for scene in story.scenes] == ["a fox in the clover", "a bear with an apple pip in the meadow"]
+    assert [member.name for member in story.lineup] == ["Rusty"]
+
+
 def test_what_the_model_lacks_is_noted_with_its_pages(tmp_path: Path) -> None:
     lexicon = Lexicon.load(LEXICON_PATH)
     text = SCRIPT.replace("> the small Cat and @rusty waving in the snow", "> a dinosaur in the forest")

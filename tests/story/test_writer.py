@@ -1,15 +1,12 @@
 """Whatever a language model answers, a whole and proven story comes out and says what was filled in, or a refusal."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from story.answers import COVER, outline_schema, scenes_schema, texts_schema
-from story.costs import Price
-from story.draft import DRAFT_FILENAME, REPLIES_FILENAME, DraftFolder, read_replies
-from story.errors import BudgetExceeded, LanguageModelError, LanguageModelUnreachable, StoryNotWritten, UnsafeRequest
+from story.errors import LanguageModelError, LanguageModelUnreachable, StoryNotWritten, UnsafeRequest
 from story.llm import Scripted, ScriptedLanguageModel
 from story.schema import StoryRequest
 from tests.story.brain import Brain, asked_numbers
@@ -276,60 +273,6 @@ def test_a_model_that_is_gone_before_a_stage_is_an_error_and_in_a_repair_a_warni
     assert "stopped answering" in written.warnings[0]
 
 
-def test_what_is_written_is_kept_and_gone_on_with(tmp_path: Path) -> None:
-    drafts = DraftFolder(tmp_path / "draft")
-    gone = LanguageModelUnreachable("no answer")
-    texts = BRAIN.answer("TextsAnswer", [1, 2, 3, 4])
-    with pytest.raises(LanguageModelUnreachable):
-        writer(SOUND, texts, gone, drafts=drafts)[0].write(REQUEST)
-    assert (tmp_path / "draft" / DRAFT_FILENAME).is_file()
-    built, model = writer(SOUND, SOUND, drafts=drafts)
-    written = built.write(REQUEST)
-    assert_is_proven(written, REQUEST)
-    assert len(model.history) == 2
-    assert [reply.stage for reply in written.replies] == ["outline", "texts", "scenes", "alts"]
-    assert read_replies(tmp_path / "draft" / REPLIES_FILENAME) == written.replies
-    built, model = writer(SOUND, SOUND, SOUND, SOUND, drafts=drafts)
-    built.write(REQUEST.model_copy(update={"seed": 1}))
-    assert len(model.history) == 4, "another request starts anew"
-
-
-def test_pages_are_kept_as_they_stream_in(tmp_path: Path) -> None:
-    class Interrupted(ScriptedLanguageModel):
-        def complete(self, messages: Any, schema: Any, *, max_tokens: int, on_text: Any = None) -> Any:
-            if schema.__name__ == "TextsAnswer":
-                on_text(BRAIN.answer("TextsAnswer", [1, 2, 3, 4]).partition('{"number": 3')[0] + '{"number": 3')
-                raise KeyboardInterrupt
-            return super().complete(messages, schema, max_tokens=max_tokens, on_text=on_text)
-
-    drafts = DraftFolder(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        writer_with(Interrupted([SOUND]), drafts=drafts).write(REQUEST)
-    built, model = writer(SOUND, SOUND, SOUND, drafts=drafts)
-    assert_is_proven(built.write(REQUEST), REQUEST)
-    assert "\n3:\n" in model.history[0][-1].content and "\n2:\n" not in model.history[0][-1].content
-
-
-def test_what_was_spent_before_the_first_outline_counts_after_a_stop(tmp_path: Path) -> None:
-    class Stopped(ScriptedLanguageModel):
-        def complete(self, messages: Any, schema: Any, *, max_tokens: int, on_text: Any = None) -> Any:
-            if self.history:
-                raise KeyboardInterrupt
-            return super().complete(messages, schema, max_tokens=max_tokens, on_text=on_text)
-
-    price = Price(input_usd=0.0, output_usd=2.0)
-    unreadable = "What a lovely idea!\u2028" * 100
-    drafts = DraftFolder(tmp_path / "draft")
-    with pytest.raises(KeyboardInterrupt):
-        writer_with(Stopped([unreadable]), drafts=drafts, price=price).write(REQUEST)
-    (first,) = read_replies(drafts.path / REPLIES_FILENAME)
-    assert first.cost_usd is not None and first.cost_usd > 0
-    with pytest.raises(BudgetExceeded, match=f"and {first.cost_usd:.4f} of"):
-        writer_with(ScriptedLanguageModel([]), drafts=drafts, price=price, budget_usd=first.cost_usd).write(REQUEST)
-    written = writer_with(ScriptedLanguageModel([SOUND] * 4), drafts=drafts, price=price).write(REQUEST)
-    assert written.replies[0] == first
-
-
 def test_words_are_told_as_they_come_and_none_that_is_not_for_children() -> None:
     told: list[tuple[int, str]] = []
     bad = with_page("texts", 2, text="Rusty killed the cat.")
@@ -337,25 +280,6 @@ def test_words_are_told_as_they_come_and_none_that_is_not_for_children() -> None
     writer_with(model, on_words=lambda page, words: told.append((page, words))).write(REQUEST)
     assert [page for page, _ in told] == [0, 1, 3, 4, 2], "the title, the good pages, the mended one"
     assert dict(told)[2] == BRAIN.text(2)["text"]
-
-
-def test_a_budget_stops_before_the_call_that_would_pass_it(tmp_path: Path) -> None:
-    price = Price(input_usd=1.0, output_usd=2.0)
-    drafts = DraftFolder(tmp_path)
-    model = ScriptedLanguageModel([SOUND] * 4)
-    built = writer_with(model, drafts=drafts, price=price, budget_usd=0.015)
-    with pytest.raises(BudgetExceeded, match=r"of 0\.0150 USD are spent.*larger --budget"):
-        built.write(REQUEST)
-    asked = len(model.history)
-    assert 0 < asked < 4
-    spent = sum(reply.cost_usd or 0 for reply in read_replies(tmp_path / REPLIES_FILENAME))
-    assert 0 < spent <= 0.015
-    written = writer_with(model, drafts=drafts, price=price, budget_usd=1.0).write(REQUEST)
-    assert len(model.history) == 4, "what was paid for is not asked for again"
-    assert sum(reply.cost_usd or 0 for reply in written.replies) > spent
-    estimate = built.estimate(REQUEST)
-    assert estimate.calls == 4
-    assert estimate.cost_usd is not None and estimate.cost_usd > 0
 
 
 def test_an_unsafe_idea_is_refused_before_anything_is_asked() -> None:
