@@ -254,8 +254,10 @@ def words_of(items: Sequence[Outline | Text | Shown | str]) -> list[str]:
     words: list[str] = []
     for item in items:
         if isinstance(item, Outline):
-            words += [item.title, item.second_title, *(member.name for member in item.lineup)]
+            words += [item.title, item.second_title]
             words += [text for beat in item.beats for text in (beat.beat, beat.place)]
+            members = (*item.lineup, *(member for beat in item.beats for member in beat.who))
+            words += [text for member in members for text in (member.name, member.look, member.wears)]
         elif isinstance(item, Text):
             words += [item.text, item.second_text, *(line.text for line in item.speech)]
         else:
