@@ -16,6 +16,8 @@ from api.binding import (
     note_of_exported,
     read_book,
     read_narration,
+    read_story,
+    rehearse_binding,
 )
 from api.book_folder import replaced_book
 from api.errors import UsageError
@@ -65,6 +67,9 @@ def narrate_book(
         raise UsageError("--narrator says who reads your own recordings. Give their folder with --audio.")
     if audio is not None and (voice is not None or speed is not None):
         raise UsageError("--voice and --speed are of espeak-ng and not of your own recordings: leave them out.")
+    exported = exported_beside(folder, record)
+    formats = (*record.formats, *exported)
+    rehearse_binding(read_story(folder), record, templates_dir=settings.templates_dir, exported=exported)
     if audio is None:
         speaker = _voice(voice, speed, settings=settings, search_path=search_path)
         tell(f"Reading {len(book.pages)} pages aloud with {speaker.name} …")
@@ -72,8 +77,6 @@ def narrate_book(
     else:
         record_in = partial(take_over, book.pages, _own_files(audio, book.pages), narrator=narrator or "a recording")
     old = None if audio is None else read_narration(folder)
-    exported = exported_beside(folder, record)
-    formats = (*record.formats, *exported)
     with replaced_book(folder) as new:
         shutil.copytree(folder, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(AUDIO_DIRNAME))
         narration = record_in(audio_dir=new / AUDIO_DIRNAME)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from api.binding import read_record
+from api.binding import exported_beside, read_record, rehearse_binding
 from api.book_folder import check_place
 from api.book_lock import LOCK_FILENAME, moved_lock, read_lock_only
 from api.commands.book import STEPS_FOR_THE_BAR, drawing_of, open_locked
@@ -72,7 +72,7 @@ def render_book(
         raise UsageError(f"--pages and --candidates go together: which pages, and 2 to {MAX_CANDIDATES} pictures each.")
     lock, story = read_lock_only(folder / LOCK_FILENAME)
     lock = moved_lock(lock, source=model, revision=revision)
-    read_record(folder)
+    record = read_record(folder)
     check_pages(folder, story, pages, choices)
     check_edited(
         story,
@@ -84,6 +84,8 @@ def render_book(
     )
     edited_lock(lock, story, bank)  # a concept that is gone or of another model is told before anything is loaded
     check_place(folder.resolve())
+    exported = exported_beside(folder, record)
+    rehearse_binding(story, record, templates_dir=settings.templates_dir, exported=exported)
     studio = open_locked(lock, bank, pictures=len(pages) * candidates, settings=settings, reporter=reporter)
     from api.page_score import ProbeScorer  # loads torch, so only now
 
