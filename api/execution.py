@@ -20,7 +20,7 @@ from concepts.errors import FableverseError
 
 _OF_AN_IDEA = (
     *("cast", "pages", "age", "seed", "strength", "language", "second_language"),
-    *("llm", "base_url", "budget_usd", "moderation", "concept_guidance"),
+    *("llm", "base_url", "budget_usd", "concept_guidance"),
 )
 """What the command line may say of a book that is made from an idea, and not of one that is drawn by its lock."""
 

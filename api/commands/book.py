@@ -14,7 +14,7 @@ from api.errors import UsageError
 from api.outcome import Outcome
 from api.settings import Settings
 from api.storybook import DrawingProgress, OnDrawing, Storybook, Studio, make_storybook, redraw_storybook
-from api.writers import check_language_model, check_languages, make_writer
+from api.writers import check_language_model, check_languages, make_writer, open_gate
 from concepts.bank import ConceptBank
 from concepts.errors import WrongBaseModel
 from concepts.schema import ConceptCard
@@ -25,7 +25,7 @@ from story.editions.layout import layout_of
 from story.editions.rehearsal import rehearse
 from story.errors import InvalidRequest
 from story.safety import SafetyGate
-from story.schema import StoryRequest
+from story.schema import StoryRequest, WrittenStory
 from story.templates import Templates
 from story.writer import LanguageModelWriter
 from story.writing import OnStage
@@ -123,8 +123,13 @@ def redraw_book(
 
     It looks and is made into editions as the record beside the lock says, but for what the command line says. `model`
     and `revision` are where its model is now; None is where the lock says.
+
+    Raises:
+        UnsafeRequest, LanguageModelError: The words, which may have been edited since, are not for children, or
+            moderation cannot be asked or gives no verdict.
     """
     lock, story = read_lock(lock_path)
+    open_gate(settings).check_story(WrittenStory(story=story))
     lock = moved_lock(lock, source=model, revision=revision)
     earlier = read_record(lock_path.parent)
     design = earlier.design.model_copy(update=dict(changes))

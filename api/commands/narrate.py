@@ -24,11 +24,12 @@ from api.errors import UsageError
 from api.outcome import Outcome
 from api.settings import Settings
 from api.storybook import editions_of
-from api.writers import OPENAI
+from api.writers import OPENAI, open_gate
 from concepts.files import write_whole
 from story.book import BookPage
 from story.espeak import DEFAULT_SPEED, EspeakVoice
 from story.narration import AUDIO_SUFFIXES, Narration, Recording, Voice, audio_file, speak, take_over
+from story.schema import WrittenStory
 from story.speech_endpoint import EndpointVoice
 
 _OWN_FILE = re.compile(r"page-(\d{1,3})")
@@ -59,6 +60,7 @@ def narrate_book(
 
     Raises:
         UsageError: The folder of recordings has none, or options contradict each other.
+        UnsafeRequest, LanguageModelError: Its words are not for children, or moderation cannot be asked or is silent.
         NarrationError: There is no voice, or a recording cannot be used.
         NoBook, OutputError, OSError: As for every change of a book.
     """
@@ -69,7 +71,9 @@ def narrate_book(
         raise UsageError("--voice and --speed are of espeak-ng and not of your own recordings: leave them out.")
     exported = exported_beside(folder, record)
     formats = (*record.formats, *exported)
-    rehearse_binding(read_story(folder), record, templates_dir=settings.templates_dir, exported=exported)
+    story = read_story(folder)
+    open_gate(settings).check_story(WrittenStory(story=story))
+    rehearse_binding(story, record, templates_dir=settings.templates_dir, exported=exported)
     if audio is None:
         speaker = _voice(voice, speed, settings=settings, search_path=search_path)
         tell(f"Reading {len(book.pages)} pages aloud with {speaker.name} …")
