@@ -7,14 +7,16 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
 
 from api.binding import AUDIO_DIRNAME, CAST_DIRNAME, NARRATION_FILENAME, RECORD_FILENAME
 from api.book_lock import LOCK_FILENAME
-from api.errors import OutputError
+from api.errors import BookChanged, OutputError
 from story.book import STORY_FILENAME
 from story.draft import REPLIES_FILENAME
 from story.editions.formats import EDITIONS
@@ -33,6 +35,7 @@ _PARTS = {
     AUDIO_DIRNAME,
     NARRATION_FILENAME,
 } | {edition.filename for edition in EDITIONS.values()}
+_WRITTEN = (STORY_FILENAME, RECORD_FILENAME, LOCK_FILENAME, NARRATION_FILENAME)
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """What file browsers leave behind by themselves."""
 _FILES = {
@@ -61,14 +64,47 @@ def draft_place(out_dir: Path) -> Path:
     return place.with_name(f".{place.name}.draft")
 
 
+@dataclass(frozen=True, kw_only=True)
+class BookAsFound:
+    """A book as it was when a command began to work on it, so that nothing is lost that is written there meanwhile."""
+
+    folder: Path
+    written: Mapping[str, bytes]
+    """What people and other commands write, by filename."""
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """The book in a folder as it is now; to be taken before the book is read."""
+        return cls(folder=folder, written=_written_in(folder))
+
+    def check_unchanged(self) -> None:
+        """To be called right before the book is changed.
+
+        Raises:
+            BookChanged: It is not as it was found.
+        """
+        now = _written_in(self.folder)
+        changed = [name for name in _WRITTEN if now.get(name) != self.written.get(name)]
+        if changed:
+            raise BookChanged(
+                f"{str(self.folder / changed[0])!r} was changed while the book was worked on, so the book is left as "
+                "it is now. Give the same command again: it goes by what is written there now."
+            )
+
+
+def _written_in(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in _WRITTEN if (folder / name).is_file()}
+
+
 @contextmanager
-def replaced_book(out_dir: Path) -> Iterator[Path]:
+def replaced_book(out_dir: Path, *, found: BookAsFound | None = None) -> Iterator[Path]:
     """A new empty folder that takes the place of `out_dir` when the body ends well, and vanishes when it raises.
 
     The place is checked first, before any time is spent on a book that could not be kept there. A book that stands
-    there is replaced as a whole.
+    there is replaced as a whole. `found` is what the new one was made from.
 
     Raises:
+        BookChanged: What it was made from was changed meanwhile; nothing is replaced.
         OutputError: In that place is something other than a book, a book with other files among its own included.
         OSError: The place cannot be written to.
     """
@@ -81,6 +117,8 @@ def replaced_book(out_dir: Path) -> Iterator[Path]:
     try:
         yield new
         check_place(place)
+        if found is not None:
+            found.check_unchanged()
         _swap(new, place, place.with_name(f".{place.name}-{token}.old"))
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -5,6 +5,7 @@
     ├── InvalidConfiguration   the configuration file or an environment variable has what cannot be used
     ├── LockMismatch       a book cannot be drawn again as its lock says
     ├── NoBook             a folder holds no book, or a damaged one
+    ├── BookChanged        a book was edited while a command worked on it
     ├── ClusterError       the cluster that pictures are to be drawn on cannot be used
     ├── ServiceError       the service cannot do what a request asks; its tree is in api/service/errors.py
     └── OutputError        the place where something is to be written cannot be used
@@ -37,6 +38,10 @@ class NoBook(FableverseError):
     """Raised when a finished book is read; the person names another folder or restores the file."""
 
 
+class BookChanged(FableverseError):
+    """Raised before a book is replaced that was edited meanwhile; the person gives the same command again."""
+
+
 class ClusterError(FableverseError):
     """Raised when a cluster is connected to; the person starts it, or corrects address or token."""
 
@@ -58,6 +63,7 @@ _EXIT_CODES: dict[type[BaseException], int] = {
     InvalidRequest: BAD_INPUT,
     LockMismatch: BAD_INPUT,
     NoBook: BAD_INPUT,
+    BookChanged: BAD_INPUT,
     BookError: BAD_INPUT,
     StoryError: STORY,
     DamagedLexicon: MODEL,

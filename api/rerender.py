@@ -13,7 +13,7 @@ from typing import Protocol
 from PIL import Image
 
 from api.binding import RECORD_FILENAME, BookRecord, bind_book, exported_beside, lay_out, note_of_exported, read_record
-from api.book_folder import CANDIDATES_DIRNAME, keep_belongings, replaced_book
+from api.book_folder import CANDIDATES_DIRNAME, BookAsFound, keep_belongings, replaced_book
 from api.book_lock import (
     LOCK_FILENAME,
     BookLock,
@@ -144,15 +144,17 @@ def rerender_book(
     Raises:
         LockMismatch: The studio's model is another.
         UsageError: A page or candidate is not there.
+        BookChanged: The book was edited meanwhile.
         NoBook, ConceptError, GeneratorError, OutputError, OSError: As the parts raise them.
     """
+    found = BookAsFound.of(folder)
     old, story = read_lock_only(folder / LOCK_FILENAME)
     warnings = check_model(old, studio.model)
     record = read_record(folder)
     exported = exported_beside(folder, record)
     check_pages(folder, story, several, choices or {})
     lock = _chosen(edited_lock(old, story, studio.bank), choices or {})
-    with replaced_book(folder) as new:
+    with replaced_book(folder, found=found) as new:
         keep_belongings(folder, new)
         drawing = _Drawing(folder, new, old, studio, on_drawing)
         lock, candidates = drawing.with_candidates(lock, several, num_candidates, scorer)

@@ -14,7 +14,7 @@ from PIL import Image
 
 import api
 from api.binding import BenchmarkStory, BookRecord, bind_book, lay_out
-from api.book_folder import keep_belongings, replaced_book
+from api.book_folder import BookAsFound, keep_belongings, replaced_book
 from api.book_lock import (
     LOCK_FILENAME,
     BookLock,
@@ -156,7 +156,7 @@ def redraw_storybook(
     story: Story,
     record: BookRecord,
     *,
-    earlier: Path,
+    earlier: BookAsFound,
     studio: Studio,
     out_dir: Path,
     templates_dir: Path,
@@ -170,22 +170,23 @@ def redraw_storybook(
         lock: What is drawn.
         story: The words.
         record: What the editions share, and which they are.
-        earlier: The folder of the book that the lock is of, whose candidates, recordings and replies are kept.
+        earlier: The book that the lock is of, whose candidates, recordings and replies are kept.
         studio: Has to draw with the model of the lock.
-        out_dir: Where the book goes, `earlier` itself included.
+        out_dir: Where the book goes, the earlier one's folder included.
         templates_dir: A person's own templates, or the shipped ones.
         on_drawing: Called after every denoising step.
 
     Raises:
         LockMismatch: Model or bank are not what the lock says; nothing has been drawn then.
+        BookChanged: The earlier book was edited meanwhile.
         OutputError, OSError, ConceptError, GeneratorError: As for `make_storybook`.
     """
     warnings = check_lock(lock, bank=studio.bank, model=studio.model)
     lock = moved_lock(lock, source=studio.model.source, revision=studio.model.revision)
     lock = lock.model_copy(update={"versions": current_versions()})
-    with replaced_book(out_dir) as folder:
+    with replaced_book(out_dir, found=earlier) as folder:
         drawing, notes = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
-        keep_belongings(earlier, folder)
+        keep_belongings(earlier.folder, folder)
         portraits = portraits_of(lock, studio.bank)
         binding = bind_locked(folder, story, lock, record, portraits=portraits, templates_dir=templates_dir)
     return Storybook(

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 
 from api.binding import read_record, rehearse_binding
-from api.book_folder import check_place, draft_place, slug_of
+from api.book_folder import BookAsFound, check_place, draft_place, slug_of
 from api.book_lock import BookLock, locked_model, moved_lock, read_lock
 from api.console import Advance, Reporter
 from api.errors import UsageError
@@ -127,7 +127,9 @@ def redraw_book(
     Raises:
         UnsafeRequest, LanguageModelError: The words, which may have been edited since, are not for children, or
             moderation cannot be asked or gives no verdict.
+        BookChanged: They were edited meanwhile.
     """
+    found = BookAsFound.of(lock_path.parent)
     lock, story = read_lock(lock_path)
     open_gate(settings).check_story(WrittenStory(story=story))
     lock = moved_lock(lock, source=model, revision=revision)
@@ -143,7 +145,7 @@ def redraw_book(
             lock,
             story,
             record,
-            earlier=lock_path.parent,
+            earlier=found,
             studio=studio,
             out_dir=place,
             templates_dir=settings.templates_dir,

@@ -19,7 +19,7 @@ from api.binding import (
     read_story,
     rehearse_binding,
 )
-from api.book_folder import replaced_book
+from api.book_folder import BookAsFound, replaced_book
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.settings import Settings
@@ -62,8 +62,10 @@ def narrate_book(
         UsageError: The folder of recordings has none, or options contradict each other.
         UnsafeRequest, LanguageModelError: Its words are not for children, or moderation cannot be asked or is silent.
         NarrationError: There is no voice, or a recording cannot be used.
+        BookChanged: The book was edited meanwhile.
         NoBook, OutputError, OSError: As for every change of a book.
     """
+    found = BookAsFound.of(folder)
     book, record = read_book(folder)
     if audio is None and narrator is not None:
         raise UsageError("--narrator says who reads your own recordings. Give their folder with --audio.")
@@ -81,7 +83,7 @@ def narrate_book(
     else:
         record_in = partial(take_over, book.pages, _own_files(audio, book.pages), narrator=narrator or "a recording")
     old = None if audio is None else read_narration(folder)
-    with replaced_book(folder) as new:
+    with replaced_book(folder, found=found) as new:
         shutil.copytree(folder, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(AUDIO_DIRNAME))
         narration = record_in(audio_dir=new / AUDIO_DIRNAME)
         if old is not None and (kept := _fitting(old, book.pages, but=narration)):

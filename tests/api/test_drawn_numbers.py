@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from api.binding import read_record
+from api.book_folder import BookAsFound
 from api.book_lock import read_lock
 from api.drawn_numbers import notes_of_numbers
 from api.rerender import rerender_book
@@ -84,7 +85,7 @@ def test_a_book_that_is_drawn_again_names_them_too(book: Path, bank: ConceptBank
         lock,
         story,
         read_record(book),
-        earlier=book,
+        earlier=BookAsFound.of(book),
         studio=stepping_studio(bank, room_for={PLAIN: 2, STORED: 1}),
         out_dir=book,
         templates_dir=TEMPLATES_DIR,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.binding import RECORD_FILENAME, read_record
+from api.book_folder import BookAsFound
 from api.book_lock import BookLock, locked_model, moved_lock, read_lock
 from api.errors import LockMismatch
 from api.settings import Settings
@@ -48,7 +49,7 @@ def redraw(
         lock,
         story,
         read_record(folder),
-        earlier=folder,
+        earlier=BookAsFound.of(folder),
         studio=studio,
         out_dir=out_dir,
         templates_dir=TEMPLATES_DIR,
