@@ -3,12 +3,14 @@
 Knows which files a book consists of, and nothing of what is in them.
 """
 
+import fcntl
+import os
 import re
 import secrets
 import shutil
 import unicodedata
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -64,6 +66,12 @@ def draft_place(out_dir: Path) -> Path:
     return place.with_name(f".{place.name}.draft")
 
 
+def pictures_place(out_dir: Path) -> Path:
+    """Where pictures are kept until the book stands in `out_dir`: another hidden folder beside it."""
+    place = out_dir.resolve()
+    return place.with_name(f".{place.name}.pictures")
+
+
 @dataclass(frozen=True, kw_only=True)
 class BookAsFound:
     """A book as it was when a command began to work on it, so that nothing is lost that is written there meanwhile."""
@@ -101,7 +109,8 @@ def replaced_book(out_dir: Path, *, found: BookAsFound | None = None) -> Iterato
     """A new empty folder that takes the place of `out_dir` when the body ends well, and vanishes when it raises.
 
     The place is checked first, before any time is spent on a book that could not be kept there. A book that stands
-    there is replaced as a whole. `found` is what the new one was made from.
+    there is replaced as a whole, and what killed runs left beside it is deleted. `found` is what the new one is made
+    from.
 
     Raises:
         BookChanged: What it was made from was changed meanwhile; nothing is replaced.
@@ -113,7 +122,11 @@ def replaced_book(out_dir: Path, *, found: BookAsFound | None = None) -> Iterato
     place.parent.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(4)
     new = place.with_name(f".{place.name}-{token}.new")
+    _clear_leftovers(place)
     new.mkdir()
+    held = ExitStack()
+    with suppress(OSError):
+        held.enter_context(_locked(new))
     try:
         yield new
         check_place(place)
@@ -121,7 +134,31 @@ def replaced_book(out_dir: Path, *, found: BookAsFound | None = None) -> Iterato
             found.check_unchanged()
         _swap(new, place, place.with_name(f".{place.name}-{token}.old"))
     finally:
+        held.close()
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _clear_leftovers(place: Path) -> None:
+    """Delete what runs that were killed left of unfinished books; whoever is still alive holds a lock on theirs."""
+    unfinished = re.compile(rf"\.{re.escape(place.name)}-[0-9a-f]{{8}}\.new")
+    for path in [path for path in place.parent.iterdir() if unfinished.fullmatch(path.name)]:
+        with suppress(OSError), _locked(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds a folder while the context lasts; the lock goes with the process, however that ends.
+
+    Raises:
+        OSError: Another process holds it, or its file system knows no locks.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def check_place(place: Path) -> None:

@@ -30,9 +30,15 @@ PLANS = tuple(
 )
 
 
-def stepping_studio(bank: ConceptBank, *, room_for: Mapping[Numbers, int]) -> Studio:
-    """One in which memory runs out after so many pictures of some numbers."""
-    failures = {numbers: {count: OUT_OF_MEMORY} for numbers, count in room_for.items()}
+def stepping_studio(
+    bank: ConceptBank,
+    *,
+    room_for: Mapping[Numbers, int] | None = None,
+    failures: Mapping[Numbers, Mapping[int, BaseException]] | None = None,
+) -> Studio:
+    """One in which memory runs out, or something else fails, after so many pictures of some numbers."""
+    of_memory = {numbers: {count: OUT_OF_MEMORY} for numbers, count in (room_for or {}).items()}
+    failures = {**of_memory, **(failures or {})}
     model = SteppingModel(PLANS, lambda plan: plan.numbers, tell=lambda _: None)
     renderer = SteppingRenderer(model, lambda numbers: PlainRenderer(failures=failures.get(numbers)))
     return replace(plain_studio(bank), renderer=renderer, numbers=lambda: model.plan.numbers)

@@ -22,6 +22,7 @@ from api.settings import Settings
 from api.storybook import redraw_storybook
 from concepts.bank import ConceptBank
 from concepts.schema import BoundPrompt
+from generator.images import read_metadata
 from story.book import STORY_FILENAME
 from story.safety import SafetyGate
 from tests.api.builders import TEMPLATES_DIR, PlainRenderer, edit, plain_studio
@@ -61,10 +62,16 @@ def test_words_typed_while_pages_are_drawn_again_stay(book: Path, bank: ConceptB
     edit(book, bank, page=3, prompt="a fox in the forest 3")
     before = contents(book)
     studio = plain_studio(bank, renderer=WatchedRenderer(lambda: type_into(book)))
-    with pytest.raises(BookChanged, match=r"story\.json' was changed while .* Give the same command again"):
+    with pytest.raises(
+        BookChanged, match=r"story\.json' was changed while .* Give the same command again.* 1 picture was .*kept"
+    ):
         rerender_book(book, studio=studio, templates_dir=TEMPLATES_DIR)
     assert contents(book) == expected(before)
-    assert rerender_book(book, studio=plain_studio(bank), templates_dir=TEMPLATES_DIR).drawn == (3,)
+    renderer = PlainRenderer()
+    done = rerender_book(book, studio=plain_studio(bank, renderer=renderer), templates_dir=TEMPLATES_DIR)
+    assert (done.drawn, renderer.drawn) == ((3,), []), "the new picture was kept"
+    assert "1 picture was drawn before" in done.warnings[0]
+    assert read_metadata(book / "pages" / "page-03.png").prompt == "a fox in the forest 3"
     assert TYPED in (book / "book.html").read_text(encoding="utf-8")
 
 
