@@ -221,7 +221,7 @@ def test_pictures_that_are_done_are_not_drawn_and_the_others_come_out_to_the_byt
     whole = list(renderer.render_all(orders(9)))
     drawn_together: list[int] = []
     handle = renderer.model.pipeline.transformer.register_forward_pre_hook(
-        lambda _, args, kwargs: drawn_together.append(len(kwargs["hidden_states"])), with_kwargs=True
+        lambda *call: drawn_together.append(len(call[2]["hidden_states"])), with_kwargs=True
     )
     rest = list(renderer.render_all(orders(9), done={0, 1, 2, 3, 7}))
     assert not list(renderer.render_all(orders(9), done=range(9)))
