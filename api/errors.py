@@ -14,12 +14,15 @@ Knows nothing of printing: `api/execution.py` shows the messages.
 """
 
 import errno
+from typing import TypeVar
 
 from api.exit_codes import BAD_INPUT, BROKEN_PIPE, DISK, INTERRUPTED, MODEL, STORY, UNEXPECTED, USAGE
 from concepts.errors import ConceptError, DamagedLexicon, FableverseError
 from generator.errors import GeneratorError, InvalidSlide, OutOfMemory
 from generator.memory import said_of_memory
 from story.errors import BookError, InvalidRequest, StoryError
+
+Known = TypeVar("Known", bound=FableverseError)
 
 
 class UsageError(FableverseError):
@@ -99,15 +102,21 @@ def exit_code_of(error: BaseException) -> int:
     return UNEXPECTED
 
 
+def notes_of(error: BaseException) -> tuple[str, ...]:
+    """What was added to an error on its way, such as what is kept of the work that it stopped."""
+    return tuple(getattr(error, "__notes__", ()))
+
+
 def as_memory_error(error: Exception) -> OutOfMemory | None:
     """What an error that says that memory ran out means for a person; None when it says nothing of that."""
     said = said_of_memory(error)
     if said is None:
         return None
-    return OutOfMemory(
+    known = OutOfMemory(
         f"Memory ran out ({said}). End other programs, allow this one more memory where it has a limit (ulimit -v), or "
         "name a smaller model."
     )
+    return _noted(known, error)
 
 
 def as_output_error(error: Exception) -> OutputError | None:
@@ -115,4 +124,12 @@ def as_output_error(error: Exception) -> OutputError | None:
     if not isinstance(error, OSError) or error.errno not in _DISK_ADVICE:
         return None
     named = repr(str(error.filename)) if error.filename is not None else "A file"
-    return OutputError(f"{named} could not be read or written: {_DISK_ADVICE[error.errno]}")
+    known = OutputError(f"{named} could not be read or written: {_DISK_ADVICE[error.errno]}")
+    return _noted(known, error)
+
+
+def _noted(known: Known, error: Exception) -> Known:
+    """What an error means, with the error's own notes."""
+    for note in notes_of(error):
+        known.add_note(note)
+    return known

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from api.book_folder import pictures_place
 from api.book_lock import BookLock, LockedModel, LockedPicture, current_versions
-from concepts.errors import FableverseError, UnreadablePicture
+from concepts.errors import UnreadablePicture
 from concepts.files import write_whole
 from concepts.pictures import open_picture
 from generator.images import PictureMetadata, save_picture
@@ -92,14 +92,13 @@ class KeptPictures:
 
 @contextmanager
 def kept_pictures(out_dir: Path, model: LockedModel) -> Iterator[KeptPictures]:
-    """The kept pictures of the book in a folder: deleted when the body ends well, told of when it is stopped."""
+    """The kept pictures of the book in a folder: deleted when the body ends well, and else a note of its error."""
     kept = KeptPictures(pictures_place(out_dir), model)
     try:
         yield kept
-    except (FableverseError, KeyboardInterrupt) as error:
+    except BaseException as error:
         if count := len(kept.taken_over | kept.drawn):
-            way_on = f"{_counted(count)} drawn already and kept: the same command goes on from there."
-            error.args = (f"{str(error) or 'Interrupted.'} {way_on}",)
+            error.add_note(f"{_counted(count)} drawn already and kept: the same command goes on from there.")
         raise
     shutil.rmtree(kept.folder, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 """Pictures outlive whatever stops a book, and the same command draws only those that are missing."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,9 @@ from PIL import Image
 from api.binding import read_record
 from api.book_folder import BookAsFound
 from api.book_lock import LOCK_FILENAME, LockedPicture, read_lock
+from api.errors import notes_of
+from api.execution import report_failure
+from api.exit_codes import INTERRUPTED
 from api.rerender import rerender_book
 from api.settings import SAMPLE_BANK_DIR, WantedModel
 from api.storybook import DrawingProgress, Storybook, Studio, make_storybook, redraw_storybook
@@ -40,11 +44,11 @@ def make(studio: Studio, out_dir: Path, *, seed: int = 7, pages: int = 4, **more
 
 
 def stop(bank: ConceptBank, out_dir: Path, error: BaseException | None = None, *, after: int = 3) -> str:
-    """Begin a book and stop before its last pictures; what is said then."""
+    """Begin a book and stop before its last pictures; the note that is made of what is kept."""
     error = error or KeyboardInterrupt()
     with pytest.raises(type(error)) as caught:
         make(plain_studio(bank, renderer=PlainRenderer(failures={after: error})), out_dir)
-    return str(caught.value)
+    return " ".join(notes_of(caught.value))
 
 
 def seeds_drawn(renderer: PlainRenderer) -> list[int]:
@@ -65,17 +69,23 @@ def test_the_same_command_draws_what_is_missing_and_the_book_is_the_same(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["fox"], "nothing is kept any more"
 
 
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [(KeyboardInterrupt(), "Interrupted."), (NoPicture("It overflowed."), "It overflowed.")],
-)
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), NoPicture("x"), OSError(28, "x"), ZeroDivisionError()])
 def test_whoever_is_stopped_is_told_that_pictures_are_kept(
-    bank: ConceptBank, tmp_path: Path, error: BaseException, said: str
+    bank: ConceptBank, tmp_path: Path, error: BaseException
 ) -> None:
     way_on = "drawn already and kept: the same command goes on from there."
-    assert stop(bank, tmp_path / "fox", error) == f"{said} 3 pictures were {way_on}"
-    assert stop(bank, tmp_path / "fox", after=1) == f"Interrupted. 4 pictures were {way_on}"
+    assert stop(bank, tmp_path / "fox", error) == f"3 pictures were {way_on}"
+    assert stop(bank, tmp_path / "fox", after=1) == f"4 pictures were {way_on}"
     assert stop(bank, tmp_path / "cat", after=0) == ""
+
+
+def test_what_is_kept_is_told_on_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    error = KeyboardInterrupt()
+    error.add_note("3 pictures were kept.")
+    assert report_failure(error, wants_json=True) == INTERRUPTED
+    told = capsys.readouterr()
+    assert told.err == "fableverse: Interrupted. 3 pictures were kept.\n"
+    assert json.loads(told.out)["error"]["message"] == "Interrupted. 3 pictures were kept."
 
 
 def test_the_book_that_is_there_stays_until_the_new_one_is_whole(book: Path, bank: ConceptBank) -> None:
