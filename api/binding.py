@@ -20,6 +20,7 @@ from concepts.schema import ConceptCard
 from story.book import STORY_FILENAME, Book, book_of
 from story.design import Design
 from story.editions.formats import EDITIONS, check_formats, write_editions
+from story.editions.rehearsal import rehearse
 from story.narration import Narration, with_narration
 from story.schema import Face, Story
 from story.templates import Templates
@@ -102,6 +103,21 @@ def bind_book(
     return write_editions(book, formats, out_dir or folder, templates=Templates(templates_dir))
 
 
+def rehearse_binding(story: Story, record: BookRecord, *, templates_dir: Path, exported: Sequence[str] = ()) -> None:
+    """Look whether `bind_book` could make the editions, before anything is drawn or read aloud for them.
+
+    Raises:
+        BookError: A template cannot be used, or a PDF's libraries are missing.
+    """
+    rehearse(
+        (*record.formats, *exported),
+        record.design,
+        Templates(templates_dir),
+        language=story.language,
+        second_language=story.second_language,
+    )
+
+
 def exported_beside(folder: Path, record: BookRecord) -> tuple[str, ...]:
     """Formats of the editions that lie in a book's folder though its record does not name them."""
     return tuple(
@@ -145,6 +161,15 @@ def read_record(folder: Path) -> BookRecord:
     return _read(folder / RECORD_FILENAME, BookRecord)
 
 
+def read_story(folder: Path) -> Story:
+    """The words of the book in a folder.
+
+    Raises:
+        NoBook: There are none, or they are damaged.
+    """
+    return _read(folder / STORY_FILENAME, Story)
+
+
 def read_book(folder: Path, *, changes: Mapping[str, object] | None = None) -> tuple[Book, BookRecord]:
     """The book in a folder, with its record.
 
@@ -152,7 +177,7 @@ def read_book(folder: Path, *, changes: Mapping[str, object] | None = None) -> t
         NoBook: The folder holds no book, or one of its files is damaged.
         BookError, UnreadablePicture: Its words and pictures do not fit.
     """
-    story, record = _read(folder / STORY_FILENAME, Story), read_record(folder)
+    story, record = read_story(folder), read_record(folder)
     portraits = {card.id: _portrait(folder, card) for card in record.cast}
     book = book_of(
         story,

@@ -3,18 +3,22 @@
 Knows which files a book consists of, and nothing of what is in them.
 """
 
+import fcntl
+import os
 import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
 
 from api.binding import AUDIO_DIRNAME, CAST_DIRNAME, NARRATION_FILENAME, RECORD_FILENAME
 from api.book_lock import LOCK_FILENAME
-from api.errors import OutputError
+from api.errors import BookChanged, OutputError
 from story.book import STORY_FILENAME
 from story.draft import REPLIES_FILENAME
 from story.editions.formats import EDITIONS
@@ -33,6 +37,7 @@ _PARTS = {
     AUDIO_DIRNAME,
     NARRATION_FILENAME,
 } | {edition.filename for edition in EDITIONS.values()}
+_WRITTEN = (STORY_FILENAME, RECORD_FILENAME, LOCK_FILENAME, NARRATION_FILENAME)
 _LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 """What file browsers leave behind by themselves."""
 _FILES = {
@@ -61,14 +66,54 @@ def draft_place(out_dir: Path) -> Path:
     return place.with_name(f".{place.name}.draft")
 
 
+def pictures_place(out_dir: Path) -> Path:
+    """Where pictures are kept until the book stands in `out_dir`: another hidden folder beside it."""
+    place = out_dir.resolve()
+    return place.with_name(f".{place.name}.pictures")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookAsFound:
+    """A book as it was when a command began to work on it, so that nothing is lost that is written there meanwhile."""
+
+    folder: Path
+    written: Mapping[str, bytes]
+    """What people and other commands write, by filename."""
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """The book in a folder as it is now; to be taken before the book is read."""
+        return cls(folder=folder, written=_written_in(folder))
+
+    def check_unchanged(self) -> None:
+        """To be called right before the book is changed.
+
+        Raises:
+            BookChanged: It is not as it was found.
+        """
+        now = _written_in(self.folder)
+        changed = [name for name in _WRITTEN if now.get(name) != self.written.get(name)]
+        if changed:
+            raise BookChanged(
+                f"{str(self.folder / changed[0])!r} was changed while the book was worked on, so the book is left as "
+                "it is now. Give the same command again: it goes by what is written there now."
+            )
+
+
+def _written_in(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in _WRITTEN if (folder / name).is_file()}
+
+
 @contextmanager
-def replaced_book(out_dir: Path) -> Iterator[Path]:
+def replaced_book(out_dir: Path, *, found: BookAsFound | None = None) -> Iterator[Path]:
     """A new empty folder that takes the place of `out_dir` when the body ends well, and vanishes when it raises.
 
     The place is checked first, before any time is spent on a book that could not be kept there. A book that stands
-    there is replaced as a whole.
+    there is replaced as a whole, and what killed runs left beside it is deleted. `found` is what the new one is made
+    from.
 
     Raises:
+        BookChanged: What it was made from was changed meanwhile; nothing is replaced.
         OutputError: In that place is something other than a book, a book with other files among its own included.
         OSError: The place cannot be written to.
     """
@@ -77,13 +122,43 @@ def replaced_book(out_dir: Path) -> Iterator[Path]:
     place.parent.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(4)
     new = place.with_name(f".{place.name}-{token}.new")
+    _clear_leftovers(place)
     new.mkdir()
+    held = ExitStack()
+    with suppress(OSError):
+        held.enter_context(_locked(new))
     try:
         yield new
         check_place(place)
+        if found is not None:
+            found.check_unchanged()
         _swap(new, place, place.with_name(f".{place.name}-{token}.old"))
     finally:
+        held.close()
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _clear_leftovers(place: Path) -> None:
+    """Delete what runs that were killed left of unfinished books; whoever is still alive holds a lock on theirs."""
+    unfinished = re.compile(rf"\.{re.escape(place.name)}-[0-9a-f]{{8}}\.new")
+    for path in [path for path in place.parent.iterdir() if unfinished.fullmatch(path.name)]:
+        with suppress(OSError), _locked(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds a folder while the context lasts; the lock goes with the process, however that ends.
+
+    Raises:
+        OSError: Another process holds it, or its file system knows no locks.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def check_place(place: Path) -> None:

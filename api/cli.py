@@ -196,6 +196,7 @@ def _add_narrate(commands: Commands) -> None:
     )
     narrate.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible endpoint")
     narrate.add_argument("--speed", type=int, metavar="N", help="words a minute of espeak-ng (default: 140)")
+    _add_moderation(narrate)
     narrate.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     narrate.set_defaults(command="book narrate")
 
@@ -212,6 +213,7 @@ def _add_export(commands: Commands) -> None:
     )
     export.add_argument("--run", metavar="YYYYMMDD-HHMMSS", help="the scorer's name of the run (default: now)")
     _add_looks(export)
+    _add_moderation(export)
     export.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     export.set_defaults(command="export")
 

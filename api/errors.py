@@ -5,6 +5,7 @@
     ├── InvalidConfiguration   the configuration file or an environment variable has what cannot be used
     ├── LockMismatch       a book cannot be drawn again as its lock says
     ├── NoBook             a folder holds no book, or a damaged one
+    ├── BookChanged        a book was edited while a command worked on it
     ├── ClusterError       the cluster that pictures are to be drawn on cannot be used
     ├── ServiceError       the service cannot do what a request asks; its tree is in api/service/errors.py
     └── OutputError        the place where something is to be written cannot be used
@@ -13,12 +14,15 @@ Knows nothing of printing: `api/execution.py` shows the messages.
 """
 
 import errno
+from typing import TypeVar
 
 from api.exit_codes import BAD_INPUT, BROKEN_PIPE, DISK, INTERRUPTED, MODEL, STORY, UNEXPECTED, USAGE
 from concepts.errors import ConceptError, DamagedLexicon, FableverseError
 from generator.errors import GeneratorError, InvalidSlide, OutOfMemory
 from generator.memory import said_of_memory
 from story.errors import BookError, InvalidRequest, StoryError
+
+Known = TypeVar("Known", bound=FableverseError)
 
 
 class UsageError(FableverseError):
@@ -35,6 +39,10 @@ class LockMismatch(FableverseError):
 
 class NoBook(FableverseError):
     """Raised when a finished book is read; the person names another folder or restores the file."""
+
+
+class BookChanged(FableverseError):
+    """Raised before a book is replaced that was edited meanwhile; the person gives the same command again."""
 
 
 class ClusterError(FableverseError):
@@ -58,6 +66,7 @@ _EXIT_CODES: dict[type[BaseException], int] = {
     InvalidRequest: BAD_INPUT,
     LockMismatch: BAD_INPUT,
     NoBook: BAD_INPUT,
+    BookChanged: BAD_INPUT,
     BookError: BAD_INPUT,
     StoryError: STORY,
     DamagedLexicon: MODEL,
@@ -93,15 +102,21 @@ def exit_code_of(error: BaseException) -> int:
     return UNEXPECTED
 
 
+def notes_of(error: BaseException) -> tuple[str, ...]:
+    """What was added to an error on its way, such as what is kept of the work that it stopped."""
+    return tuple(getattr(error, "__notes__", ()))
+
+
 def as_memory_error(error: Exception) -> OutOfMemory | None:
     """What an error that says that memory ran out means for a person; None when it says nothing of that."""
     said = said_of_memory(error)
     if said is None:
         return None
-    return OutOfMemory(
+    known = OutOfMemory(
         f"Memory ran out ({said}). End other programs, allow this one more memory where it has a limit (ulimit -v), or "
         "name a smaller model."
     )
+    return _noted(known, error)
 
 
 def as_output_error(error: Exception) -> OutputError | None:
@@ -109,4 +124,12 @@ def as_output_error(error: Exception) -> OutputError | None:
     if not isinstance(error, OSError) or error.errno not in _DISK_ADVICE:
         return None
     named = repr(str(error.filename)) if error.filename is not None else "A file"
-    return OutputError(f"{named} could not be read or written: {_DISK_ADVICE[error.errno]}")
+    known = OutputError(f"{named} could not be read or written: {_DISK_ADVICE[error.errno]}")
+    return _noted(known, error)
+
+
+def _noted(known: Known, error: Exception) -> Known:
+    """What an error means, with the error's own notes."""
+    for note in notes_of(error):
+        known.add_note(note)
+    return known

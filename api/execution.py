@@ -12,7 +12,7 @@ from pathlib import Path
 
 from api.banks import open_bank
 from api.console import Reporter
-from api.errors import UsageError, as_memory_error, as_output_error, exit_code_of
+from api.errors import UsageError, as_memory_error, as_output_error, exit_code_of, notes_of
 from api.libraries import quiet_libraries
 from api.outcome import Outcome
 from api.settings import Settings
@@ -20,7 +20,7 @@ from concepts.errors import FableverseError
 
 _OF_AN_IDEA = (
     *("cast", "pages", "age", "seed", "strength", "language", "second_language"),
-    *("llm", "base_url", "budget_usd", "moderation", "concept_guidance"),
+    *("llm", "base_url", "budget_usd", "concept_guidance"),
 )
 """What the command line may say of a book that is made from an idea, and not of one that is drawn by its lock."""
 
@@ -51,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def report_failure(error: FableverseError | KeyboardInterrupt, *, wants_json: bool) -> int:
     """Tells what went wrong on standard error, with `--json` on standard output too, and returns the exit code."""
-    code, message = exit_code_of(error), str(error) or "Interrupted."
+    code, message = exit_code_of(error), " ".join((str(error) or "Interrupted.", *notes_of(error)))
     try:
         if wants_json:
             failure = {"type": type(error).__name__, "message": message, "exit_code": code}

@@ -13,7 +13,7 @@ from typing import Protocol
 from PIL import Image
 
 from api.binding import RECORD_FILENAME, BookRecord, bind_book, exported_beside, lay_out, note_of_exported, read_record
-from api.book_folder import CANDIDATES_DIRNAME, keep_belongings, replaced_book
+from api.book_folder import CANDIDATES_DIRNAME, BookAsFound, keep_belongings, replaced_book
 from api.book_lock import (
     LOCK_FILENAME,
     BookLock,
@@ -29,6 +29,7 @@ from api.book_lock import (
 )
 from api.drawn_numbers import notes_of_numbers
 from api.errors import UsageError
+from api.kept_pictures import KeptPictures, kept_pictures, save_locked
 from api.storybook import (
     OnDrawing,
     Studio,
@@ -37,7 +38,6 @@ from api.storybook import (
     editions_of,
     on_step_of,
     portraits_of,
-    save_locked,
 )
 from concepts.bank import ConceptBank
 from generator.images import read_metadata
@@ -144,27 +144,29 @@ def rerender_book(
     Raises:
         LockMismatch: The studio's model is another.
         UsageError: A page or candidate is not there.
+        BookChanged: The book was edited meanwhile.
         NoBook, ConceptError, GeneratorError, OutputError, OSError: As the parts raise them.
     """
+    found = BookAsFound.of(folder)
     old, story = read_lock_only(folder / LOCK_FILENAME)
     warnings = check_model(old, studio.model)
     record = read_record(folder)
     exported = exported_beside(folder, record)
     check_pages(folder, story, several, choices or {})
     lock = _chosen(edited_lock(old, story, studio.bank), choices or {})
-    with replaced_book(folder) as new:
+    with kept_pictures(folder, studio.model) as kept, replaced_book(folder, found=found) as new:
         keep_belongings(folder, new)
-        drawing = _Drawing(folder, new, old, studio, on_drawing)
+        drawing = _Drawing(folder, new, old, studio, kept, on_drawing)
         lock, candidates = drawing.with_candidates(lock, several, num_candidates, scorer)
-        kept = drawing.rest(lock)
-        drawn = tuple(index for index in range(len(lock.pictures)) if index not in kept)
+        stayed = drawing.rest(lock)
+        drawn = tuple(index for index in range(len(lock.pictures)) if index not in stayed)
         lock = moved_lock(lock, source=studio.model.source, revision=studio.model.revision)
         lock = lock.model_copy(update={"versions": old.versions if drawing.took_over else current_versions()})
-        faceless = record.faces.keys() - {_name(place) for place in kept.values()}
-        record = record.model_copy(update={"faces": _moved_faces(record, kept)})
+        faceless = record.faces.keys() - {_name(place) for place in stayed.values()}
+        record = record.model_copy(update={"faces": _moved_faces(record, stayed)})
         _lay_out(new, story, lock, record, studio.bank)
         bind_book(new, templates_dir=templates_dir, exported=exported)
-    warnings += notes_of_numbers(drawing.numbers_of(lock, drawn), began=studio.model.numbers)
+    warnings += kept.notes + notes_of_numbers(drawing.numbers_of(lock, drawn), began=studio.model.numbers)
     if drawing.took_over and (drawn or candidates):
         warnings += version_warnings(old)
     if faceless:
@@ -179,10 +181,19 @@ def rerender_book(
 class _Drawing:
     """Fills a new folder with pictures, taking over from the old one what has not changed."""
 
-    def __init__(self, folder: Path, new: Path, old: BookLock, studio: Studio, on_drawing: OnDrawing | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        new: Path,
+        old: BookLock,
+        studio: Studio,
+        kept: KeptPictures,
+        on_drawing: OnDrawing | None,
+    ) -> None:
         self.folder = folder
         self.new = new
         self.studio = studio
+        self.kept = kept
         self.on_drawing = on_drawing
         self.drawn_now: dict[str, Numbers | None] = {}
         """By picture, in which numbers it was drawn."""
@@ -200,14 +211,14 @@ class _Drawing:
             for page in several
             for number in range(count)
         ]
-        scores: list[float | None] = []
+        scores: list[float | None] = [None] * len(pictures)
 
-        def keep(index: int, image: Image.Image) -> None:
+        def save(index: int, image: Image.Image) -> None:
             page, picture = pages[index], pictures[index]
             save_locked(image, picture, lock, self.new / CANDIDATES_DIRNAME / candidate_file(page, picture.seed))
-            scores.append(None if scorer is None else scorer.score(image, picture))
+            scores[index] = None if scorer is None else scorer.score(image, picture)
 
-        self._draw(pages, pictures, lock, keep)
+        self._draw(pages, pictures, lock, save)
         best = list(lock.pictures)
         for page in several:
             found = [
@@ -244,10 +255,10 @@ class _Drawing:
                 wanted.append(index)
         pictures = [lock.pictures[index] for index in wanted]
 
-        def keep(index: int, image: Image.Image) -> None:
+        def save(index: int, image: Image.Image) -> None:
             save_locked(image, pictures[index], lock, self.new / picture_file(wanted[index]))
 
-        self._draw(wanted, pictures, lock, keep)
+        self._draw(wanted, pictures, lock, save)
         return taken_over
 
     def _draw(
@@ -255,10 +266,10 @@ class _Drawing:
         pages: Sequence[int],
         pictures: Sequence[LockedPicture],
         lock: BookLock,
-        keep: Callable[[int, Image.Image], None],
+        save: Callable[[int, Image.Image], None],
     ) -> None:
         on_step = on_step_of(self.on_drawing, pages, len(lock.pictures))
-        numbers = draw_locked(pictures, lock, self.studio, keep=keep, on_step=on_step)
+        numbers = draw_locked(pictures, lock, self.studio, kept=self.kept, save=save, on_step=on_step)
         names = (picture.model_dump_json() for picture in pictures)
         self.drawn_now.update(zip(names, numbers, strict=True))
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 import api
 from api.binding import BenchmarkStory, BookRecord, bind_book, lay_out
-from api.book_folder import keep_belongings, replaced_book
+from api.book_folder import BookAsFound, keep_belongings, replaced_book
 from api.book_lock import (
     LOCK_FILENAME,
     BookLock,
@@ -27,10 +27,10 @@ from api.book_lock import (
     picture_file,
 )
 from api.drawn_numbers import notes_of_numbers
+from api.kept_pictures import KeptPictures, kept_pictures, save_locked
 from concepts.bank import ConceptBank
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard
-from generator.images import PictureMetadata, save_picture
 from generator.plan import Numbers
 from generator.renderer import OnPictureStep, PictureOrder, Renderer
 from generator.settings import RenderSettings
@@ -114,6 +114,7 @@ def make_storybook(
 ) -> Storybook:
     """Turn an idea into a book in `out_dir`, which appears whole or not at all; a book that stands there is replaced.
 
+    Pictures that are drawn outlive whatever stops it: the same call takes them over, and says so in a warning.
     `strengths` are factors on the directions of concepts, by id; one of a concept that no picture has gives a warning.
     `benchmark` says which story of ViStoryBench it is, if it is one.
 
@@ -121,7 +122,7 @@ def make_storybook(
         OutputError, OSError: The book cannot be kept in that place; known before anything is written or drawn.
         StoryError, ConceptError, GeneratorError: As the parts raise them.
     """
-    with replaced_book(out_dir) as folder:
+    with kept_pictures(out_dir, studio.model) as kept, replaced_book(out_dir) as folder:
         started = time.perf_counter()
         written = writer.write(request)
         lock = make_lock(
@@ -136,7 +137,7 @@ def make_storybook(
         writing = time.perf_counter() - started
         record = record_of(lock, cards_of(lock, studio.bank), design=design or Design(), formats=formats)
         record = record.model_copy(update={"benchmark": benchmark})
-        drawing, notes = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
+        drawing, notes = _draw_all(folder, lock, studio=studio, kept=kept, on_drawing=on_drawing)
         write_replies(folder / REPLIES_FILENAME, written.replies)
         portraits = portraits_of(lock, studio.bank)
         binding = bind_locked(folder, written.story, lock, record, portraits=portraits, templates_dir=templates_dir)
@@ -156,7 +157,7 @@ def redraw_storybook(
     story: Story,
     record: BookRecord,
     *,
-    earlier: Path,
+    earlier: BookAsFound,
     studio: Studio,
     out_dir: Path,
     templates_dir: Path,
@@ -170,22 +171,23 @@ def redraw_storybook(
         lock: What is drawn.
         story: The words.
         record: What the editions share, and which they are.
-        earlier: The folder of the book that the lock is of, whose candidates, recordings and replies are kept.
+        earlier: The book that the lock is of, whose candidates, recordings and replies are kept.
         studio: Has to draw with the model of the lock.
-        out_dir: Where the book goes, `earlier` itself included.
+        out_dir: Where the book goes, the earlier one's folder included.
         templates_dir: A person's own templates, or the shipped ones.
         on_drawing: Called after every denoising step.
 
     Raises:
         LockMismatch: Model or bank are not what the lock says; nothing has been drawn then.
+        BookChanged: The earlier book was edited meanwhile.
         OutputError, OSError, ConceptError, GeneratorError: As for `make_storybook`.
     """
     warnings = check_lock(lock, bank=studio.bank, model=studio.model)
     lock = moved_lock(lock, source=studio.model.source, revision=studio.model.revision)
     lock = lock.model_copy(update={"versions": current_versions()})
-    with replaced_book(out_dir) as folder:
-        drawing, notes = _draw_all(folder, lock, studio=studio, on_drawing=on_drawing)
-        keep_belongings(earlier, folder)
+    with kept_pictures(out_dir, studio.model) as kept, replaced_book(out_dir, found=earlier) as folder:
+        drawing, notes = _draw_all(folder, lock, studio=studio, kept=kept, on_drawing=on_drawing)
+        keep_belongings(earlier.folder, folder)
         portraits = portraits_of(lock, studio.bank)
         binding = bind_locked(folder, story, lock, record, portraits=portraits, templates_dir=templates_dir)
     return Storybook(
@@ -198,23 +200,24 @@ def redraw_storybook(
 
 
 def _draw_all(
-    folder: Path, lock: BookLock, *, studio: Studio, on_drawing: OnDrawing | None
+    folder: Path, lock: BookLock, *, studio: Studio, kept: KeptPictures, on_drawing: OnDrawing | None
 ) -> tuple[float, tuple[str, ...]]:
     """Draw every picture of the lock into an empty folder; returns the seconds it took, and what there is to say."""
     started = time.perf_counter()
 
-    def keep(index: int, image: Image.Image) -> None:
+    def save(index: int, image: Image.Image) -> None:
         save_locked(image, lock.pictures[index], lock, folder / picture_file(index))
 
     drawn = draw_locked(
         lock.pictures,
         lock,
         studio,
-        keep=keep,
+        kept=kept,
+        save=save,
         on_step=on_step_of(on_drawing, range(len(lock.pictures)), len(lock.pictures)),
     )
     seconds = time.perf_counter() - started
-    return seconds, notes_of_numbers(dict(enumerate(drawn)), began=studio.model.numbers)
+    return seconds, kept.notes + notes_of_numbers(dict(enumerate(drawn)), began=studio.model.numbers)
 
 
 def bind_locked(
@@ -265,7 +268,8 @@ def draw_locked(
     lock: BookLock,
     studio: Studio,
     *,
-    keep: Callable[[int, Image.Image], None],
+    kept: KeptPictures,
+    save: Callable[[int, Image.Image], None],
     on_step: OnPictureStep | None = None,
 ) -> tuple[Numbers | None, ...]:
     """Draw some pictures of a lock; returns in which numbers each was drawn, None where that is not known.
@@ -274,41 +278,37 @@ def draw_locked(
         pictures: The lock's own, or with other seeds.
         lock: Says with which settings and strengths.
         studio: Draws.
-        keep: Does with each picture, by its place among those, all that is to be done: in a thread, while the next is
-            drawn. What it raises ends the drawing, at most one picture later.
+        kept: Those that are there already, which are not drawn again, and where the others are kept.
+        save: Does with each picture, by its place among those, all else that is to be done: in a thread, while the next
+            is drawn. What it raises ends the drawing, at most one picture later.
         on_step: As in `Renderer`.
     """
+    numbers: dict[int, Numbers | None] = {}
+    for index, picture in enumerate(pictures):
+        if (found := kept.find(picture, lock)) is not None:
+            numbers[index] = found.numbers
+            save(index, found.image)
+    wanted = [index for index in range(len(pictures)) if index not in numbers]
     orders = [
         PictureOrder(bound=picture.bound, seed=picture.seed, strengths=picture.strengths_of(lock.strengths))
         for picture in pictures
     ]
-    images = studio.renderer.render_all(orders, settings=lock.settings, on_step=on_step)
-    numbers: list[Numbers | None] = []
+    images = studio.renderer.render_all(orders, settings=lock.settings, done=frozenset(numbers), on_step=on_step)
+
+    def put_away(index: int, image: Image.Image, drawn_in: Numbers | None) -> None:
+        kept.add(image, pictures[index], lock, numbers=drawn_in)
+        save(index, image)
+
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="keep") as keeper:
-        kept: Future[None] | None = None
-        for index, image in enumerate(images):
-            numbers.append(studio.numbers())  # before the next is begun, which memory may run out in
-            if kept is not None:
-                kept.result()
-            kept = keeper.submit(keep, index, image)
-        if kept is not None:
-            kept.result()
-    return tuple(numbers)
-
-
-def save_locked(image: Image.Image, picture: LockedPicture, lock: BookLock, path: Path) -> None:
-    """A picture of a lock as a file that says how it was drawn; its folder is made."""
-    metadata = PictureMetadata(
-        prompt=picture.prompt,
-        seed=picture.seed,
-        concepts=picture.concepts,
-        strengths=picture.strengths_of(lock.strengths),
-        settings=lock.settings,
-        model=lock.model.name,
-        fingerprint=lock.model.fingerprint,
-    )
-    path.parent.mkdir(exist_ok=True)
-    save_picture(image, path, metadata=metadata)
+        last: Future[None] | None = None
+        for index, image in zip(wanted, images, strict=True):
+            numbers[index] = studio.numbers()  # before the next is begun, which memory may run out in
+            if last is not None:
+                last.result()
+            last = keeper.submit(put_away, index, image, numbers[index])
+        if last is not None:
+            last.result()
+    return tuple(numbers[index] for index in range(len(pictures)))
 
 
 def _unused(strengths: Mapping[str, float], lock: BookLock) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ call. Knows nothing of stories or of how directions are learnt.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -121,29 +121,34 @@ class FluxRenderer:
         orders: Sequence[PictureOrder],
         *,
         settings: RenderSettings | None = None,
+        done: Collection[int] = (),
         on_step: OnPictureStep | None = None,
     ) -> Iterator[Image.Image]:
         """The pictures of several prompts, as in `Renderer`; so many at once as the settings' size allows.
 
+        One that is done is drawn again where others are drawn together with it, as these depend on it by a rounding.
         Text encoders work once, before anything is drawn. Errors as in `render`, all of them before that too.
         """
         settings = settings or self.settings
         self._check_size(settings)
         bindings = [self._bind(order.bound, settings, order.strengths) for order in orders]
-        if not orders:
+        if not set(range(len(orders))) - {*done}:
             return
         prompts = [order.bound.prompt for order in orders]
         encoding = self.model.text_encodings.of_all(prompts, max_sequence_length=settings.max_sequence_length)
         batches = self._batches(len(orders), settings)
         book = self._book(bindings, encoding, settings) if len(batches) > 1 else None
         for batch in batches:
+            wanted = [place for place, index in enumerate(batch) if index not in done]
+            if not wanted:
+                continue
             seeds = [orders[index].seed for index in batch]
             of_batch = {name: value[batch.start : batch.stop] for name, value in encoding.items()}
             pages = None if book is None else book.pages(batch)
             with self._attached([bindings[index] for index in batch], settings, pages=pages):
                 watched = watch_steps(self.model, settings, on_step=one_after_the_other(on_step, batch))
                 images = self._draw(of_batch, seeds, settings, watched)
-            yield from images
+            yield from (images[place] for place in wanted)
 
     def _batches(self, num_pictures: int, settings: RenderSettings) -> list[range]:
         """Pictures that are drawn together, in parts of like size."""

@@ -1,6 +1,6 @@
 """What the rest of the program knows of drawing. Without torch, so that text work never loads it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -67,9 +67,13 @@ class Renderer(Protocol):
         orders: Sequence[PictureOrder],
         *,
         settings: RenderSettings | None = None,
+        done: Collection[int] = (),
         on_step: OnPictureStep | None = None,
     ) -> Iterator[Image.Image]:
         """The pictures of several prompts, RGB, in their order, each given as soon as it is drawn.
+
+        `done` are places of those that are not wanted, as they are there from a call that was stopped: they are not
+        given, and the others are the same as if they were.
 
         May draw some of them together, which is faster; each is then what `render` gives, to the rounding of numbers.
         Equal arguments give equal pictures on one machine. What `on_step` raises ends the drawing and comes through.

@@ -5,7 +5,7 @@ what else took memory may be gone. Pictures that are not expected to fit by any 
 """
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
 import torch
@@ -203,16 +203,20 @@ class SteppingRenderer(Generic[Model]):
         orders: Sequence[PictureOrder],
         *,
         settings: RenderSettings | None = None,
+        done: Collection[int] = (),
         on_step: OnPictureStep | None = None,
     ) -> Iterator[Image.Image]:
         """As in `Renderer`; pictures that were given stay given. Raises as `render` does."""
         progress = _Progress(on_step)
-        while progress.drawn < len(orders):
+        wanted = [index for index in range(len(orders)) if index not in done]
+        first = 0
+        while wanted:
             renderer = self._make_renderer(self._model.attempt(lambda model: model, settings))
-            rest = orders[progress.drawn :]
+            rest, done_of_rest = orders[first:], {index - first for index in done if index >= first}
+            report = progress.report(first)
             try:
-                for image in renderer.render_all(rest, settings=settings, on_step=progress.report(progress.drawn)):
-                    progress.drawn += 1
+                for image in renderer.render_all(rest, settings=settings, done=done_of_rest, on_step=report):
+                    first = wanted.pop(0) + 1
                     yield image
                 return
             except Exception as error:
@@ -235,7 +239,6 @@ class _Progress:
     def __init__(self, on_step: OnPictureStep | None) -> None:
         self._on_step = on_step
         self._told = (0, 0)
-        self.drawn = 0
 
     def report(self, first: int) -> OnPictureStep:
         """What is told of pictures that are counted from the picture `first`."""

@@ -53,3 +53,12 @@ def pocket_model_dir() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture
+def without_pango(tmp_path: Path) -> dict[str, str]:
+    """What a process's environment has for it to find WeasyPrint as it is where its libraries are missing."""
+    lacking = tmp_path / "without-pango"
+    lacking.mkdir()
+    (lacking / "weasyprint.py").write_text("raise OSError(\"cannot load library 'libpango-1.0-0'\")\n")
+    return {"PYTHONPATH": os.pathsep.join((str(lacking), str(ROOT)))}

@@ -1,6 +1,6 @@
 """A picture model on a node of a cluster, as the service sees it: the port that the model in its own process has."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
@@ -227,11 +227,14 @@ class ClusterRenderer:
         orders: Sequence[PictureOrder],
         *,
         settings: RenderSettings | None = None,
+        done: Collection[int] = (),
         on_step: OnPictureStep | None = None,
     ) -> Iterator[Image.Image]:
         """As in `Renderer`, one after the other."""
         prompts = [order.bound.prompt for order in orders]
         for index, order in enumerate(orders):
+            if index in done:
+                continue
 
             def on_its_step(step: int, num_steps: int, index: int = index) -> None:
                 if on_step is not None:

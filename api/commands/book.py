@@ -6,15 +6,15 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from api.binding import read_record
-from api.book_folder import check_place, draft_place, slug_of
+from api.binding import read_record, rehearse_binding
+from api.book_folder import BookAsFound, check_place, draft_place, slug_of
 from api.book_lock import BookLock, locked_model, moved_lock, read_lock
 from api.console import Advance, Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.settings import Settings
 from api.storybook import DrawingProgress, OnDrawing, Storybook, Studio, make_storybook, redraw_storybook
-from api.writers import check_language_model, check_languages, make_writer
+from api.writers import check_language_model, check_languages, make_writer, open_gate
 from concepts.bank import ConceptBank
 from concepts.errors import WrongBaseModel
 from concepts.schema import ConceptCard
@@ -22,9 +22,10 @@ from generator.errors import ModelNotFound
 from story.design import Design, check_design
 from story.draft import Draft, DraftFolder
 from story.editions.layout import layout_of
+from story.editions.rehearsal import rehearse
 from story.errors import InvalidRequest
 from story.safety import SafetyGate
-from story.schema import StoryRequest
+from story.schema import StoryRequest, WrittenStory
 from story.templates import Templates
 from story.writer import LanguageModelWriter
 from story.writing import OnStage
@@ -51,7 +52,8 @@ def make_book(
 ) -> Outcome:
     """A new book; model, language model and templates are the settings', `changes` are fields of `Design`."""
     design = Design().model_copy(update=dict(changes))
-    check_design(design, Templates(settings.templates_dir))
+    templates = Templates(settings.templates_dir)
+    check_design(design, templates)
     check_language_model(settings)
     place = out_dir or Path("out") / slug_of(idea)
     check_place(place.resolve())
@@ -65,11 +67,12 @@ def make_book(
         seed=seed,
         language=language,
         second_language=second_language,
-        speech=layout_of(design, Templates(settings.templates_dir)).has_balloons,
+        speech=layout_of(design, templates).has_balloons,
     )
     asked = request_of(wanted, cast=cards, catalog=cards)
     check_languages(asked, settings)
     SafetyGate().check_request(asked)
+    rehearse(formats, design, templates, language=asked.language, second_language=asked.second_language)
     reporter.note(f"Loading {settings.model} …")
     from api.studio import fitting_cards, open_studio  # loads torch, so only now
 
@@ -123,13 +126,20 @@ def redraw_book(
 
     It looks and is made into editions as the record beside the lock says, but for what the command line says. `model`
     and `revision` are where its model is now; None is where the lock says.
+
+    Raises:
+        UnsafeRequest, LanguageModelError: The words, which may have been edited since, are not for children, or
+            moderation cannot be asked or gives no verdict.
+        BookChanged: They were edited meanwhile.
     """
+    found = BookAsFound.of(lock_path.parent)
     lock, story = read_lock(lock_path)
+    open_gate(settings).check_story(WrittenStory(story=story))
     lock = moved_lock(lock, source=model, revision=revision)
     earlier = read_record(lock_path.parent)
     design = earlier.design.model_copy(update=dict(changes))
-    check_design(design, Templates(settings.templates_dir))
     record = earlier.model_copy(update={"design": design, "formats": tuple(formats or earlier.formats)})
+    rehearse_binding(story, record, templates_dir=settings.templates_dir)
     place = out_dir or lock_path.parent
     check_place(place.resolve())
     studio = open_locked(lock, bank, pictures=len(lock.pictures), settings=settings, reporter=reporter)
@@ -138,7 +148,7 @@ def redraw_book(
             lock,
             story,
             record,
-            earlier=lock_path.parent,
+            earlier=found,
             studio=studio,
             out_dir=place,
             templates_dir=settings.templates_dir,

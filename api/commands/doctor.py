@@ -25,6 +25,8 @@ from api.writers import STORYTELLER_NAME, open_gate, open_language_model, price_
 from concepts.bank import ConceptBank
 from concepts.errors import FableverseError
 from generator.plan import Machine, gigabytes
+from story.editions.pdf import load_weasyprint
+from story.errors import BookError
 from story.llm import Message
 
 LEAST_FREE_BYTES = 500 * 2**20
@@ -74,6 +76,7 @@ def examine(
         _moderation(settings),
         _program("chromium", "screenshots and browser tests", search_path),
         _java(search_path),
+        _pdf(),
         _program("espeak-ng", "books read aloud without your own recordings", search_path),
         _disk(folder),
     ]
@@ -202,6 +205,15 @@ def _moderation(settings: Settings) -> Finding:
     except FableverseError as error:
         return Finding(name="moderation", status="broken", detail=str(error), exit_code=exit_code_of(error))
     return Finding(name="moderation", status="works", detail="an endpoint's, beside the local check")
+
+
+def _pdf() -> Finding:
+    """Whether WeasyPrint finds the libraries that PDFs are made with."""
+    try:
+        weasyprint = load_weasyprint()
+    except BookError as error:
+        return Finding(name="pdf", status="absent", detail=str(error))
+    return Finding(name="pdf", status="works", detail=f"WeasyPrint {weasyprint.__version__} and its libraries")
 
 
 def _program(name: str, use: str, search_path: str) -> Finding:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from api.binding import read_book, read_narration, read_record
+from api.book_folder import BookAsFound
 from api.book_lock import LOCK_FILENAME, LockedModel, LockedPicture, check_base_model, read_lock_only
 from api.commands.editor import written_in_editor
 from api.errors import UsageError
@@ -76,9 +77,11 @@ def edit_book(
     Raises:
         UsageError: The changes name no page or a page that is not there, or there is no editor.
         InvalidRequest: The words could not be drawn, read or shown to children.
+        BookChanged: Somebody else edited it meanwhile.
         LockMismatch, NoBook: The folder holds no book.
         ConceptError: A page has a concept that is not in the bank or of another model than the book.
     """
+    found = BookAsFound.of(folder)
     lock, story = read_lock_only(folder / LOCK_FILENAME)
     read_record(folder)
     catalog = bank.catalog(base_model=lock.model.fingerprint)
@@ -96,6 +99,7 @@ def edit_book(
             known=lock.pictures,
         )
         new = edited_lock(lock, edited, bank)
+        found.check_unchanged()
         write_whole(folder / STORY_FILENAME, (edited.model_dump_json(indent=2) + "\n").encode())
     kept = {picture.model_dump_json() for picture in lock.pictures}
     pages = [index for index, picture in enumerate(new.pictures) if picture.model_dump_json() not in kept]

@@ -22,24 +22,27 @@ from story.schema import Story
 def written_in_editor(folder: Path, environment: Mapping[str, str]) -> Iterator[Story]:
     """What a person makes of a book's `story.json`; the file itself is not touched.
 
-    The copy lies beside the book's folder. It is deleted when the block ends, or when nothing was written. When the
-    story is refused, here or by the block, it stays, the error says where, and the next call opens it again.
+    The copy lies beside the book's folder, with what it was begun with. It is deleted when the block ends, or when
+    nothing was written. When the story is refused, here or by the block, it stays, the error says where, and the next
+    call opens it again, unless the book's own was changed.
 
     Raises:
-        UsageError: There is no editor, or it ended with an error; or the story was changed since an edit was refused.
+        UsageError: There is no editor, or it failed; or the story was changed since a refused edit was begun.
         InvalidRequest: What was written is no story.
     """
     place = folder.resolve()
     path = place / STORY_FILENAME
     command, variable = _editor(environment, path)
     copy = place.with_name(f".{place.name}-{STORY_FILENAME}")
+    begun_with = copy.with_name(f"{copy.name}.before")
     original = path.read_bytes()
     if not copy.is_file():
+        begun_with.write_bytes(original)
         copy.write_bytes(original)
-    elif copy.stat().st_mtime_ns < path.stat().st_mtime_ns:
+    elif not _holds(begun_with, original):
         raise UsageError(
-            f"{str(copy)!r} has an edit that was not accepted, and the story was changed since. Delete it, or put it "
-            f"in the place of {str(path)!r}."
+            f"{str(copy)!r} has an edit that was not accepted, and the story was changed since it was begun. Put what "
+            f"you want of it into {str(path)!r}, and delete it."
         )
     is_accepted = False
     try:
@@ -48,12 +51,15 @@ def written_in_editor(folder: Path, environment: Mapping[str, str]) -> Iterator[
         is_accepted = True
     except FableverseError as error:
         if _has_work(copy, original):
-            kept = f"What you wrote is kept in {str(copy)!r}: the same command opens it again; delete it to begin anew."
-            error.args = (f"{error} {kept}",)
+            again = "the same command opens it again; delete it to begin anew."
+            by_hand = f"put what you want of it into {str(path)!r}, and delete it."
+            way_on = again if _holds(path, original) else by_hand
+            error.args = (f"{error} What you wrote is kept in {str(copy)!r}: {way_on}",)
         raise
     finally:
         if is_accepted or not _has_work(copy, original):
             copy.unlink(missing_ok=True)
+            begun_with.unlink(missing_ok=True)
 
 
 def _editor(environment: Mapping[str, str], path: Path) -> tuple[list[str], str]:
@@ -89,4 +95,8 @@ def _read(copy: Path) -> Story:
 
 
 def _has_work(copy: Path, original: bytes) -> bool:
-    return copy.is_file() and copy.read_bytes() != original
+    return copy.is_file() and not _holds(copy, original)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data

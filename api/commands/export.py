@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from api.binding import export_book, read_record
+from api.binding import export_book, read_record, read_story
 from api.book_folder import slug_of
 from api.book_lock import LOCK_FILENAME, picture_file, read_lock_only
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.settings import Settings
+from api.writers import open_gate
+from story.schema import WrittenStory
 
 METHOD = "fableverse"
 _RUN = re.compile(r"\d{8}[-_]\d{6}")
@@ -27,8 +29,14 @@ def export_editions(
         formats: Which editions.
         changes: Fields of `Design` that differ from the book's own.
         out_dir: Where they go instead of into the folder.
-        settings: Whose templates are used.
+        settings: Whose templates are used, and which moderation.
+
+    Raises:
+        UnsafeRequest, LanguageModelError: Its words, which may have been edited since, are not for children, or the
+            moderation that is asked for lacks a key or gives no verdict.
+        NoBook, BookError, OSError: As for `export_book`.
     """
+    open_gate(settings).check_story(WrittenStory(story=read_story(folder)))
     paths = export_book(folder, formats=formats, changes=changes, templates_dir=settings.templates_dir, out_dir=out_dir)
     editions = [str(path) for path in paths]
     return Outcome(lines=tuple(editions), data={"editions": list(editions)})

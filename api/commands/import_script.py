@@ -15,7 +15,8 @@ from api.tokens import prompt_counter
 from api.writers import open_gate
 from concepts.bank import ConceptBank
 from concepts.schema import ConceptCard
-from story.design import Design, check_design
+from story.design import Design
+from story.editions.rehearsal import rehearse
 from story.errors import InvalidRequest
 from story.languages import check_language
 from story.schema import StoryRequest
@@ -68,7 +69,7 @@ def import_script(
         raise InvalidRequest(f"--language: {error}.") from error
     script = read_script(path, language=language, title=title)
     design = Design().model_copy(update=dict(changes))
-    check_design(design, Templates(settings.templates_dir))
+    rehearse(formats, design, Templates(settings.templates_dir), language=language)
     place = out_dir or Path("out") / slug_of(script.title)
     check_place(place.resolve())
     gate = open_gate(settings)

@@ -16,17 +16,20 @@ from api.binding import (
     note_of_exported,
     read_book,
     read_narration,
+    read_story,
+    rehearse_binding,
 )
-from api.book_folder import replaced_book
+from api.book_folder import BookAsFound, replaced_book
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.settings import Settings
 from api.storybook import editions_of
-from api.writers import OPENAI
+from api.writers import OPENAI, open_gate
 from concepts.files import write_whole
 from story.book import BookPage
 from story.espeak import DEFAULT_SPEED, EspeakVoice
 from story.narration import AUDIO_SUFFIXES, Narration, Recording, Voice, audio_file, speak, take_over
+from story.schema import WrittenStory
 from story.speech_endpoint import EndpointVoice
 
 _OWN_FILE = re.compile(r"page-(\d{1,3})")
@@ -57,14 +60,22 @@ def narrate_book(
 
     Raises:
         UsageError: The folder of recordings has none, or options contradict each other.
+        UnsafeRequest, LanguageModelError: Its words are not for children, or moderation cannot be asked or is silent.
         NarrationError: There is no voice, or a recording cannot be used.
+        BookChanged: The book was edited meanwhile.
         NoBook, OutputError, OSError: As for every change of a book.
     """
+    found = BookAsFound.of(folder)
     book, record = read_book(folder)
     if audio is None and narrator is not None:
         raise UsageError("--narrator says who reads your own recordings. Give their folder with --audio.")
     if audio is not None and (voice is not None or speed is not None):
         raise UsageError("--voice and --speed are of espeak-ng and not of your own recordings: leave them out.")
+    exported = exported_beside(folder, record)
+    formats = (*record.formats, *exported)
+    story = read_story(folder)
+    open_gate(settings).check_story(WrittenStory(story=story))
+    rehearse_binding(story, record, templates_dir=settings.templates_dir, exported=exported)
     if audio is None:
         speaker = _voice(voice, speed, settings=settings, search_path=search_path)
         tell(f"Reading {len(book.pages)} pages aloud with {speaker.name} …")
@@ -72,9 +83,7 @@ def narrate_book(
     else:
         record_in = partial(take_over, book.pages, _own_files(audio, book.pages), narrator=narrator or "a recording")
     old = None if audio is None else read_narration(folder)
-    exported = exported_beside(folder, record)
-    formats = (*record.formats, *exported)
-    with replaced_book(folder) as new:
+    with replaced_book(folder, found=found) as new:
         shutil.copytree(folder, new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(AUDIO_DIRNAME))
         narration = record_in(audio_dir=new / AUDIO_DIRNAME)
         if old is not None and (kept := _fitting(old, book.pages, but=narration)):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from api.binding import read_record
-from api.book_folder import check_place
+from api.binding import exported_beside, read_record, rehearse_binding
+from api.book_folder import BookAsFound, check_place
 from api.book_lock import LOCK_FILENAME, moved_lock, read_lock_only
 from api.commands.book import STEPS_FOR_THE_BAR, drawing_of, open_locked
 from api.commands.edit import check_edited
@@ -67,12 +67,14 @@ def render_book(
 
     Raises:
         UsageError: Pages and candidates do not go together, or are not there.
+        BookChanged: The book was edited meanwhile.
     """
     if bool(pages) != (candidates > 1) or not 1 <= candidates <= MAX_CANDIDATES:
         raise UsageError(f"--pages and --candidates go together: which pages, and 2 to {MAX_CANDIDATES} pictures each.")
+    found = BookAsFound.of(folder)
     lock, story = read_lock_only(folder / LOCK_FILENAME)
     lock = moved_lock(lock, source=model, revision=revision)
-    read_record(folder)
+    record = read_record(folder)
     check_pages(folder, story, pages, choices)
     check_edited(
         story,
@@ -84,10 +86,13 @@ def render_book(
     )
     edited_lock(lock, story, bank)  # a concept that is gone or of another model is told before anything is loaded
     check_place(folder.resolve())
+    exported = exported_beside(folder, record)
+    rehearse_binding(story, record, templates_dir=settings.templates_dir, exported=exported)
     studio = open_locked(lock, bank, pictures=len(pages) * candidates, settings=settings, reporter=reporter)
     from api.page_score import ProbeScorer  # loads torch, so only now
 
     scorer = ProbeScorer(bank, Lexicon.load(LEXICON_PATH)) if lock.model.source == POCKET and pages else None
+    found.check_unchanged()  # before anything is drawn of words that were not checked
     with reporter.progress(len(story.scenes) * STEPS_FOR_THE_BAR) as advance:
         done = rerender_book(
             folder,

@@ -5,6 +5,7 @@ Knows nothing of presses; `print_pdf.py` does.
 
 import io
 from collections.abc import Sequence
+from types import ModuleType
 
 import pikepdf
 from markupsafe import Markup
@@ -70,6 +71,24 @@ def page_style(book: Book, templates: Templates, *, bleed_in: float) -> str:
     )
 
 
+def load_weasyprint() -> ModuleType:
+    """WeasyPrint, which is loaded only where a PDF is made, as it needs libraries that pip does not install.
+
+    Raises:
+        BookError: They are missing.
+    """
+    try:
+        import weasyprint
+    except OSError as error:
+        raise BookError(
+            f"A PDF needs the Pango library, which cannot be loaded: {error}. Install it "
+            "(Debian: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or leave PDF out."
+        ) from error
+    # WeasyPrint has Pillow take pictures that are cut short for whole, wherever else in the process they are opened.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    return weasyprint
+
+
 def render_pdf(
     book: Book, view: BookView, leaves: Sequence[Leaf], *, styles: str, templates: Templates, variant: str | None
 ) -> bytes:
@@ -78,15 +97,7 @@ def render_pdf(
     Raises:
         BookError: A template cannot be used, or WeasyPrint's libraries are missing.
     """
-    try:
-        from weasyprint import HTML
-    except OSError as error:
-        raise BookError(
-            f"A PDF needs the Pango library, which cannot be loaded: {error}. Install it "
-            "(Debian: apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or leave PDF out."
-        ) from error
-    # WeasyPrint has Pillow take pictures that are cut short for whole, wherever else in the process they are opened.
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    weasyprint = load_weasyprint()
     html = templates.render(
         "book/paged/pdf.html.j2",
         book=view,
@@ -95,7 +106,7 @@ def render_pdf(
         modified=book.modified.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
     rendered = io.BytesIO()
-    document = HTML(string=html)
+    document = weasyprint.HTML(string=html)
     languages = carry_languages(document.etree_element) if variant else {}
     document.write_pdf(rendered, pdf_identifier=book.identifier.bytes, pdf_variant=variant)
     if not languages:

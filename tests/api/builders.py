@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -83,9 +83,12 @@ class PlainRenderer:
         orders: Sequence[PictureOrder],
         *,
         settings: RenderSettings | None = None,
+        done: Collection[int] = (),
         on_step: OnPictureStep | None = None,
     ) -> Iterator[Image.Image]:
         for index, order in enumerate(orders):
+            if index in done:
+                continue
             report = None if on_step is None else partial(on_step, index)
             yield self.render(
                 order.bound, seed=order.seed, settings=settings, strengths=order.strengths, on_step=report

@@ -100,6 +100,18 @@ def test_a_file_in_the_books_place_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "fox").read_text() == "precious"
 
 
+def test_what_killed_runs_left_is_deleted_and_what_is_at_work_or_anothers_is_not(tmp_path: Path) -> None:
+    names = {".fox-0123abcd.new", ".fox-and-cat-0123abcd.new", ".fox.new", ".fox-0123abcd.old", "fox-0123abcd.new"}
+    for name in names:
+        fill(tmp_path / name, "left")
+    with replaced_book(tmp_path / "fox") as at_work:
+        with replaced_book(tmp_path / "fox") as folder:
+            assert at_work.is_dir()
+            fill(folder, "second")
+        fill(at_work, "first")
+    assert {path.name for path in tmp_path.iterdir()} == names - {".fox-0123abcd.new"} | {"fox"}
+
+
 def test_something_put_there_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="notes.txt"), replaced_book(tmp_path / "fox") as folder:
         fill(folder, "new")

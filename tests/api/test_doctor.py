@@ -1,7 +1,10 @@
 """The doctor tries each thing itself and says on one screen what works."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,8 @@ from api.exit_codes import BAD_INPUT, MODEL, OK
 from api.outcome import Outcome
 from api.settings import SAMPLE_BANK_DIR, Settings
 from tests.story.servers import serving
+
+FABLEVERSE = Path(sys.executable).with_name("fableverse")
 
 
 def diagnose(tmp_path: Path, settings: Settings, *, search_path: str = "") -> Outcome:
@@ -49,7 +54,7 @@ def test_one_screen_says_what_works(tmp_path: Path, pocket_model_dir: Path) -> N
     assert outcome.exit_code == OK
     assert len(outcome.lines) <= 24
     assert any("quality: float32 on cpu; expected peak 0.1 GB" in line for line in outcome.lines)
-    working = ("picture model", "bank", "language model", "java", "disk")
+    working = ("picture model", "bank", "language model", "java", "pdf", "disk")
     assert {name: found[name] for name in working} == dict.fromkeys(working, "works")
     assert found["chromium"] == found["cluster"] == found["moderation"] == "absent"
     assert any("openai:good answered in" in line for line in outcome.lines)
@@ -93,3 +98,11 @@ def test_a_language_model_that_cannot_be_asked_is_broken(tmp_path: Path, capsys:
     found = json.loads(capsys.readouterr().out)
     assert found["language model"]["status"] == "broken"
     assert code == MODEL
+
+
+def test_where_pdfs_cannot_be_made_the_way_to_get_them_is_told(tmp_path: Path, without_pango: dict[str, str]) -> None:
+    command = [FABLEVERSE, "doctor", "--model", tmp_path, "--json"]
+    done = subprocess.run(command, env=os.environ | without_pango, capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout)["pdf"]
+    assert found["status"] == "absent"
+    assert "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0" in found["detail"]

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from api.binding import read_record
+from api.book_folder import BookAsFound
 from api.book_lock import read_lock
 from api.drawn_numbers import notes_of_numbers
 from api.rerender import rerender_book
@@ -29,9 +30,15 @@ PLANS = tuple(
 )
 
 
-def stepping_studio(bank: ConceptBank, *, room_for: Mapping[Numbers, int]) -> Studio:
-    """One in which memory runs out after so many pictures of some numbers."""
-    failures = {numbers: {count: OUT_OF_MEMORY} for numbers, count in room_for.items()}
+def stepping_studio(
+    bank: ConceptBank,
+    *,
+    room_for: Mapping[Numbers, int] | None = None,
+    failures: Mapping[Numbers, Mapping[int, BaseException]] | None = None,
+) -> Studio:
+    """One in which memory runs out, or something else fails, after so many pictures of some numbers."""
+    of_memory = {numbers: {count: OUT_OF_MEMORY} for numbers, count in (room_for or {}).items()}
+    failures = {**of_memory, **(failures or {})}
     model = SteppingModel(PLANS, lambda plan: plan.numbers, tell=lambda _: None)
     renderer = SteppingRenderer(model, lambda numbers: PlainRenderer(failures=failures.get(numbers)))
     return replace(plain_studio(bank), renderer=renderer, numbers=lambda: model.plan.numbers)
@@ -84,7 +91,7 @@ def test_a_book_that_is_drawn_again_names_them_too(book: Path, bank: ConceptBank
         lock,
         story,
         read_record(book),
-        earlier=book,
+        earlier=BookAsFound.of(book),
         studio=stepping_studio(bank, room_for={PLAIN: 2, STORED: 1}),
         out_dir=book,
         templates_dir=TEMPLATES_DIR,

@@ -1,6 +1,5 @@
 """A finished book is edited in a person's editor, whose work outlives every refusal."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def test_a_refused_edit_is_kept_and_opened_again(
 def test_a_refused_edit_does_not_undo_what_was_changed_since(book: Path, bank: ConceptBank, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest):
         edit(book, bank, editor(tmp_path, "Text 2.", "<b>"))
-    os.utime(book.parent / COPY, (0, 0))
+    edit_book(book, PageChanges(page=3, text="Words."), bank=bank, gate=SafetyGate(), environment={})
     kept = (book.parent / COPY).read_bytes()
     with pytest.raises(UsageError, match=f"{COPY}' has an edit that was not accepted, and the story was changed since"):
         edit(book, bank, editor(tmp_path, "Text 3.", "New text."))

@@ -11,7 +11,7 @@ import pytest
 
 import api.errors
 from api import exit_codes
-from api.errors import UsageError, as_memory_error, as_output_error, exit_code_of
+from api.errors import UsageError, as_memory_error, as_output_error, exit_code_of, notes_of
 from concepts.errors import FableverseError, UnknownConcept, WrongBaseModel
 from generator.errors import ModelNotFound
 from story.errors import InvalidRequest, LanguageModelUnreachable
@@ -97,3 +97,11 @@ def test_memory_that_ran_out_is_told_with_what_to_do() -> None:
     assert exit_code_of(known) == exit_codes.MODEL
     assert "8 bytes). End other programs" in str(known)
     assert as_memory_error(RuntimeError("size mismatch")) is None
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), MemoryError()])
+def test_what_is_kept_is_told_of_errors_in_other_words_too(error: Exception) -> None:
+    error.add_note("3 pictures were kept.")
+    known = as_output_error(error) or as_memory_error(error)
+    assert known is not None
+    assert notes_of(known) == ("3 pictures were kept.",)

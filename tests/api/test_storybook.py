@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.binding import RECORD_FILENAME, read_record
+from api.book_folder import BookAsFound
 from api.book_lock import BookLock, locked_model, moved_lock, read_lock
 from api.errors import LockMismatch
 from api.settings import Settings
@@ -48,7 +49,7 @@ def redraw(
         lock,
         story,
         read_record(folder),
-        earlier=folder,
+        earlier=BookAsFound.of(folder),
         studio=studio,
         out_dir=out_dir,
         templates_dir=TEMPLATES_DIR,
@@ -268,9 +269,20 @@ def test_a_damaged_lock_is_refused(bank: ConceptBank, tmp_path: Path, old: str, 
 @pytest.mark.parametrize(
     "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()], ids=["full disk", "Ctrl-C"]
 )
-def test_a_book_that_stops_half_way_leaves_no_trace(bank: ConceptBank, tmp_path: Path, error: BaseException) -> None:
+def test_a_book_that_stops_half_way_leaves_its_pictures_and_no_other_trace(
+    bank: ConceptBank, tmp_path: Path, error: BaseException
+) -> None:
     with pytest.raises(type(error)):
         make(bank, tmp_path / "out" / "fox", renderer=PlainRenderer(failures={3: error}))
+    left = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert {path.parent.name for path in left} == {".fox.pictures"}
+    kept = [read_metadata(path) for path in left if path.suffix == ".png"]
+    assert sorted(each.seed for each in kept) == [7, 8, 9]
+
+
+def test_a_story_that_stops_half_way_leaves_no_trace(bank: ConceptBank, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make(bank, tmp_path / "out" / "fox", renderer=PlainRenderer(failures={0: KeyboardInterrupt()}))
     assert contents(tmp_path / "out") == {}
 
 

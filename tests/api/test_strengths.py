@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from api.binding import read_record
+from api.book_folder import BookAsFound
 from api.book_lock import read_lock
 from api.errors import UsageError
 from api.storybook import make_storybook, redraw_storybook
@@ -57,7 +58,7 @@ def test_a_book_is_drawn_with_its_strengths_and_so_is_its_lock(tmp_path: Path) -
         lock,
         story,
         read_record(folder),
-        earlier=folder,
+        earlier=BookAsFound.of(folder),
         studio=studio,
         out_dir=tmp_path / "again",
         templates_dir=TEMPLATES,

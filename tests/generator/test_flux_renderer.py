@@ -217,6 +217,19 @@ def test_so_many_pictures_are_drawn_together_as_their_size_allows(
     assert [image.size for image in images] == [(side, side)] * number
 
 
+def test_pictures_that_are_done_are_not_drawn_and_the_others_come_out_to_the_byte(renderer: FluxRenderer) -> None:
+    whole = list(renderer.render_all(orders(9)))
+    drawn_together: list[int] = []
+    handle = renderer.model.pipeline.transformer.register_forward_pre_hook(
+        lambda *call: drawn_together.append(len(call[2]["hidden_states"])), with_kwargs=True
+    )
+    rest = list(renderer.render_all(orders(9), done={0, 1, 2, 3, 7}))
+    assert not list(renderer.render_all(orders(9), done=range(9)))
+    handle.remove()
+    assert [image.tobytes() for image in rest] == [whole[index].tobytes() for index in (4, 5, 6, 8)]
+    assert drawn_together == [3] * 2 * TINY_SETTINGS.num_inference_steps, "two of the three parts, each as it was"
+
+
 def test_blocks_are_left_out_while_drawing_alone_and_never_because_of_another_picture(renderer: FluxRenderer) -> None:
     cached = FluxRenderer(replace(renderer.model, cache_threshold=10.0), renderer.bank)
     exact = [np.asarray(picture, int) for picture in renderer.render_all(orders(3))]

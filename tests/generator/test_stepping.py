@@ -1,6 +1,6 @@
 """Memory that runs out: the next plan is followed, the picture drawn again, and in the end it is said what to do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,9 +39,12 @@ class Tight(FluxRenderer):
         orders: Sequence[PictureOrder],
         *,
         settings: RenderSettings | None = None,
+        done: Collection[int] = (),
         on_step: OnPictureStep | None = None,
     ) -> Iterator[Image.Image]:
         for index, order in enumerate(orders):
+            if index in done:
+                continue
 
             def told(step: int, num_steps: int, index: int = index) -> None:
                 if on_step is not None:
@@ -84,6 +87,16 @@ def test_a_picture_that_memory_ran_out_in_is_drawn_again_by_the_next_plan(model:
     assert "CUDA out of memory." in told[0]
     assert "2.00 MiB" not in told[0]
     assert steps == [(picture, step, 2) for picture in range(3) for step in (1, 2)], "nothing is told twice"
+
+
+def test_pictures_that_are_done_stay_so_when_memory_runs_out(model: FluxModel, tmp_path: Path) -> None:
+    steps: list[tuple[int, int, int]] = []
+    _, renderer = open_stepping(model, tmp_path, {PLANS[0]: 3, PLANS[1]: 9}, [])
+    several = [PictureOrder(bound=BOUND, seed=seed) for seed in range(6)]
+    drawn = list(renderer.render_all(several, done={0, 4}, on_step=lambda *step: steps.append(step)))
+    plain = FluxRenderer(model, ConceptBank(tmp_path))
+    assert [image.tobytes() for image in drawn] == [plain.render(BOUND, seed=seed).tobytes() for seed in (1, 2, 3, 5)]
+    assert steps == [(picture, step, 2) for picture in (1, 2, 3, 5) for step in (1, 2)]
 
 
 def test_at_the_last_plan_it_is_said_what_makes_room(model: FluxModel, tmp_path: Path) -> None:
