@@ -31,8 +31,10 @@ from benchmarks.concepts.summary import (
     scores_by_case,
     summarise,
 )
+from concepts.lexicon import Lexicon
 from generator.loading import FluxModel, load_model
 from pocket.probe import load_probe
+from tests.conftest import ROOT
 
 PROBE = load_probe()
 PLAN = Plan(num_sources=2, seeds_per_case=2, seed=4)
@@ -297,6 +299,17 @@ def test_the_command_writes_and_prints_the_table(tmp_path: Path, capsys: pytest.
     assert with_it["prompt"] == with_it["telepathy"] == results["tasks"]["decomposition"]["prompt"]
     assert main([*words, *folders, "--beside", str(earlier), "--seed", "1"]) == exit_codes.USAGE
     assert "made with seed 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["full", "dreambooth_lora", "omg"])
+def test_what_was_learnt_beside_other_pictures_of_the_model_is_not_taken(
+    name: str, model: FluxModel, tmp_path: Path
+) -> None:
+    drawn_of_anything, of_a_world = (
+        Workbench(model=replace(model, lexicon=lexicon), effort=TINY_EFFORT, cache_dir=tmp_path)
+        for lexicon in (None, Lexicon.load(ROOT / "pocket" / "lexicon.json"))
+    )
+    assert METHODS[name].settings(drawn_of_anything) != METHODS[name].settings(of_a_world)
 
 
 @pytest.mark.parametrize(
