@@ -251,7 +251,9 @@ def _add_learn(commands: Commands) -> None:
         metavar=("PICTURE", "CAPTION"),
         help="another picture, of the same concepts or of other ones that are learnt with them; repeatable",
     )
-    learn.add_argument("--joint", action="store_true", help="set different pictures side by side, so none blend")
+    learn.add_argument(
+        "--joint", action="store_true", help="show two pictures side by side too: for concepts that blend"
+    )
     learn.add_argument(
         "--distinct",
         action="store_true",

@@ -1,4 +1,4 @@
-"""Tells beforehand which concepts of a prompt are likely to blend: those whose tokens' keys are alike in attention.
+"""Tells beforehand which concepts of a prompt may blend: those whose tokens' keys are alike in attention.
 
 Image tokens attend to a concept by its tokens' keys. Where two concepts have like keys, what one looks like goes to the
 other as well (TokenVerse, arXiv:2501.12224, appendix F). One forward pass measures it; nothing is drawn.

@@ -4,6 +4,9 @@ They are generic on purpose: people, animals, things and places, so that a direc
 """
 
 import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from concepts.lexicon import Lexicon
 
@@ -47,7 +50,10 @@ GENERAL_PROMPTS = (
 
 
 def prompts_from_lexicon(lexicon: Lexicon, *, count: int = NUM_PICTURES, seed: int = 0) -> tuple[str, ...]:
-    """Captions made of what a small model can draw, spread over its characters, places and lights."""
+    """Captions made of what a small model can draw, spread over its characters, places and lights.
+
+    Each word comes as often as others of its sort, and no two always go together: a character is in several places.
+    """
     choices = random.Random(seed)
     characters, poses, places, lights = (
         choices.sample(words, len(words))
@@ -59,11 +65,24 @@ def prompts_from_lexicon(lexicon: Lexicon, *, count: int = NUM_PICTURES, seed: i
         )
     )
     return tuple(
-        f"{_with_article(f'{choices.choice(lexicon.colours)} {characters[index % len(characters)]}')} "
-        f"{poses[index % len(poses)]}{_belongings(lexicon, choices)} "
-        f"{places[index % len(places)]} {lights[index % len(lights)]}"
-        for index in range(count)
+        f"{_with_article(f'{choices.choice(lexicon.colours)} {character}')} "
+        f"{pose}{_belongings(lexicon, choices)} {place} {light}"
+        for character, pose, place, light in _spread((characters, poses, places, lights), count)
     )
+
+
+def _spread(sorts: Sequence[Sequence[str]], count: int) -> Iterator[tuple[str, ...]]:
+    """A word of each sort at a time: of those used least, the one that stood least beside the words before it."""
+    used, together = Counter[str](), Counter[frozenset[str]]()
+    for _ in range(count):
+        chosen: list[str] = []
+        for words in sorts:
+            chosen.append(
+                min(words, key=lambda word: (used[word], sum(together[frozenset((word, other))] for other in chosen)))
+            )
+        used.update(chosen)
+        together.update(map(frozenset, combinations(chosen, 2)))
+        yield tuple(chosen)
 
 
 def _belongings(lexicon: Lexicon, choices: random.Random) -> str:

@@ -6,9 +6,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LIKELY_BLENDING = 0.5
-"""Similarity from which two concepts are likely to blend. On Pocket two words with one and the same direction have 0.52
-to 0.59, and of learnt pairs those from 0.5 on keep less of their looks than others (benchmarks/blending.md)."""
+LIKE_COPIES = 0.5
+"""Similarity from which two concepts are as alike as copies of each other: two words with one and the same direction
+have 0.52 to 0.59 on Pocket. It has not been shown that concepts blend from there on: of four learnt pairs above it, the
+two without one rabbit that loses its form beside anybody keep as much of their looks as less similar ones
+(benchmarks/blending.md)."""
 
 
 @dataclass(frozen=True, order=True)
@@ -22,11 +24,11 @@ class KeySimilarity:
 
 
 def blending_warnings(similarities: Sequence[KeySimilarity]) -> tuple[str, ...]:
-    """A sentence for every two concepts that are likely to blend, with the cure."""
+    """A sentence for every two concepts that are as alike as copies, with what a person can do."""
     return tuple(
-        f"{each.first} and {each.second} are likely to blend: their keys have a cosine of {each.similarity:.2f}, and "
-        f"{LIKELY_BLENDING} is much. Learn the two together: fableverse learn PICTURE --caption … --also PICTURE "
-        "CAPTION --joint."
+        f"{each.first} and {each.second} are as alike as two copies of one direction (their keys have a cosine of "
+        f"{each.similarity:.2f}, copies {LIKE_COPIES} and more), so they may blend. Look whether they do; if so, draw "
+        "them in pictures of their own."
         for each in similarities
-        if each.similarity >= LIKELY_BLENDING
+        if each.similarity >= LIKE_COPIES
     )

@@ -136,7 +136,10 @@ def _prepare_source(
 
 
 def middle_half(latents: Tensor) -> Tensor:
-    """The middle of a picture's latents `(1, C, h, w)`, `(1, C, h, w')` with `w'` even and at most `w/2`."""
+    """The middle of a picture's latents `(1, C, h, w)`, `(1, C, h, w')` with `w'` even and at most `w/2`.
+
+    It goes under a caption that names the picture's subject, which therefore has to stand there.
+    """
     width = latents.shape[3]
     half = width // 4 * 2
     return latents[..., (width - half) // 2 :][..., :half]

@@ -31,11 +31,25 @@ OF_PAPER: Mapping[str, float] = {
     "stage1_high_noise_share": 0.92,
     "stage2_high_noise_share": 0.08,
     "isolation_fraction": 0.5,
+    "isolation_weight": 1.0,
+    "direction_sigma_min": 0.0,
+    "concepts_alone_fraction": 0.0,
+    "one_alone_fraction": 0.0,
+    "companion_share": 0.0,
+    "two_part_source_weight": 0.0,
+    "weight_decay": 0.0,
     "batch_size": 1,
     "isolation_batch_size": 1,
 }
-"""Source: TokenVerse (arXiv:2501.12224), for a model of FLUX.1's size, but for the batches, which it does not state. Of
-one draw each, 1400 steps look at the picture a little less often than the default recipe's 240 steps of eight."""
+"""Source: TokenVerse (arXiv:2501.12224), for a model of FLUX.1's size: steps, noise levels, isolation, and directions
+on all words of the caption; nothing that Pocket's recipe has beside (concepts alone, companions, a weight on the
+source's half) is in it.
+
+What the paper leaves open is ours: batches, of which one draw makes 1400 steps look at the picture a little less often
+than the default recipe's 240 steps of eight; the isolation's weight; and the optimiser, which is kept as on Pocket: its
+rate, its coordinates (`EvenSteps`), and steps less what noise explains (`AdamTensor`). A table of directions takes the
+place of Concept-Mod unless `directions` says otherwise. Weights do not decay: over 1400 steps Pocket's decay would take
+away six times what it does over 240 of what gradients do not hold. None of it has been learnt by at that size."""
 _QUICK_OF_PAPER: Mapping[str, float] = {"stage1_steps": 200, "stage2_steps": 150}
 _QUICK: Mapping[str, float] = {"stage1_steps": 17, "stage2_steps": 83, "batch_size": 4, "isolation_batch_size": 2}
 """A quarter of the default recipe's time (see docs/LOG.md)."""

@@ -18,17 +18,17 @@ import diffusers.utils.logging
 import torch
 import transformers.utils.logging
 from diffusers import FluxPipeline, FluxTransformer2DModel
-from huggingface_hub import resolve_revision
+from huggingface_hub import hf_hub_download, resolve_revision
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RevisionResolutionError
 from safetensors import SafetensorError
 
 import generator.autoencoder  # noqa: F401
 from concepts.lexicon import Lexicon
 from generator.errors import DamagedModel, ModelNotFound, UnsupportedModel
-from generator.families import FAMILIES, family_of
+from generator.families import family_of
 from generator.families.family import Family
-from generator.families.flux1 import FLUX1
 from generator.memory import said_of_memory
+from generator.model_checks import check_draws_from_text, check_folder, check_pipeline_class
 from generator.model_folder import (
     INDEX_FILE,
     POCKET,
@@ -49,9 +49,6 @@ from generator.text_encodings import TextEncodings
 
 # diffusers takes the classes that a model folder names only from modules that are imported already, so that naming a
 # module cannot run it; importing generator.autoencoder is what lets Pocket's folder name that class.
-LOADABLE = ("FluxPipeline", "FluxKontextPipeline")
-"""Pipelines whose folders hold the parts of a `FluxPipeline`, which is what they are loaded as."""
-WEIGHTS_OF = ("transformer", "text_encoder", "text_encoder_2", "vae")
 FLUX_1_DEV, FLUX_1_SCHNELL = "black-forest-labs/FLUX.1-dev", "black-forest-labs/FLUX.1-schnell"
 SAMPLES_PER_TENSOR = 16
 
@@ -144,7 +141,8 @@ def load_model(
         dtype: Without a plan, of weights and computation; by default bfloat16 on a GPU and float32 on the CPU.
 
     Raises:
-        UnsupportedModel: The model is none of FLUX.1.
+        UnsupportedModel: The model is none of FLUX.1, or one that draws from a picture only, such as Fill, Depth and
+            Canny.
         ModelNotFound: There is no such folder, file or hub id, or it is no Flux model.
         DamagedModel: Files of the model are missing or cannot be read.
     """
@@ -159,6 +157,7 @@ def load_model(
     with _told_of(source), _quiet():
         source = _pinned(source)
         pipeline, fingerprint = _load(source, dtype, quantization)
+        check_draws_from_text(pipeline.transformer, source.named)
     pipeline.set_progress_bar_config(disable=True)
     if plan is None:
         pipeline.to(device)
@@ -218,12 +217,15 @@ def _find(model: str | Path, revision: str | None) -> _Source:
         raise ModelNotFound(
             f"A revision ({revision!r}) is of a model on the hub, and {named!r} is on this machine. Leave it out."
         )
-    _check_folder(source.base, needs_transformer=source.transformer is None)
+    check_folder(source.base, needs_transformer=source.transformer is None)
     return source
 
 
 def _pinned(source: _Source) -> _Source:
-    """The source at the commit that its revision is now. The hub is asked once, and by diffusers then no more."""
+    """The source at the commit that its revision is now, which has been found to be a pipeline that can be loaded.
+
+    The hub is asked once which commit it is, and by diffusers then no more.
+    """
     if isinstance(source.base, Path):
         return source
     try:
@@ -233,6 +235,8 @@ def _pinned(source: _Source) -> _Source:
         if folder is None:
             raise
         commit = folder.name
+    index = read_json(Path(hf_hub_download(source.base, INDEX_FILE, revision=commit)))
+    check_pipeline_class(index, source.base)
     return replace(source, revision=commit)
 
 
@@ -324,44 +328,6 @@ def _damaged(source: _Source, error: Exception) -> DamagedModel:
         f"The model {source.base!r} was found but cannot be loaded ({error}). It must be a FluxPipeline with "
         "safetensors; if it is, its download is damaged: delete it from the Hugging Face cache and try again."
     )
-
-
-def _check_folder(folder: Path, *, needs_transformer: bool) -> None:
-    """Name what is missing before diffusers reads gigabytes and fails with a message about something else."""
-    index_path = folder / INDEX_FILE
-    if not index_path.is_file():
-        raise ModelNotFound(
-            f"The folder {str(folder)!r} holds no model: a diffusers model has a file {INDEX_FILE!r} at its top. "
-            "Name the folder that has it."
-        )
-    index = read_json(index_path)
-    class_name = index.get("_class_name")
-    if class_name not in LOADABLE:
-        only_attached = ", ".join(family.title for family in FAMILIES if family is not FLUX1)
-        raise UnsupportedModel(
-            f"{str(folder)!r} is a {class_name}; drawing and learning need one of {', '.join(LOADABLE)}. "
-            f"To transformers of {only_attached} directions can be attached from Python, by "
-            "generator.modulation.attach. Name a FLUX.1 model."
-        )
-    components = {name for name, value in index.items() if isinstance(value, list) and value[0] is not None}
-    missing = [name for name in sorted(components) if not (folder / name).is_dir()]
-    for name in WEIGHTS_OF if needs_transformer else WEIGHTS_OF[1:]:
-        if name not in missing:
-            missing += _missing_weights(folder / name)
-    if missing:
-        raise DamagedModel(
-            f"The model in {str(folder)!r} is not whole: {', '.join(missing)} missing. "
-            "Finish its download, or restore the folder."
-        )
-
-
-def _missing_weights(component: Path) -> list[str]:
-    """Weight files that a component's folder should have and has not, relative to the model."""
-    indices = sorted(component.glob("*.safetensors.index.json"))
-    if not indices:
-        return [] if any(component.glob("*.safetensors")) else [f"{component.name}/*.safetensors"]
-    names = set(read_json(indices[0]).get("weight_map", {}).values())
-    return [f"{component.name}/{name}" for name in sorted(names) if not (component / name).is_file()]
 
 
 @contextmanager

@@ -89,7 +89,8 @@ class LearningRecipe(BaseModel):
     """Probability that a step has the concept isolation loss (paper: 0.5); 0 needs no isolation pictures."""
     companion_share: float = Field(default=0.4, ge=0, le=1)
     """Share of those steps whose second picture stands within one frame of normal width: the middle halves of the
-    source and of a companion at the same place, under a caption that names both, as stories do. Not in the paper;
+    source and of a companion at the same place, under a caption that names both, as stories do. What the caption names
+    has to stand in the source's middle half, as Pocket's figures do: nothing looks whether it does. Not in the paper;
     without it a look fades beside a second figure (see docs/LOG.md). No such step where a concept is named in the
     caption's phrases of place and light, which belong to both halves, nor where the caption names several things."""
     isolation_weight: float = Field(default=1.0, ge=0)

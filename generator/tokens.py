@@ -4,6 +4,7 @@ Knows nothing of directions or models; works with any fast (Rust-backed) tokeniz
 """
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 from transformers import PreTrainedTokenizerFast
 
@@ -43,7 +44,13 @@ def find_token_spans(
         PromptTooLong: A mention lies, partly or wholly, beyond the tokens that the encoder reads.
         TokenSpanError: The tokenizer drops all characters of a mention.
     """
-    encoding = tokenizer(bound.prompt, return_offsets_mapping=True, add_special_tokens=True, verbose=False)
+    encoding = tokenizer(
+        bound.prompt,
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+        add_special_tokens=True,
+        verbose=False,
+    )
     tokens = tokenizer.convert_ids_to_tokens(encoding["input_ids"])
     char_spans = [
         _trim(bound.prompt, token, start, stop)
@@ -51,7 +58,8 @@ def find_token_spans(
     ]
     num_kept = len(tokens)
     if num_kept > max_sequence_length:
-        num_kept = max_sequence_length - tokenizer.num_special_tokens_to_add()
+        num_ends = sum(1 for _ in takewhile(bool, reversed(encoding["special_tokens_mask"])))
+        num_kept = max_sequence_length - num_ends
     return tuple(
         _token_span(bound.prompt, mention, char_spans, num_kept, max_sequence_length) for mention in bound.mentions
     )

@@ -18,11 +18,12 @@ from pydantic import JsonValue
 from benchmarks.concepts.cases import TASKS, Case, Task, make_cases, make_sources
 from benchmarks.concepts.differences import Difference, differences
 from benchmarks.concepts.findings import findings, pairs_to_compare
+from benchmarks.concepts.found_rates import Reached, best_rate, is_at_edge, rates_of, read_rates
 from benchmarks.concepts.measured import Measured, Setting, read_table
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.methods.prompt import IN_WORDS
 from benchmarks.concepts.processes import RunnerSetup, learn_and_draw
-from benchmarks.concepts.protocol import EFFORTS, FULL_EFFORT, QUICK_EFFORT, Effort
+from benchmarks.concepts.protocol import FULL_EFFORT, QUICK_EFFORT, Effort
 from benchmarks.concepts.run import Drawn, Runner, Tell
 from benchmarks.concepts.scores import judge_accuracy, reads_true, score
 from benchmarks.concepts.summary import (
@@ -44,17 +45,13 @@ from pocket.world.schema import Scene
 
 logger = logging.getLogger(__name__)
 
-FOLDER = Path(__file__).parent
 LIMITS = (
     "Each lesson was learnt once, so intervals leave out chance in learning: two runs of TokenVerse's recipe differed "
     "by 0.03 to 0.06 in a task (docs/LOG.md). Joint methods' rates were searched on single pictures. The shipped model "
     "was never trained on the first figures' combinations of kind, colour, pose and place as first figures, but on all "
     "of them as second ones."
 )
-RATES_PATH = FOLDER / "rates.json"
 METHOD_TITLES = {method.name: method.title for method in (*METHODS.values(), IN_WORDS)}
-Rates = dict[str, dict[str, dict[str, float]]]
-"""By effort and by what methods learn alone, the CP·PF that each learning rate reached in the search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +95,8 @@ class Results:
     drawn: tuple[Drawn, ...]
     """By this run; rows of earlier tables have none."""
     measured: Measured
+    rates_at_edge: tuple[str, ...]
+    """Methods whose learning rate was the lowest or the highest of those tried."""
     rows: tuple[Row, ...]
     compared: tuple[Difference, ...]
     """TokenVerse, without and with guidance, with every other row, and the steps of its ablation with each other."""
@@ -114,6 +113,12 @@ class Results:
         searched = self.measured.learning_rates_searched
         blind = [METHOD_TITLES.get(name, name) for name in self.measured.learning_rates if name not in searched]
         said = f" Learning rates not searched for: {', '.join(blind)}." if blind else ""
+        if self.rates_at_edge:
+            edges = (
+                f"{METHOD_TITLES.get(name, name)} ({self.measured.learning_rates[name]:g})"
+                for name in self.rates_at_edge
+            )
+            said += f" At an edge of the learning rates tried, so that a better one may lie beyond: {'; '.join(edges)}."
         return (
             f"{len(self.cases)} cases, {self.plan.seeds_per_case} seeds each, {effort.steps} steps of batches of "
             f"{effort.batch_size} for a picture or, where a method is joint, for all of a case, on {self.model_name} "
@@ -181,17 +186,6 @@ class Results:
         return json.loads(json.dumps(document))
 
 
-def read_rates() -> Rates:
-    """What was found in all searches."""
-    return json.loads(RATES_PATH.read_text(encoding="utf-8"))
-
-
-def best_rates(found: Rates, effort: Effort) -> dict[str, float]:
-    """The rate found for each method at an effort; which is best depends on how long it learns."""
-    reached = next((found[name] for name, each in EFFORTS.items() if each == effort and name in found), {})
-    return {name: float(max(each, key=each.__getitem__)) for name, each in reached.items()}
-
-
 def make_plan_cases(plan: Plan, probe: Probe) -> tuple[Case, ...]:
     """The cases of a plan, from source pictures that the judge reads as they are."""
 
@@ -228,7 +222,8 @@ def run_benchmark(
     """
     probe = load_probe()
     cases = make_plan_cases(plan, probe)
-    searched = best_rates(read_rates(), plan.effort)
+    found = rates_of(read_rates(), plan.effort)
+    searched = {name: best_rate(reached) for name, reached in found.items()}
     setup = RunnerSetup(
         model=model,
         effort=plan.effort,
@@ -260,6 +255,7 @@ def run_benchmark(
         judge=judge,
         drawn=tuple(drawn),
         measured=measured,
+        rates_at_edge=methods_at_edge(measured.learning_rates, found),
         rows=tuple(summarise(cases, measured.by_case, seed=plan.seed)),
         compared=tuple(differences(cases, measured.by_case, pairs_to_compare(measured.methods), seed=plan.seed)),
         in_words=tuple(summarise(cases, scores_by_case(told), seed=plan.seed)),
@@ -267,6 +263,18 @@ def run_benchmark(
         model_name=bench.model.name,
         model_fingerprint=bench.model.fingerprint,
     )
+
+
+def methods_at_edge(rates: Mapping[str, float], found: Mapping[str, Reached]) -> tuple[str, ...]:
+    """Methods that learnt by the best of the rates tried, with no worse one on its other side.
+
+    Args:
+        rates: Learning rates by method.
+        found: What was found at the effort, by what methods learn alone.
+    """
+    edges = {name: best_rate(reached) for name, reached in found.items() if is_at_edge(reached)}
+    alone = {name: METHODS[name].alone for name in rates if name in METHODS}
+    return tuple(name for name, of in alone.items() if of in edges and rates[name] == edges[of])
 
 
 def assess_judge(cases: Sequence[Case], probe: Probe) -> Judge:

@@ -121,7 +121,7 @@ def _method(results: Results, name: str) -> dict[str, object]:
     return {
         "title": method.title,
         "source": method.source,
-        "rate": None if rate is None else f"{rate:g}",
+        "rate": None if rate is None else f"{rate:g}{', at an edge of those tried' * (name in results.rates_at_edge)}",
         "seconds": None if seconds is None else f"{seconds:.0f}",
     }
 

@@ -13,11 +13,24 @@ WORDS = {
 
 
 def test_every_prompt_names_nine_different_concepts_once_each() -> None:
-    prompts = make_prompts(WORDS, count=20, seed=1)
+    prompts = make_prompts(WORDS, count=20, seed=1, searching=False)
     assert len({nine.prompt for nine in prompts}) == 20
     for nine in prompts:
         assert len(set(nine.ids)) == 9
         assert all(len(find_word(nine.prompt, WORDS[each])) == 1 for each in nine.ids), nine.prompt
+
+
+def test_no_prompt_that_is_reported_is_one_that_strengths_are_found_on() -> None:
+    found_on, reported = (
+        [
+            {nine.prompt for nine in make_prompts(WORDS, count=20, seed=seed, searching=searching)}
+            for seed in range(1, 5)
+        ]
+        for searching in (True, False)
+    )
+    assert {len(each) for each in (*found_on, *reported)} == {20}
+    assert not set().union(*found_on) & set().union(*reported)
+    assert found_on[0] != found_on[1]
 
 
 def test_lessons_name_their_word_in_their_caption_and_the_colour_of_their_figure() -> None:

@@ -13,13 +13,21 @@ from pydantic import JsonValue
 
 from api import exit_codes
 from api.cli import main
-from benchmarks.concepts.benchmark import QUICK_PLAN, Plan, best_rates, make_plan_cases
+from benchmarks.concepts.benchmark import (
+    QUICK_PLAN,
+    Judge,
+    Plan,
+    Results,
+    make_plan_cases,
+    methods_at_edge,
+)
 from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.differences import differences
 from benchmarks.concepts.fitting import token_spans
+from benchmarks.concepts.measured import Measured
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.methods.concept_express import neutral_word
-from benchmarks.concepts.protocol import FULL_EFFORT, QUICK_EFFORT, Effort, Learnt, Workbench, draw_prompt
+from benchmarks.concepts.protocol import Effort, Learnt, Workbench, draw_prompt
 from benchmarks.concepts.run import Drawn, Runner
 from benchmarks.concepts.scores import Leak, Score
 from benchmarks.concepts.summary import (
@@ -31,8 +39,10 @@ from benchmarks.concepts.summary import (
     scores_by_case,
     summarise,
 )
+from concepts.lexicon import Lexicon
 from generator.loading import FluxModel, load_model
 from pocket.probe import load_probe
+from tests.conftest import ROOT
 
 PROBE = load_probe()
 PLAN = Plan(num_sources=2, seeds_per_case=2, seed=4)
@@ -299,6 +309,17 @@ def test_the_command_writes_and_prints_the_table(tmp_path: Path, capsys: pytest.
     assert "made with seed 0" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["full", "dreambooth_lora", "omg"])
+def test_what_was_learnt_beside_other_pictures_of_the_model_is_not_taken(
+    name: str, model: FluxModel, tmp_path: Path
+) -> None:
+    drawn_of_anything, of_a_world = (
+        Workbench(model=replace(model, lexicon=lexicon), effort=TINY_EFFORT, cache_dir=tmp_path)
+        for lexicon in (None, Lexicon.load(ROOT / "pocket" / "lexicon.json"))
+    )
+    assert METHODS[name].settings(drawn_of_anything) != METHODS[name].settings(of_a_world)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -315,8 +336,19 @@ def test_what_the_benchmark_does_not_have_is_refused(
     assert message in capsys.readouterr().err
 
 
-def test_a_rate_is_the_best_of_its_effort() -> None:
-    found = {"full": {"m": {"0.1": 0.2, "0.03": 0.4}}, "quick": {"m": {"0.1": 0.3, "0.03": 0.2}}}
-    assert best_rates(found, FULL_EFFORT) == {"m": 0.03}
-    assert best_rates(found, QUICK_EFFORT) == {"m": 0.1}
-    assert best_rates(found, TINY_EFFORT) == {}
+@pytest.mark.parametrize(("name", "rate", "said"), [("m_plus", 9.0, "M+, shared by blocks (9)"), ("m", 0.1, None)])
+def test_the_table_names_methods_whose_learning_rate_is_at_an_edge(
+    name: str, rate: float, said: str | None, cases: tuple[Case, ...]
+) -> None:
+    found = {"m_plus": {"1": 0.1, "9": 0.2}, "m": {"0.03": 0.1, "0.1": 0.3, "0.3": 0.2}}
+    measured = Measured(
+        by_case={}, kept={}, leakage={}, learning_rates={name: rate}, learning_rates_searched=[name],
+        learning_cpu_seconds={}, measured_on={},
+    )  # fmt: skip
+    results = Results(
+        plan=PLAN, cases=cases, judge=Judge(accuracy={}, clean={}), drawn=(), measured=measured,
+        rates_at_edge=methods_at_edge(measured.learning_rates, found), rows=(), compared=(), in_words=(), kept={},
+        model_name="tiny", model_fingerprint="0" * 64,
+    )  # fmt: skip
+    named = f"At an edge of the learning rates tried, so that a better one may lie beyond: {said}."
+    assert (named in results.setup()) if said else ("edge" not in results.setup())

@@ -1,4 +1,4 @@
-"""Which concepts are likely to blend, measured on a tiny model."""
+"""Which concepts may blend, measured on a tiny model."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from generator.blending import compare_keys, recorded_keys
 from generator.directions import Direction, save_direction
 from generator.errors import UnsupportedModel
 from generator.flux_renderer import FluxRenderer
-from generator.key_similarity import LIKELY_BLENDING, KeySimilarity, blending_warnings
+from generator.key_similarity import LIKE_COPIES, KeySimilarity, blending_warnings
 from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_inputs, tiny_model, tiny_transformer
 
 
@@ -49,7 +49,7 @@ def test_concepts_of_one_strong_direction_have_like_keys(renderer: FluxRenderer)
     assert [(each.first, each.second) for each in found][0] == ("twin", "twain")
     assert len(found) == 3
     assert found[0].similarity > 0.75
-    assert max(each.similarity for each in found[1:]) < LIKELY_BLENDING
+    assert max(each.similarity for each in found[1:]) < LIKE_COPIES
 
 
 def test_the_transformer_is_left_as_it_was_and_nothing_is_measured_for_one_concept(renderer: FluxRenderer) -> None:
@@ -107,9 +107,9 @@ def test_similarity_is_the_mean_cosine_over_blocks_and_heads() -> None:
     assert found == pytest.approx({("a", "b"): 0.5, ("a", "c"): -0.5, ("b", "c"): 0.0}, abs=1e-6)
 
 
-def test_only_likely_blends_are_warned_of_with_the_cure() -> None:
-    close, apart = KeySimilarity(0.81, "ann", "ben"), KeySimilarity(0.3, "ann", "cat")
+def test_what_is_as_alike_as_copies_is_told_without_a_cure_that_was_not_shown_to_be_one() -> None:
+    close, apart = KeySimilarity(0.81, "ann", "ben"), KeySimilarity(0.49, "ann", "cat")
     (warning,) = blending_warnings([close, apart])
-    assert "ann and ben are likely to blend" in warning
-    assert "0.81" in warning
-    assert "--joint" in warning
+    assert "ann and ben are as alike as two copies of one direction" in warning
+    assert "0.81" in warning and "may blend" in warning and "pictures of their own" in warning
+    assert "likely" not in warning and "--joint" not in warning

@@ -86,6 +86,34 @@ def test_what_leaves_the_card_needs_room_in_the_computer() -> None:
     assert "warning: learning takes about 14.8 GB" in plan(tight, default_recipe(FLUX_1_SIZES.transformer)).reasons[-1]
 
 
+@pytest.mark.parametrize("quick", [False, True])
+def test_large_models_learn_by_nothing_that_only_pockets_recipe_has(quick: bool) -> None:
+    recipe = default_recipe(LARGE, quick=quick)
+    of_pocket = (
+        recipe.companion_share, recipe.two_part_source_weight, recipe.concepts_alone_fraction,
+        recipe.one_alone_fraction, recipe.weight_decay, recipe.direction_sigma_min,
+    )  # fmt: skip
+    assert not any(of_pocket)
+    assert (recipe.isolation_fraction, recipe.isolation_weight) == (0.5, 1.0)
+    assert (recipe.stage1_high_noise_share, recipe.stage2_high_noise_share) == (0.92, 0.08)
+    small = default_recipe(LARGE - 1, quick=quick)
+    assert small.companion_share > 0 and small.direction_sigma_min is None
+
+
+def test_large_models_learn_beside_no_companions() -> None:
+    """Which the same picture and caption have by Pocket's recipe: two more pictures."""
+    short = {"stage1_steps": 1, "stage2_steps": 1, "max_sequence_length": 100}
+    for num_parameters, num_pictures in ((LARGE, 2), (LARGE - 1, 4)):
+        prepared: list[tuple[int, int]] = []
+        learn(
+            tiny_model(),
+            recipe=default_recipe(num_parameters).model_copy(update=short),
+            caption="a fox waves in the snow",
+            on_prepare=lambda *progress, prepared=prepared: prepared.append(progress),
+        )
+        assert prepared[-1] == (num_pictures, num_pictures)
+
+
 def test_a_card_that_is_too_small_is_said_before_anything_is_loaded() -> None:
     chosen = plan(card(12))
     assert (chosen.text_encoders, chosen.numbers.weights, chosen.can_learn) == ("leave", "fp8-stored", True)

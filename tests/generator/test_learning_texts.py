@@ -1,5 +1,6 @@
 """Which words of a reworded caption carry which direction, paraphrases, mirroring and isolation captions."""
 
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -14,9 +15,11 @@ from generator.isolation_prompts import GENERAL_PROMPTS, NUM_PICTURES, prompts_f
 from generator.learning_task import LearningTask, plan_learning, with_readable_paraphrases
 from generator.recipe import ConceptRequest, LearningError, LearningRecipe, SourcePicture
 from generator.tokens import find_token_spans
+from tests.conftest import ROOT
 from tests.generator.learning_builders import CAPTION, FOX, HAT, ISOLATION_PROMPTS, RECIPE, picture
 from tests.generator.tiny import tiny_model
 
+LEXICON_SORTS = ("characters", "poses", "places", "lights")
 LEXICON = Lexicon(
     characters=("fox", "owl"),
     colours=("red", "orange"),
@@ -219,6 +222,33 @@ def test_isolation_captions_of_a_lexicon_use_its_words_evenly():
     assert all(("an orange" in prompt) or ("a red" in prompt) for prompt in prompts)
     assert prompts == prompts_from_lexicon(LEXICON, count=12)
     assert len(prompts_from_lexicon(LEXICON)) == len(GENERAL_PROMPTS) == NUM_PICTURES == 25
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(LEXICON_SORTS, 2)))
+def test_nothing_in_pockets_isolation_captions_goes_with_one_thing_only(first: str, second: str) -> None:
+    """Else a direction would learn to leave a fox in the meadow alone, and no fox elsewhere."""
+    lexicon = Lexicon.load(ROOT / "pocket" / "lexicon.json")
+    captions = prompts_from_lexicon(lexicon)
+    for word in _words(lexicon, first):
+        assert len({other for other in _words(lexicon, second) if _says(captions, word, other)}) > 1, word
+
+
+@pytest.mark.parametrize("sort", LEXICON_SORTS)
+def test_pockets_isolation_captions_use_each_word_as_often_as_others_of_its_sort(sort: str) -> None:
+    lexicon = Lexicon.load(ROOT / "pocket" / "lexicon.json")
+    times = [_says(prompts_from_lexicon(lexicon), word) for word in _words(lexicon, sort)]
+    assert sum(times) == NUM_PICTURES
+    assert max(times) - min(times) <= 1
+
+
+def _words(lexicon: Lexicon, sort: str) -> tuple[str, ...]:
+    words = getattr(lexicon, sort)
+    return tuple(words.values()) if isinstance(words, dict) else tuple(words)
+
+
+def _says(captions: Sequence[str], *words: str) -> int:
+    """How many captions have all of the words."""
+    return sum(all(f" {word} " in f" {caption} " for word in words) for caption in captions)
 
 
 def test_general_isolation_captions_differ():

@@ -162,6 +162,14 @@ def test_a_kontext_folder_is_loaded_as_flux(folder: Path) -> None:
     assert (type(model.pipeline), model.family.name) == (FluxPipeline, "flux1")
 
 
+@pytest.mark.parametrize("in_channels", [8, 24])
+def test_a_model_that_reads_another_picture_too_is_refused(folder: Path, in_channels: int) -> None:
+    """Depth and Canny read twice the channels that they draw, Fill six times, whatever pipeline they are saved as."""
+    tiny_transformer(in_channels=in_channels).save_pretrained(folder / "transformer")
+    with pytest.raises(UnsupportedModel, match=f"reads {in_channels} channels and draws 4.*Fill.*FLUX.1 dev"):
+        load_model(folder, device="cpu")
+
+
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 

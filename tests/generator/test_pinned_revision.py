@@ -16,13 +16,13 @@ from tests.generator.tiny import tiny_pipeline, tiny_transformer
 FIRST, SECOND = "1" * 40, "2" * 40
 LOAD = """
 import json, sys
-from generator.errors import ModelNotFound
+from generator.errors import ModelNotFound, UnsupportedModel
 from generator.loading import load_model
 
 def load(source, revision):
     try:
         model = load_model(source, revision=revision, device="cpu")
-    except ModelNotFound as error:
+    except (ModelNotFound, UnsupportedModel) as error:
         return str(error)
     return [model.revision, model.fingerprint]
 
@@ -96,3 +96,16 @@ def test_a_hub_that_refuses_leaves_what_was_downloaded(hub: Path, closed_hub: st
     *loaded, refused = run_with_hub(hub, LOAD, json.dumps(asked), environment=open_to_nobody)
     assert [revision for revision, _ in loaded] == [SECOND, FIRST]
     assert "'them/other' is neither" in refused and "401" in refused
+
+
+def test_another_pipeline_of_the_hub_is_refused_before_its_weights_are_asked_for(tmp_path: Path) -> None:
+    """Of Fill the cache has nothing but the index, as a hub that is asked for it first gives no more."""
+    index = tmp_path / "index"
+    index.mkdir()
+    (index / "model_index.json").write_text('{"_class_name": "FluxFillPipeline"}', encoding="utf-8")
+    fill = HubCache(tmp_path, "black-forest-labs/FLUX.1-Fill-dev")
+    fill.add(FIRST, index)
+    fill.point("main", FIRST)
+    (refused,) = run_with_hub(tmp_path, LOAD, json.dumps([("black-forest-labs/FLUX.1-Fill-dev", None)]))
+    assert "'black-forest-labs/FLUX.1-Fill-dev' is a FluxFillPipeline" in refused
+    assert "dev, schnell or Kontext" in refused

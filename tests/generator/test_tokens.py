@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerFast
 from concepts.schema import BoundPrompt, ConceptMention
 from generator.errors import PromptTooLong, TokenSpanError
 from generator.tokens import find_token_spans
-from tests.generator.tiny import tiny_t5_tokenizer
+from tests.generator.tiny import tiny_clip_tokenizer, tiny_t5_tokenizer
 
 
 def bound_to(prompt: str, *words: str) -> BoundPrompt:
@@ -79,6 +79,17 @@ def test_a_mention_right_before_the_cut_is_kept_and_one_beyond_it_refused() -> N
     assert (span.start, span.stop) == (3, 4)
     with pytest.raises(PromptTooLong, match=r"at most 5 tokens, and 'under'.*it has 7"):
         find_token_spans(bound_to(prompt, "under"), tiny_t5_tokenizer(), max_sequence_length=5)
+
+
+def test_a_start_token_takes_a_place_before_the_cut_and_not_at_it() -> None:
+    """Of 7 places CLIP's start and end take one each, so five letters are read."""
+    tokenizer, prompt = tiny_clip_tokenizer(), "a b c d e f g"
+    read = tokenizer.convert_ids_to_tokens(tokenizer(prompt, truncation=True, max_length=7)["input_ids"])
+    (span,) = find_token_spans(bound_to(prompt, "e"), tokenizer, max_sequence_length=7)
+    assert (span.start, span.stop) == (5, 6)
+    assert read[5:] == ["e</w>", "<|endoftext|>"]
+    with pytest.raises(PromptTooLong, match=r"at most 7 tokens, and 'f'.*it has 9"):
+        find_token_spans(bound_to(prompt, "f"), tokenizer, max_sequence_length=7)
 
 
 def test_a_prompt_that_just_fits_keeps_its_last_word() -> None:

@@ -20,11 +20,14 @@ WORDS = ("a", "fox", "waves", "in", "the", "snow", "moonlight", "straw", "hat", 
 PIECES = ("un", "brella", "lan", "tern", *"abcdefghijklmnopqrstuvwxyz.,!")
 
 
-def tiny_transformer(*, guidance_embeds: bool = True, num_heads: int = 2, seed: int = 0) -> FluxTransformer2DModel:
+def tiny_transformer(
+    *, guidance_embeds: bool = True, num_heads: int = 2, in_channels: int = 4, seed: int = 0
+) -> FluxTransformer2DModel:
     """Two double-stream and two single-stream blocks of 16 columns a head, random weights that let modulation show."""
     torch.manual_seed(seed)
     transformer = FluxTransformer2DModel(
-        in_channels=4,
+        in_channels=in_channels,
+        out_channels=4,
         num_layers=2,
         num_single_layers=2,
         attention_head_dim=16,

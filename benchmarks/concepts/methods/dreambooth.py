@@ -38,8 +38,7 @@ class DreamBooth:
         return "dreambooth_lora"
 
     def settings(self, bench: Workbench) -> JsonValue:
-        del bench
-        return None
+        return list(bench.general_prompts)
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
         texts, general = Texts(bench.model), general_latents(bench)

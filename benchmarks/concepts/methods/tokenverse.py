@@ -36,7 +36,8 @@ class TokenVerse:
     rates: tuple[float, ...] = (0.3, 0.6, 0.15, 1.2)
 
     def settings(self, bench: Workbench) -> JsonValue:
-        return self.switch(_recipe(bench, rate=self.rates[0])).model_dump(mode="json", exclude={"seed"})
+        recipe = self.switch(_recipe(bench, rate=self.rates[0])).model_dump(mode="json", exclude={"seed"})
+        return {"recipe": recipe, "general_prompts": list(bench.general_prompts)}
 
     def learn(self, bench: Workbench, sources: Sequence[BenchSource], *, rate: float) -> Learnt:
         paraphrases = None if self.augments else ()
