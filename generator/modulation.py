@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from generator.as_written import as_written
 from generator.context_parallel import own_tokens
 from generator.directions import Space
 from generator.errors import ModulationError
@@ -34,7 +35,8 @@ def attach(
     computed beyond what the model computes anyway. Inactive in diffusers' "uncond" cache context, so the negative
     prompt of `true_cfg_scale` never sees an offset. A pipeline that puts both prompts into one batch, negative first
     (SD3), wants a batch of offsets whose first half is zero. Gradients reach `token_offsets`, which are read anew in
-    each forward pass if they require them.
+    each forward pass if they require them. What was compiled runs as it is written meanwhile, and is as it was
+    afterwards; `attach_table` keeps the speed of compiled blocks.
 
     Args:
         transformer: Of any family in `generator.families`; its weights, code and state are left as they were. With
@@ -65,6 +67,7 @@ def attach(
             tokens.place(running.text)
 
     with ExitStack() as stack:
+        stack.enter_context(as_written(transformer))
         stack.enter_context(watch_passes(transformer, HOOK_NAME, on_pass))
         if len(positions):
             modulations = [partial(offsets.modulate, index) for index in range(count_blocks(transformer))]

@@ -78,7 +78,7 @@ def attach_table(
     check_free(transformer, HOOK_NAME)
     own_rows = rows.within(own_tokens(transformer, rows.text_len))
     table = ModulationTable(transformer, own_rows, schedule, step, sigma_min, pages)
-    tokens = table.tokens
+    tokens, has_rows = table.tokens, own_rows.positions.shape[1] > 0
 
     def on_pass(running: Pass) -> None:
         table.serves.is_on = not running.is_negative
@@ -89,14 +89,14 @@ def attach_table(
         check_text(running.text, batch=rows.positions.shape[0], text_len=rows.text_len)
         tokens.place(running.text)
         table.enter(running.arguments)
-        tokens.is_active = table.level >= sigma_min and not running.is_unguided
+        tokens.is_active = has_rows and table.level >= sigma_min and not running.is_unguided
 
     with ExitStack() as stack:
         stack.enter_context(watch_passes(transformer, HOOK_NAME, on_pass))
         stack.enter_context(table.standing_in())
-        if own_rows.positions.shape[1]:
-            for handle in family.register(transformer, tokens, table.of_tokens):
-                stack.callback(handle.remove)
+        # Also where there are no rows: Dynamo looks for stand-ins, not for hooks, so the ones must mean the others.
+        for handle in family.register(transformer, tokens, table.of_tokens):
+            stack.callback(handle.remove)
         yield table
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 from torch.nn.functional import silu
 
 from generator.modulation import attach
@@ -232,3 +233,23 @@ def test_only_tokens_with_an_offset_are_computed_beyond_the_base_row(case: Case)
         transformer(**inputs)
     assert shapes.count((2, 2, DIM)) == case.num_double
     assert set(shapes) == {(2, DIM), (2, 2, DIM)}
+
+
+def test_offsets_act_on_compiled_blocks_that_have_run_without_them_and_compile_nothing(case: Case) -> None:
+    transformer, inputs = case.make_transformer(), case.make_inputs(2)
+    before, both = plain(transformer, inputs), [offsets_on(case, *positions) for positions in ((1, 2), (4,))]
+    expected = [run(transformer, inputs, offsets) for offsets in both]
+    torch._dynamo.reset()
+    counters.clear()
+    blocks = case.family.blocks(transformer)
+    for block in blocks:
+        block.compile(fullgraph=True, backend="eager")
+    compiled = [block._compiled_call_impl for block in blocks]
+    torch.testing.assert_close(plain(transformer, inputs), before, atol=2e-6, rtol=1e-5)
+    num_graphs = counters["stats"]["unique_graphs"]
+    for offsets, wanted in zip(both, expected, strict=True):
+        assert (wanted - before).abs().max() > 1e-3, "the offsets must show"
+        torch.testing.assert_close(run(transformer, inputs, offsets), wanted, atol=2e-6, rtol=1e-5)
+    assert [block._compiled_call_impl for block in blocks] == compiled
+    torch.testing.assert_close(plain(transformer, inputs), before, atol=2e-6, rtol=1e-5)
+    assert counters["stats"]["unique_graphs"] == num_graphs > 0
