@@ -32,9 +32,9 @@ def attach(
     """Modulate each text token by temb and an offset of its own for as long as the context lasts.
 
     Text tokens without an offset, and all image tokens, keep `temb`. Only the tokens that carry an offset are
-    computed beyond what the model computes anyway. Inactive in diffusers' "uncond" cache context, so the negative
-    prompt of `true_cfg_scale` never sees an offset. A pipeline that puts both prompts into one batch, negative first
-    (SD3), wants a batch of offsets whose first half is zero. Gradients reach `token_offsets`, which are read anew in
+    computed beyond what the model computes anyway. Inactive in the passes of a negative prompt (`watch_passes` says
+    how these are told), so that of `true_cfg_scale` never sees an offset. A pipeline that puts both prompts into one
+    batch, negative first (SD3), wants a batch of offsets whose first half is zero. Gradients reach `token_offsets`, which are read anew in
     each forward pass if they require them. What was compiled runs as it is written meanwhile, and is as it was
     afterwards; `attach_table` keeps the speed of compiled blocks.
 
@@ -80,8 +80,8 @@ def attach(
 def attach_to_all(transformer: nn.Module, offset: Tensor) -> Iterator[None]:
     """Add an offset to `temb` itself, so that every text and image token, and the last norm, is modulated by it.
 
-    Goes together with `attach`, in either order, and with a table that is attached after it. Inactive in diffusers'
-    "uncond" cache context.
+    Goes together with `attach`, in either order, and with a table that is attached after it. Inactive in the passes of a
+    negative prompt.
 
     Args:
         transformer: As for `attach`.

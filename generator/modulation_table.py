@@ -48,20 +48,19 @@ def attach_table(
 ) -> Iterator["ModulationTable"]:
     """Modulate each text token that `rows` name on its own for as long as the context lasts; see `attach`.
 
-    The table is computed in the first pass, and again in one that is given another tensor as pooled text or guidance
-    than before, or is at a timestep that the schedule did not have then. It is in the dtype of the pass, and carries no
-    gradients. Choose adapters (LoRA) before, and save the model after: the layers that stand aside are not in it
-    meanwhile. Blocks that were compiled under one table are not compiled again under another one whose rows have the
-    same shape; steps below `sigma_min` are compiled once more, because there blocks have less to do.
+    The table is computed in the first pass, and again in one that is given other pooled text or guidance than before,
+    or another schedule. It is in the dtype of the pass, and carries no gradients. Choose adapters (LoRA) before, and
+    save the model after: the layers that stand aside are not in it meanwhile. Blocks that were compiled under one table
+    are not compiled again under another one whose rows have the same shape; steps below `sigma_min` are compiled once
+    more, because there blocks have less to do.
 
     Args:
         transformer: Of a family whose norms can be tabled; its weights, code and state are left as they were. With
             context parallel enabled before, each process modulates those of the rows' tokens that it computes.
         rows: Of one prompt for all items of a batch, or of each.
-        schedule: Asked when a table is computed. All items of a batch are at one timestep.
-        step: Asked before each pass, and trusted: a wrong one goes unnoticed. The schedule then stays as it is while
-            pooled text and guidance do. Without it the pass's timestep is read, for which a GPU has to finish what it
-            was given before.
+        schedule: Asked before each pass. All items of a batch are at one timestep.
+        step: Asked before each pass, and trusted: a wrong one goes unnoticed. Without it the pass's timestep is read,
+            for which a GPU has to finish what it was given before.
         sigma_min: Noise level, 0 to 1, below which the offsets rest: steps there are as without them, and cost as much.
         pages: Of a book whose tables are computed in one go; `rows` are theirs then, all passes are of their prompts,
             with one guidance for all, and no context parallel is enabled.
@@ -182,8 +181,8 @@ class ModulationTable:
         self.serves = Switch()
         self.stand_ins = [StandIn(module, self.serves) for module in (*self.layers, self.embedder)]
         self.of_tokens = [_OfTokens() for _ in of_text]
-        self.pooled: Tensor | None = None
-        self.guidance: Tensor | None = None
+        self.computed_of: tuple[Tensor | None, ...] = (None, None, None)
+        """Pooled text, guidance and schedule."""
         self.given_N = torch.zeros(0)
         """Noise levels of the schedule, as the transformer is given them."""
         self.levels: list[float] = []
@@ -219,21 +218,20 @@ class ModulationTable:
     @torch.no_grad()
     def enter(self, arguments: Mapping[str, Any]) -> None:
         """Make the step of a pass current, of a table that is computed if there is none for the pass yet."""
-        pooled, guidance = arguments["pooled_projections"], arguments.get("guidance")
-        if self.pooled is not pooled or self.guidance is not guidance:
-            self._compute(arguments)
-            self.pooled, self.guidance = pooled, guidance
+        schedule = self.schedule()
+        given = (arguments["pooled_projections"], arguments.get("guidance"), schedule)
+        if not all(map(_is_same, given, self.computed_of)):
+            self._compute(arguments, schedule)
+        self.computed_of = given
         self.level = self._level_of(arguments)
         for current_BRW, rows in zip(self.current_BRW, self.steps[self.level], strict=True):
             current_BRW[:, : rows.shape[1]].copy_(rows)
 
     def _level_of(self, arguments: Mapping[str, Any]) -> float:
-        """The noise level of a pass, one of the table's, which is computed anew for another schedule."""
+        """The noise level of a pass, one of the table's."""
         if self.step is not None:
             return self.levels[self.step()]
         running, *others = set(arguments["timestep"].tolist())
-        if running not in self.steps:
-            self._compute(arguments)
         if others or running not in self.steps:
             raise ModulationError(
                 f"A pass at the timesteps {[running, *others]!r} cannot be had of a table: it must be at one of the "
@@ -241,11 +239,11 @@ class ModulationTable:
             )
         return running
 
-    def _compute(self, arguments: Mapping[str, Any]) -> None:
+    def _compute(self, arguments: Mapping[str, Any], schedule: Tensor) -> None:
         self._check_adapters(arguments)
         self.steps = {}  # those of another prompt make room first
         timestep = arguments["timestep"]
-        self.given_N = self.schedule().to(device=timestep.device, dtype=timestep.dtype) / 1000
+        self.given_N = schedule.to(device=timestep.device, dtype=timestep.dtype) / 1000
         self.levels = self.given_N.tolist()
         if self.pages is None:
             self.steps = self._steps_of(arguments, self.rows)
@@ -328,6 +326,12 @@ def _rows_of_steps(
     made = layer(torch.cat([rows.flatten(0, 2) for rows in given])).split([rows.shape[:3].numel() for rows in given])
     acting, resting = (rows.unflatten(0, of.shape[:3]) for rows, of in zip(made, given, strict=True))
     return acting, resting
+
+
+def _is_same(given: Tensor | None, before: Tensor | None) -> bool:
+    if given is before:
+        return True
+    return given is not None and before is not None and _kind(given) == _kind(before) and torch.equal(given, before)
 
 
 def _kind(tensor: Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:

@@ -20,8 +20,8 @@ from generator.errors import ModulationError
 from generator.modulation import attach
 from generator.modulation_table import attach_table
 from tests.generator.reference import dense
-from tests.generator.tables import SCHEDULE as OF_INPUTS
 from tests.generator.tables import NOTHING, TEXT_LEN, binding, inputs_at, plain, rows_at, run
+from tests.generator.tables import SCHEDULE as OF_INPUTS
 from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_transformer
 
 SCHEDULE = torch.linspace(1000, 100, 10)
