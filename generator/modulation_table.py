@@ -27,7 +27,7 @@ from generator.errors import ModulationError, UnsupportedModel
 from generator.families import FAMILIES, family_of
 from generator.families.family import TabledNorms
 from generator.families.hooks import ActiveTokens, StandIn, Switch
-from generator.modulation import HOOK_NAME, check_free, check_text, count_blocks, dim_of
+from generator.modulation import HOOK_NAME, check_free, check_rows, check_text
 from generator.passes import Pass, watch_passes
 
 Schedule = Callable[[], Tensor]
@@ -73,7 +73,7 @@ def attach_table(
     """
     family = family_of(transformer)
     _tabled(transformer)
-    _check_rows(transformer, rows)
+    check_rows(transformer, rows)
     check_free(transformer, HOOK_NAME)
     own_rows = rows.within(own_tokens(transformer, rows.text_len))
     table = ModulationTable(transformer, own_rows, schedule, step, sigma_min, pages)
@@ -354,15 +354,3 @@ def _tabled(transformer: nn.Module) -> TabledNorms:
             f"The modulations of {family.title} cannot be computed in advance, only those of {able}. Use `attach`."
         )
     return family.tabled
-
-
-def _check_rows(transformer: nn.Module, rows: TokenRows) -> None:
-    num_blocks, dim = count_blocks(transformer), dim_of(transformer)
-    for offsets in (rows.offsets, rows.offsets if rows.activated is None else rows.activated):
-        batch, blocks, num_rows, width = offsets.shape
-        if blocks not in (1, num_blocks) or width != dim or tuple(rows.positions.shape) != (batch, num_rows):
-            raise ModulationError(
-                f"Rows have offsets of shape {tuple(offsets.shape)!r} at positions of shape "
-                f"{tuple(rows.positions.shape)!r}; this transformer needs (batch, {num_blocks} blocks or 1 for all, K, "
-                f"{dim}) at (batch, K)."
-            )

@@ -25,7 +25,6 @@ from torch import Tensor, nn
 from generator.directions import TokenRows
 from generator.modulation import attach
 from generator.modulation_table import attach_table
-from tests.generator.reference import dense
 from tests.generator.tiny import DIM, NUM_BLOCKS, POOLED_DIM, TEXT_DIM, tiny_pipeline
 
 TEXT_LEN = 8
@@ -198,7 +197,7 @@ WITH_NEGATIVE_PROMPTS: dict[str, Callable[..., Any]] = {
 
 
 def in_the_pass(pipeline: FluxPipeline) -> AbstractContextManager[Any]:
-    return attach(pipeline.transformer, dense(ROWS))
+    return attach(pipeline.transformer, ROWS)
 
 
 def by_table(pipeline: FluxPipeline) -> AbstractContextManager[Any]:

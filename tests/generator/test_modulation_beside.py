@@ -19,7 +19,6 @@ from generator.directions import TokenRows, build_token_rows
 from generator.errors import ModulationError
 from generator.modulation import attach
 from generator.modulation_table import attach_table
-from tests.generator.reference import dense
 from tests.generator.tables import NOTHING, TEXT_LEN, binding, inputs_at, plain, rows_at, run
 from tests.generator.tables import SCHEDULE as OF_INPUTS
 from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_transformer
@@ -45,7 +44,7 @@ def both_ways(prepare: Callable[[FluxTransformer2DModel], None]) -> tuple[Tensor
     results = []
     for attached in (
         lambda transformer: attach_table(transformer, ROWS, schedule=lambda: SCHEDULE),
-        lambda transformer: attach(transformer, dense(ROWS)),
+        lambda transformer: attach(transformer, ROWS),
     ):
         transformer = tiny_transformer()
         prepare(transformer)

@@ -17,7 +17,7 @@ from generator.families.flux1 import FLUX1
 from generator.modulation import attach, attach_to_all
 from generator.modulation_table import attach_table, move_adaptive_norms
 from tests.generator.families.cases import CASES
-from tests.generator.reference import dense, forward_per_token
+from tests.generator.reference import dense, forward_per_token, sparse
 from tests.generator.tables import NOTHING, SCHEDULE, TEXT_LEN, TWO_PROMPTS, inputs_at, plain, rows_at, run
 from tests.generator.tiny import (
     DIM,
@@ -133,7 +133,7 @@ def test_an_offset_for_all_tokens_is_in_the_table() -> None:
     offset = torch.randn(1, DIM, generator=torch.Generator().manual_seed(5))
     with attach_to_all(transformer, offset):
         ours = run(transformer, inputs, rows)
-        with torch.no_grad(), attach(transformer, dense(rows)):
+        with torch.no_grad(), attach(transformer, rows):
             expected = transformer(**inputs)[0]
     assert (expected - run(transformer, inputs, rows)).abs().max() > 1e-3, "the offset must show"
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
@@ -144,7 +144,7 @@ def test_offsets_for_all_tokens_of_each_item_are_in_the_table_if_attached_before
     offset = torch.randn(2, DIM, generator=torch.Generator().manual_seed(5))
     with attach_to_all(transformer, offset):
         ours = run(transformer, inputs, rows)
-        with torch.no_grad(), attach(transformer, dense(rows)):
+        with torch.no_grad(), attach(transformer, rows):
             expected = transformer(**inputs)[0]
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
     with (
@@ -332,7 +332,7 @@ def test_a_pipeline_draws_the_same_with_a_table_as_without() -> None:
         ).images
 
     without = draw()
-    with attach(pipeline.transformer, dense(rows)):
+    with attach(pipeline.transformer, rows):
         expected = draw()
     with attach_table(pipeline.transformer, rows, schedule=lambda: pipeline.scheduler.timesteps):
         ours = draw()
@@ -363,7 +363,7 @@ def test_rows_that_do_not_fit_and_families_without_tables_are_refused() -> None:
         run(tiny_transformer(), inputs_at(0), rows_at((1, 2), num_blocks=3))
     transformer = tiny_transformer()
     with (
-        attach(transformer, torch.ones(1, 1, TEXT_LEN, DIM)),
+        attach(transformer, sparse(torch.ones(1, 1, TEXT_LEN, DIM))),
         pytest.raises(ModulationError, match="Add the offsets together"),
         attach_table(transformer, NOTHING, schedule=lambda: SCHEDULE),
     ):
