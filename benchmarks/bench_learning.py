@@ -39,11 +39,12 @@ from benchmarks.concepts.cases import BenchSource, Case
 from benchmarks.concepts.methods import METHODS
 from benchmarks.concepts.protocol import Effort, Workbench
 from benchmarks.concepts.scores import Score, score
+from generator.directions import Direction, place_direction
 from generator.even_steps import EvenSteps
 from generator.flow import encode_picture, encode_text, frozen
 from generator.isolation import load_isolation_latents
 from generator.learning import learning_step
-from generator.learning_loss import Example, Learner, TwoPartExample, lay_out
+from generator.learning_loss import Example, Learner, TwoPartExample
 from generator.learning_material import Material, SourceMaterial, middle_half
 from generator.learning_plan import default_recipe
 from generator.learning_state import AdamTensor, LearningState
@@ -103,8 +104,12 @@ class DenseLearner(Learner):
 
     def with_directions(self, directions: Tensor, example: Example) -> AbstractContextManager[None]:
         text_len = example.encoding.prompt_embeds.shape[1]
-        offsets, _ = lay_out(directions, example.placement, text_len=text_len)
-        return attach(self.transformer, offsets, rows=torch.arange(text_len), space="activated")
+        placement = example.placement
+        positions = torch.tensor(placement.positions, device=directions.device)
+        nowhere = directions.new_zeros(text_len, *directions.shape[1:])
+        everywhere = nowhere.index_copy(0, positions, directions[[*placement.rows]])
+        rows = place_direction(Direction(everywhere, "activated"), range(text_len), text_len=text_len)
+        return attach(self.transformer, rows)
 
 
 @dataclass(frozen=True)

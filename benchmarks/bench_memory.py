@@ -85,12 +85,13 @@ def count_activations(parts: FluxParts) -> Activations:
     return Activations(
         encoding=count_live_bytes(encode, t5),
         encoding_by_leaves=count_live_bytes(encode, t5, streamed=leaves),
-        denoising=count_live_bytes(lambda: parts.transformer(**_inputs()), parts.transformer),
+        denoising=count_live_bytes(lambda: parts.transformer(**pass_inputs()), parts.transformer),
         decoding=count_live_bytes(lambda: vae.decode(torch.empty(1, 16, num_latents, num_latents, dtype=DTYPE)), vae),
     )
 
 
-def _inputs() -> dict[str, Any]:
+def pass_inputs() -> dict[str, Any]:
+    """What the transformer is given for one picture of FLUX.1-dev's own settings."""
     num_tokens, text_len = (
         FLUX_DEV_SETTINGS.height * FLUX_DEV_SETTINGS.width // 256,
         FLUX_DEV_SETTINGS.max_sequence_length,

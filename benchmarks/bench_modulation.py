@@ -31,7 +31,7 @@ from PIL import Image
 from concepts.bank import ConceptBank, hash_direction
 from concepts.binding import bind_concepts
 from concepts.schema import BoundPrompt, Concept
-from generator.directions import Direction, save_direction
+from generator.directions import Direction, place_direction, save_direction
 from generator.flux_renderer import FluxRenderer
 from generator.loading import FluxModel, load_model
 from generator.modulation import attach
@@ -134,8 +134,8 @@ def draw_plain(model: FluxModel, prompt: BoundPrompt, settings: RenderSettings, 
 def draw_densely(model: FluxModel, settings: RenderSettings, seed: int) -> Image.Image:
     """As per-token modulation is usually written: every text token's own modulation, made in each block and step."""
     text_len = settings.max_sequence_length
-    offsets = torch.full((1, 1, text_len, model.dim), 0.01)
-    with attach(model.pipeline.transformer, offsets, rows=torch.arange(text_len)):
+    everywhere = Direction(torch.full((text_len, 1, model.dim), 0.01), "temb")
+    with attach(model.pipeline.transformer, place_direction(everywhere, range(text_len), text_len=text_len)):
         return draw_plain(model, BoundPrompt(prompt=PROMPT), settings, seed)
 
 

@@ -15,6 +15,7 @@ from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
+from generator.as_written import as_written
 from generator.key_similarity import KeySimilarity
 
 
@@ -23,7 +24,7 @@ def recorded_keys(transformer: FluxTransformer2DModel) -> Iterator[list[Tensor]]
     """The text's keys of each block, `(S, H, d)`, of the passes that run while the context lasts.
 
     After their norm and before rotation, which is the same for all text tokens; of a batch's first item. Compiled
-    blocks run as they are written meanwhile: what was compiled without a hook does not call it.
+    blocks run as they are written meanwhile.
     """
     keys: list[Tensor] = []
 
@@ -36,9 +37,7 @@ def recorded_keys(transformer: FluxTransformer2DModel) -> Iterator[list[Tensor]]
         *(block.attn.norm_k for block in transformer.single_transformer_blocks),
     ]
     with ExitStack() as stack:
-        for block in (*transformer.transformer_blocks, *transformer.single_transformer_blocks):
-            stack.callback(setattr, block, "_compiled_call_impl", block._compiled_call_impl)
-            block._compiled_call_impl = None
+        stack.enter_context(as_written(transformer))
         for norm in norms:
             stack.callback(norm.register_forward_hook(record).remove)
         yield keys

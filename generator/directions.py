@@ -108,44 +108,6 @@ def _space_of(metadata: Mapping[str, str]) -> Space | None:
     return next((space for space in get_args(Space) if space == metadata.get("space")), None)
 
 
-def build_token_offsets(bindings: Sequence[DirectionBinding], *, num_blocks: int, text_len: int, dim: int) -> Tensor:
-    """Lay each direction, times its strength, over the tokens that name its concept.
-
-    Rows of tokens that no binding covers are zero; where bindings share a token their directions add up.
-
-    Args:
-        bindings: Of one prompt, with directions of one space; none gives zeros.
-        num_blocks: Blocks of the transformer, double- and single-stream.
-        text_len: Text tokens after padding (`max_sequence_length`).
-        dim: Width of the modulation vector (`transformer.inner_dim`; 3072 in FLUX.1).
-
-    Returns:
-        `(num_blocks, text_len, dim)`, float32; with a batch dimension in front it is what `attach` takes.
-
-    Raises:
-        DirectionMismatch: A direction has another number of pieces than its span, or does not fit the transformer, or
-            two are of different spaces.
-        TokenSpanError: A span is empty or reaches outside `[0, text_len)`.
-
-    Source: TokenVerse (arXiv:2501.12224), the space M+.
-
-    Example:
-        >>> learnt = Direction(torch.ones(1, 1, 2), "activated")
-        >>> fox = DirectionBinding("rusty", "fox", learnt, start=2, stop=3)
-        >>> build_token_offsets([fox], num_blocks=1, text_len=4, dim=2)[0, :, 0].tolist()
-        [0.0, 0.0, 1.0, 0.0]
-    """
-    if len({binding.direction.space for binding in bindings}) > 1:
-        raise DirectionMismatch(
-            "Directions of different spaces cannot be added together. Take `build_token_rows` and `attach_table`."
-        )
-    offsets_LTD = torch.zeros(num_blocks, text_len, dim)
-    for binding in bindings:
-        _check_binding(binding, num_blocks=num_blocks, text_len=text_len, dim=dim)
-        offsets_LTD[:, binding.start : binding.stop] += binding.strength * binding.direction.vectors.transpose(0, 1)
-    return offsets_LTD
-
-
 @dataclass(frozen=True)
 class TokenRows:
     """Offsets of the few text tokens that have one, of one prompt or of several that go through the model together."""
@@ -185,6 +147,26 @@ class TokenRows:
         return TokenRows(torch.tensor(positions, dtype=torch.long), offsets, len(tokens), activated)
 
 
+def place_direction(direction: Direction, positions: Sequence[int], *, text_len: int) -> TokenRows:
+    """The pieces of a direction on tokens of a text, for `attach` and `attach_table`; gradients reach its vectors.
+
+    Args:
+        direction: With as many pieces as there are positions, which may be none.
+        positions: Of its pieces, each once.
+        text_len: As in `build_token_rows`.
+
+    Example:
+        >>> rows = place_direction(Direction(torch.ones(2, 1, 4), "activated"), [5, 6], text_len=8)
+        >>> rows.positions.tolist(), tuple(rows.activated.shape)
+        ([[5, 6]], (1, 1, 2, 4))
+    """
+    there = direction.vectors.transpose(0, 1)[None]
+    at = torch.tensor([[*positions]], dtype=torch.long)
+    if direction.space == "temb":
+        return TokenRows(at, there, text_len)
+    return TokenRows(at, there.new_zeros(1, 1, *there.shape[2:]), text_len, activated=there)
+
+
 def build_token_rows(
     prompts: Sequence[Sequence[DirectionBinding]],
     *,
@@ -194,19 +176,31 @@ def build_token_rows(
     num_rows: int = 0,
     device: torch.device | str = "cpu",
 ) -> TokenRows:
-    """As `build_token_offsets` for each of several prompts, but of the tokens alone that have a direction.
+    """Lay each direction, times its strength, over the tokens that name its concept, in each of several prompts.
 
-    Prompts with fewer such tokens than others have rows of zeros on tokens without one, which changes nothing.
+    Where bindings share a token their directions add up. Prompts with fewer such tokens than others have rows of zeros
+    on tokens without one, which changes nothing.
 
     Args:
         prompts: The bindings of each.
-        num_blocks: As in `build_token_offsets`, and so are `text_len` and `dim`.
+        num_blocks: Blocks of the transformer, double- and single-stream.
+        text_len: Text tokens after padding (`max_sequence_length`).
+        dim: Width of the modulation vector (`transformer.inner_dim`; 3072 in FLUX.1).
         num_rows: Rows to have at least, for the shape to be the same in all pictures.
         device: Where the offsets are wanted. At FLUX.1's size they are many, and a CPU fills them slowly.
 
     Raises:
-        DirectionMismatch: As in `build_token_offsets`, and so is TokenSpanError.
+        DirectionMismatch: A direction has another number of pieces than its span, or does not fit the transformer.
+        TokenSpanError: A span is empty or reaches outside `[0, text_len)`.
         InvalidSettings: A text has fewer tokens than `num_rows`.
+
+    Source: TokenVerse (arXiv:2501.12224), the space M+.
+
+    Example:
+        >>> fox = DirectionBinding("rusty", "fox", Direction(torch.ones(1, 1, 2), "temb"), start=2, stop=3)
+        >>> rows = build_token_rows([[fox]], num_blocks=1, text_len=4, dim=2)
+        >>> rows.positions.tolist(), rows.offsets.tolist()
+        ([[2]], [[[[1.0, 1.0]]]])
     """
     if num_rows > text_len:
         raise InvalidSettings(f"{num_rows} rows were asked for, but a text has {text_len} tokens. Ask for fewer.")

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from generator.caption_tokens import Placement
+from generator.directions import Direction, place_direction
 from generator.flow import TextEncoding, add_noise, pack, predict_velocity
 from generator.modulation import attach
 from generator.predictors import Parameters, Predictor
@@ -92,17 +93,9 @@ class Learner:
 
     def with_directions(self, directions: Tensor, example: Example) -> AbstractContextManager[None]:
         """The transformer with rows of `directions` `(R, L, D)` on an example's words for as long as it lasts."""
-        offsets, rows = lay_out(directions, example.placement, text_len=example.encoding.prompt_embeds.shape[1])
-        return attach(self.transformer, offsets, rows=rows, space="activated")
-
-
-def lay_out(directions: Tensor, placement: Placement, *, text_len: int) -> tuple[Tensor, Tensor]:
-    """Token offsets `(1, L, T, D)` with rows of `directions` `(R, L, D)` on their tokens, and those tokens `(K,)`."""
-    positions = torch.tensor(placement.positions, dtype=torch.long, device=directions.device)
-    rows = torch.tensor(placement.rows, dtype=torch.long, device=directions.device)
-    _, num_blocks, dim = directions.shape
-    empty = directions.new_zeros(num_blocks, text_len, dim)
-    return empty.index_copy(1, positions, directions[rows].transpose(0, 1))[None], positions
+        placement, text_len = example.placement, example.encoding.prompt_embeds.shape[1]
+        placed = Direction(directions[[*placement.rows]], "activated")
+        return attach(self.transformer, place_direction(placed, placement.positions, text_len=text_len))
 
 
 def flow_loss(learner: Learner, example: Example, batch: NoisyBatch, parameters: Parameters) -> LossWithGradients:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 
+from generator.as_written import as_written
 from generator.context_parallel import own_tokens
-from generator.directions import Space
+from generator.directions import TokenRows
 from generator.errors import ModulationError
 from generator.families import family_of
 from generator.families.hooks import ActiveTokens, StandIn
@@ -25,38 +25,31 @@ HOOK_NAME_FOR_ALL = "fableverse_modulation_of_all"
 
 
 @contextmanager
-def attach(
-    transformer: nn.Module, token_offsets: Tensor, *, rows: Tensor | None = None, space: Space = "temb"
-) -> Iterator[None]:
-    """Modulate each text token by temb and an offset of its own for as long as the context lasts.
+def attach(transformer: nn.Module, rows: TokenRows) -> Iterator[None]:
+    """Modulate each text token that `rows` name by temb and an offset of its own for as long as the context lasts.
 
-    Text tokens without an offset, and all image tokens, keep `temb`. Only the tokens that carry an offset are
-    computed beyond what the model computes anyway. Inactive in diffusers' "uncond" cache context, so the negative
-    prompt of `true_cfg_scale` never sees an offset. A pipeline that puts both prompts into one batch, negative first
-    (SD3), wants a batch of offsets whose first half is zero. Gradients reach `token_offsets`, which are read anew in
-    each forward pass if they require them.
+    All other text tokens, and all image tokens, keep `temb`; only the tokens of the rows are computed beyond what the
+    model computes anyway. Inactive in the passes of a negative prompt (`watch_passes` says how these are told), so that
+    of `true_cfg_scale` never sees an offset. A pipeline that puts both prompts into one batch, negative first (SD3),
+    wants rows of both, the first ones of zeros. Gradients reach the rows' offsets, which are read anew in each forward
+    pass if they require them. What was compiled runs as it is written meanwhile, and is as it was afterwards;
+    `attach_table` keeps the speed of compiled blocks.
 
     Args:
         transformer: Of any family in `generator.families`; its weights, code and state are left as they were. With
-            context parallel enabled before, each process applies the offsets of the tokens that it computes.
-        token_offsets: `(batch, num_blocks, text_len, dim)`. `batch` 1 serves every item; `num_blocks` 1 serves every
-            block.
-        rows: Positions of the tokens that carry an offset, `(K,)`, for the whole batch; offsets elsewhere are
-            not used. Without it these are the tokens with any non-zero value, or, where a gradient is wanted
-            (zeros then do not mean "no concept"), all tokens.
-        space: Where in each block's adaptive norm, `linear(silu(temb))`, offsets are added; see `Space`.
+            context parallel enabled before, each process modulates those of the rows' tokens that it computes.
+        rows: Of one prompt for all items of a batch, or of each: of `place_direction` or `build_token_rows`.
 
     Raises:
         UnsupportedModel: The transformer is of no known family, or splits its text by a plan of somebody's own.
-        ModulationError: The offsets do not fit the transformer, or the transformer already has some attached;
-            from the forward pass: they do not fit the batch or the text length.
+        ModulationError: The rows do not fit the transformer, or it already has some attached; from the forward pass:
+            they do not fit the batch or the text length.
     """
     family = family_of(transformer)
-    _check_offsets(transformer, token_offsets)
+    check_rows(transformer, rows)
     check_free(transformer, HOOK_NAME)
-    positions, own = _active_rows(token_offsets, rows), own_tokens(transformer, token_offsets.shape[2])
-    positions = positions[(positions >= own.start) & (positions < own.stop)]
-    tokens, offsets = ActiveTokens(positions[None] - own.start), _Offsets(token_offsets, positions, space)
+    offsets = _Offsets(rows, own_tokens(transformer, rows.text_len))
+    tokens = offsets.tokens
 
     def on_pass(running: Pass) -> None:
         tokens.is_active = not running.is_negative
@@ -65,8 +58,9 @@ def attach(
             tokens.place(running.text)
 
     with ExitStack() as stack:
+        stack.enter_context(as_written(transformer))
         stack.enter_context(watch_passes(transformer, HOOK_NAME, on_pass))
-        if len(positions):
+        if rows.positions.shape[1]:
             modulations = [partial(offsets.modulate, index) for index in range(count_blocks(transformer))]
             for handle in family.register(transformer, tokens, modulations):
                 stack.callback(handle.remove)
@@ -77,8 +71,8 @@ def attach(
 def attach_to_all(transformer: nn.Module, offset: Tensor) -> Iterator[None]:
     """Add an offset to `temb` itself, so that every text and image token, and the last norm, is modulated by it.
 
-    Goes together with `attach`, in either order, and with a table that is attached after it. Inactive in diffusers'
-    "uncond" cache context.
+    Goes together with `attach`, in either order, and with a table that is attached after it. Inactive in the passes of
+    a negative prompt.
 
     Args:
         transformer: As for `attach`.
@@ -139,20 +133,25 @@ def dim_of(transformer: nn.Module) -> int:
 class _Offsets:
     """The offsets of one attachment, ready for the pass that runs now."""
 
-    def __init__(self, token_offsets: Tensor, positions: Tensor, space: Space) -> None:
-        self.source_BLTD = token_offsets
-        self.space = space
-        self.positions = positions
-        self.offsets_LBKD: Tensor | None = None
+    def __init__(self, rows: TokenRows, own: range) -> None:
+        """Take the rows of a whole text, and the part of it that this process computes."""
+        self.rows = rows
+        self.own = own
+        self.tokens = ActiveTokens(rows.within(own).positions)
+        self.is_learnt = rows.offsets.requires_grad or (rows.activated is not None and rows.activated.requires_grad)
+        self.before_LBKD: Tensor | None = None
+        self.after_LBKD: Tensor | None = None
 
     def prepare(self, text: Tensor) -> None:
-        """Check the pass against the offsets and bring them to its device and dtype (once, unless they are learnt)."""
-        batch, _, text_len, _ = self.source_BLTD.shape
-        check_text(text, batch=batch, text_len=text_len)
-        ready = self.offsets_LBKD
-        if ready is None or self.source_BLTD.requires_grad or (ready.device, ready.dtype) != (text.device, text.dtype):
-            gathered = self.source_BLTD.index_select(2, self.positions.to(self.source_BLTD.device))
-            self.offsets_LBKD = gathered.to(device=text.device, dtype=text.dtype).transpose(0, 1)
+        """Check the pass against the rows and bring them to its device and dtype (once, unless they are learnt)."""
+        check_text(text, batch=len(self.rows.positions), text_len=self.rows.text_len)
+        ready = self.before_LBKD
+        if ready is None or self.is_learnt or (ready.device, ready.dtype) != (text.device, text.dtype):
+            own = self.rows.within(self.own)
+            self.before_LBKD, self.after_LBKD = (
+                None if given is None else given.to(device=text.device, dtype=text.dtype).transpose(0, 1)
+                for given in (own.offsets, own.activated)
+            )
 
     def modulate(
         self,
@@ -162,11 +161,12 @@ class _Offsets:
         linear: Callable[[Tensor], Tensor],
     ) -> Tensor:
         """The modulation of the active tokens in a block, `(B, K, n·D)`."""
-        offsets_LBKD = self.offsets_LBKD
-        offsets_BKD = offsets_LBKD[block_index if offsets_LBKD.shape[0] > 1 else 0]
-        if self.space == "activated":
-            return linear(activation(temb_BD)[:, None] + offsets_BKD)
-        return linear(activation(temb_BD[:, None] + offsets_BKD))
+        before_BKD, after_BKD = (
+            None if offsets_LBKD is None else offsets_LBKD[block_index if len(offsets_LBKD) > 1 else 0]
+            for offsets_LBKD in (self.before_LBKD, self.after_LBKD)
+        )
+        activated_BKD = activation(temb_BD[:, None] + before_BKD)
+        return linear(activated_BKD if after_BKD is None else activated_BKD + after_BKD)
 
 
 def check_text(text: Tensor, *, batch: int, text_len: int) -> None:
@@ -196,31 +196,24 @@ def check_free(transformer: nn.Module, hook_name: str) -> None:
         )
 
 
-def _check_offsets(transformer: nn.Module, token_offsets: Tensor) -> None:
-    shape = tuple(token_offsets.shape)
+def check_rows(transformer: nn.Module, rows: TokenRows) -> None:
+    """Refuse rows that are not of a transformer's blocks and width, or not at token positions.
+
+    Raises:
+        ModulationError: They do not fit.
+    """
     num_blocks, dim = count_blocks(transformer), dim_of(transformer)
-    fits = len(shape) == 4 and shape[0] >= 1 and shape[1] in (1, num_blocks) and shape[2] >= 1 and shape[3] == dim
-    if not (fits and token_offsets.is_floating_point()):
-        raise ModulationError(
-            f"Token offsets have shape {shape!r} and dtype {token_offsets.dtype}; this transformer needs floating "
-            f"point numbers of shape (batch, {num_blocks} blocks or 1 for all, text_len, {dim})."
-        )
-
-
-def _active_rows(token_offsets: Tensor, rows: Tensor | None) -> Tensor:
-    """Positions `(K,)` of the tokens to modulate on their own; the only place that waits for the device."""
-    text_len = token_offsets.shape[2]
-    if rows is None and token_offsets.requires_grad:
-        return torch.arange(text_len)
-    if rows is None:
-        return token_offsets.ne(0).any(dim=3).flatten(0, 1).any(dim=0).nonzero().flatten().cpu()
-    if rows.ndim != 1 or rows.is_floating_point() or rows.dtype == torch.bool:
-        raise ModulationError(
-            f"`rows` must be a list of token positions, not {rows.dtype} of shape {tuple(rows.shape)!r}."
-        )
-    positions = rows.tolist()
-    if len(set(positions)) != len(positions) or any(not 0 <= position < text_len for position in positions):
-        raise ModulationError(
-            f"`rows` names the token positions {positions!r}; each must occur once and lie in [0, {text_len})."
-        )
-    return rows.to(device="cpu", dtype=torch.long)
+    for offsets in (rows.offsets, rows.offsets if rows.activated is None else rows.activated):
+        shape = tuple(offsets.shape)
+        fits = len(shape) == 4 and shape[0] >= 1 and shape[1] in (1, num_blocks) and shape[3] == dim
+        if not (fits and offsets.is_floating_point() and tuple(rows.positions.shape) == (shape[0], shape[2])):
+            raise ModulationError(
+                f"Rows have offsets of shape {shape!r} and dtype {offsets.dtype} at positions of shape "
+                f"{tuple(rows.positions.shape)!r}; this transformer needs floating point numbers of shape (batch, "
+                f"{num_blocks} blocks or 1 for all, K, {dim}) at (batch, K)."
+            )
+    for positions in rows.positions.tolist():
+        if len(set(positions)) != len(positions) or any(at not in range(rows.text_len) for at in positions):
+            raise ModulationError(
+                f"Rows name the token positions {positions!r}; each must occur once and lie in [0, {rows.text_len})."
+            )

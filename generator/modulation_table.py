@@ -27,7 +27,7 @@ from generator.errors import ModulationError, UnsupportedModel
 from generator.families import FAMILIES, family_of
 from generator.families.family import TabledNorms
 from generator.families.hooks import ActiveTokens, StandIn, Switch
-from generator.modulation import HOOK_NAME, check_free, check_text, count_blocks, dim_of
+from generator.modulation import HOOK_NAME, check_free, check_rows, check_text
 from generator.passes import Pass, watch_passes
 
 Schedule = Callable[[], Tensor]
@@ -48,20 +48,19 @@ def attach_table(
 ) -> Iterator["ModulationTable"]:
     """Modulate each text token that `rows` name on its own for as long as the context lasts; see `attach`.
 
-    The table is computed in the first pass, and again in one that is given another tensor as pooled text or guidance
-    than before, or is at a timestep that the schedule did not have then. It is in the dtype of the pass, and carries no
-    gradients. Choose adapters (LoRA) before, and save the model after: the layers that stand aside are not in it
-    meanwhile. Blocks that were compiled under one table are not compiled again under another one whose rows have the
-    same shape; steps below `sigma_min` are compiled once more, because there blocks have less to do.
+    The table is computed in the first pass, and again in one that is given other pooled text or guidance than before,
+    or another schedule. It is in the dtype of the pass, and carries no gradients. Choose adapters (LoRA) before, and
+    save the model after: the layers that stand aside are not in it meanwhile. Blocks that were compiled under one table
+    are not compiled again under another one whose rows have the same shape; steps below `sigma_min` are compiled once
+    more, because there blocks have less to do.
 
     Args:
         transformer: Of a family whose norms can be tabled; its weights, code and state are left as they were. With
             context parallel enabled before, each process modulates those of the rows' tokens that it computes.
         rows: Of one prompt for all items of a batch, or of each.
-        schedule: Asked when a table is computed. All items of a batch are at one timestep.
-        step: Asked before each pass, and trusted: a wrong one goes unnoticed. The schedule then stays as it is while
-            pooled text and guidance do. Without it the pass's timestep is read, for which a GPU has to finish what it
-            was given before.
+        schedule: Asked before each pass. All items of a batch are at one timestep.
+        step: Asked before each pass, and trusted: a wrong one goes unnoticed. Without it the pass's timestep is read,
+            for which a GPU has to finish what it was given before.
         sigma_min: Noise level, 0 to 1, below which the offsets rest: steps there are as without them, and cost as much.
         pages: Of a book whose tables are computed in one go; `rows` are theirs then, all passes are of their prompts,
             with one guidance for all, and no context parallel is enabled.
@@ -74,11 +73,11 @@ def attach_table(
     """
     family = family_of(transformer)
     _tabled(transformer)
-    _check_rows(transformer, rows)
+    check_rows(transformer, rows)
     check_free(transformer, HOOK_NAME)
     own_rows = rows.within(own_tokens(transformer, rows.text_len))
     table = ModulationTable(transformer, own_rows, schedule, step, sigma_min, pages)
-    tokens = table.tokens
+    tokens, has_rows = table.tokens, own_rows.positions.shape[1] > 0
 
     def on_pass(running: Pass) -> None:
         table.serves.is_on = not running.is_negative
@@ -89,14 +88,14 @@ def attach_table(
         check_text(running.text, batch=rows.positions.shape[0], text_len=rows.text_len)
         tokens.place(running.text)
         table.enter(running.arguments)
-        tokens.is_active = table.level >= sigma_min and not running.is_unguided
+        tokens.is_active = has_rows and table.level >= sigma_min and not running.is_unguided
 
     with ExitStack() as stack:
         stack.enter_context(watch_passes(transformer, HOOK_NAME, on_pass))
         stack.enter_context(table.standing_in())
-        if own_rows.positions.shape[1]:
-            for handle in family.register(transformer, tokens, table.of_tokens):
-                stack.callback(handle.remove)
+        # Also where there are no rows: Dynamo looks for stand-ins, not for hooks, so the ones must mean the others.
+        for handle in family.register(transformer, tokens, table.of_tokens):
+            stack.callback(handle.remove)
         yield table
 
 
@@ -182,8 +181,8 @@ class ModulationTable:
         self.serves = Switch()
         self.stand_ins = [StandIn(module, self.serves) for module in (*self.layers, self.embedder)]
         self.of_tokens = [_OfTokens() for _ in of_text]
-        self.pooled: Tensor | None = None
-        self.guidance: Tensor | None = None
+        self.computed_of: tuple[Tensor | None, ...] = (None, None, None)
+        """Pooled text, guidance and schedule."""
         self.given_N = torch.zeros(0)
         """Noise levels of the schedule, as the transformer is given them."""
         self.levels: list[float] = []
@@ -219,21 +218,20 @@ class ModulationTable:
     @torch.no_grad()
     def enter(self, arguments: Mapping[str, Any]) -> None:
         """Make the step of a pass current, of a table that is computed if there is none for the pass yet."""
-        pooled, guidance = arguments["pooled_projections"], arguments.get("guidance")
-        if self.pooled is not pooled or self.guidance is not guidance:
-            self._compute(arguments)
-            self.pooled, self.guidance = pooled, guidance
+        schedule = self.schedule()
+        given = (arguments["pooled_projections"], arguments.get("guidance"), schedule)
+        if not all(map(_is_same, given, self.computed_of)):
+            self._compute(arguments, schedule)
+        self.computed_of = given
         self.level = self._level_of(arguments)
         for current_BRW, rows in zip(self.current_BRW, self.steps[self.level], strict=True):
             current_BRW[:, : rows.shape[1]].copy_(rows)
 
     def _level_of(self, arguments: Mapping[str, Any]) -> float:
-        """The noise level of a pass, one of the table's, which is computed anew for another schedule."""
+        """The noise level of a pass, one of the table's."""
         if self.step is not None:
             return self.levels[self.step()]
         running, *others = set(arguments["timestep"].tolist())
-        if running not in self.steps:
-            self._compute(arguments)
         if others or running not in self.steps:
             raise ModulationError(
                 f"A pass at the timesteps {[running, *others]!r} cannot be had of a table: it must be at one of the "
@@ -241,11 +239,11 @@ class ModulationTable:
             )
         return running
 
-    def _compute(self, arguments: Mapping[str, Any]) -> None:
+    def _compute(self, arguments: Mapping[str, Any], schedule: Tensor) -> None:
         self._check_adapters(arguments)
         self.steps = {}  # those of another prompt make room first
         timestep = arguments["timestep"]
-        self.given_N = self.schedule().to(device=timestep.device, dtype=timestep.dtype) / 1000
+        self.given_N = schedule.to(device=timestep.device, dtype=timestep.dtype) / 1000
         self.levels = self.given_N.tolist()
         if self.pages is None:
             self.steps = self._steps_of(arguments, self.rows)
@@ -330,6 +328,12 @@ def _rows_of_steps(
     return acting, resting
 
 
+def _is_same(given: Tensor | None, before: Tensor | None) -> bool:
+    if given is before:
+        return True
+    return given is not None and before is not None and _kind(given) == _kind(before) and torch.equal(given, before)
+
+
 def _kind(tensor: Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:
     return tensor.shape, tensor.dtype, tensor.device
 
@@ -350,15 +354,3 @@ def _tabled(transformer: nn.Module) -> TabledNorms:
             f"The modulations of {family.title} cannot be computed in advance, only those of {able}. Use `attach`."
         )
     return family.tabled
-
-
-def _check_rows(transformer: nn.Module, rows: TokenRows) -> None:
-    num_blocks, dim = count_blocks(transformer), dim_of(transformer)
-    for offsets in (rows.offsets, rows.offsets if rows.activated is None else rows.activated):
-        batch, blocks, num_rows, width = offsets.shape
-        if blocks not in (1, num_blocks) or width != dim or tuple(rows.positions.shape) != (batch, num_rows):
-            raise ModulationError(
-                f"Rows have offsets of shape {tuple(offsets.shape)!r} at positions of shape "
-                f"{tuple(rows.positions.shape)!r}; this transformer needs (batch, {num_blocks} blocks or 1 for all, K, "
-                f"{dim}) at (batch, K)."
-            )

@@ -24,5 +24,5 @@ def family_of(transformer: nn.Module) -> Family:
     supported = ", ".join(f"{family.title} ({family.transformer_class.__name__})" for family in FAMILIES)
     raise UnsupportedModel(
         f"A {type(transformer).__name__} has no place where directions can be attached. Supported are {supported}. "
-        "Pass `pipeline.transformer` of one of these, and compile it only after attaching."
+        "Pass `pipeline.transformer` of one of these itself; compile it by its own `compile_repeated_blocks`."
     )

@@ -2,14 +2,20 @@
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from benchmarks.bench_memory import CARD, Activations, count_activations, counted_peak, sizes_of_parts
+from benchmarks.bench_memory import CARD, Activations, count_activations, counted_peak, pass_inputs, sizes_of_parts
 from benchmarks.flux_parts import FluxParts, flux_parts
-from benchmarks.live_bytes import count_live_bytes
+from benchmarks.live_bytes import LiveBytes, count_live_bytes
+from generator.caption_tokens import Placement
 from generator.directions import TokenRows
+from generator.even_steps import EvenSteps
+from generator.flow import TextEncoding
+from generator.learning_loss import Example, Learner
 from generator.modulation_table import attach_table, move_adaptive_norms
 from generator.plan import FLUX_1_SIZES, MEMORIES, PROFILES, Memory, Profile, Wish
 from generator.planning import OVERHEAD_BYTES, ROWS_OF_CONCEPTS, plan_rendering, table_values, uncounted_bytes
+from generator.predictors import DirectionTable
 from generator.settings import FLUX_DEV_SETTINGS
 from tests.generator.tables import TEXT_LEN, inputs_at
 from tests.generator.tiny import tiny_transformer
@@ -94,3 +100,33 @@ def test_live_bytes_are_those_that_are_there_at_once() -> None:
 
     assert count_live_bytes(run, layer) == 4 * (100 + 100)
     assert count_live_bytes(run, layer, streamed=[layer]) == 4 * (10 + 100 + 1000)
+
+
+class _Begun(Exception):
+    """A pass has begun, and nothing of it has been computed yet."""
+
+
+def test_directions_that_are_learnt_take_no_room_for_tokens_without_one(parts: FluxParts) -> None:
+    """Twelve tokens of FLUX.1's 512: what is kept while a pass runs, in float32 and bfloat16, and all on the way."""
+    rows = tuple(range(12))
+    with torch.device("meta"):
+        directions = torch.empty(len(rows), FLUX_1_SIZES.num_blocks, FLUX_1_SIZES.dim, requires_grad=True)
+        words, squares, inputs = torch.empty(len(rows), 4096), torch.empty(1, 1, 1), pass_inputs()
+    encoding = TextEncoding(inputs["encoder_hidden_states"], inputs["pooled_projections"], inputs["txt_ids"])
+    example = Example(encoding, Placement(tuple(at + 2 for at in rows), rows), words)
+    table = DirectionTable(len(rows), EvenSteps(squares[0], squares), learning_rate=0.1)
+    learner = Learner(parts.transformer, table)
+
+    def stop(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        del module, args
+        raise _Begun
+
+    live = LiveBytes([*parts.transformer.parameters(), *inputs.values(), directions])
+    with (
+        parts.transformer.x_embedder.register_forward_pre_hook(stop),
+        live,
+        pytest.raises(_Begun),
+        learner.with_directions(directions, example),
+    ):
+        parts.transformer(**inputs)
+    assert directions.nbytes < live.most < 3 * directions.nbytes

@@ -26,6 +26,7 @@ from generator.families import FLUX2
 from generator.modulation import attach, attach_to_all
 from generator.modulation_table import attach_table
 from tests.generator.families.cases import CASES
+from tests.generator.reference import sparse
 from tests.generator.tables import NOTHING, SCHEDULE, TEXT_LEN, TWO_PROMPTS, binding, inputs_at, plain, rows_at, run
 from tests.generator.test_modulation_beside import CACHES, denoise
 from tests.generator.test_modulation_beside import SCHEDULE as OF_TEN_STEPS
@@ -128,7 +129,7 @@ def computed_in_the_pass(prepare: Prepare, name: str) -> Tensor:
     inputs = case.make_inputs(1)
     if case.family is FLUX2:  # whose plan expects ids of each item, as its pipeline gives them
         inputs |= {ids: inputs[ids][None] for ids in ("img_ids", "txt_ids")}
-    with torch.no_grad(), attach(transformer, offsets):
+    with torch.no_grad(), attach(transformer, sparse(offsets)):
         return transformer(**inputs)[0]
 
 
@@ -136,7 +137,7 @@ def learnt_offsets(prepare: Prepare) -> Tensor:
     """The gradient of offsets; where the sequence is split each process has its own tokens', added together here."""
     offsets = (torch.randn(1, 1, TEXT_LEN, DIM, generator=torch.Generator().manual_seed(1))).requires_grad_()
     transformer = prepare(tiny_transformer())
-    with attach(transformer, offsets):
+    with attach(transformer, sparse(offsets)):
         transformer(**inputs_at(1))[0].square().sum().backward()
     if is_parallel(transformer):
         distributed.all_reduce(offsets.grad)

@@ -3,6 +3,7 @@
 Written from the TokenVerse paper and the equations of Flux; slow and plain. Tests compare `attach` with it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,8 +11,8 @@ from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, linear, silu
 
-from generator.directions import TokenRows
-from tests.generator.tiny import DIM, NUM_BLOCKS
+from generator.directions import Space, TokenRows
+from tests.generator.tiny import NUM_BLOCKS
 
 
 def forward_per_token(transformer: FluxTransformer2DModel, token_offsets: Tensor, inputs: dict[str, Any]) -> Tensor:
@@ -34,12 +35,25 @@ def forward_per_token(transformer: FluxTransformer2DModel, token_offsets: Tensor
     return transformer.proj_out(transformer.norm_out(image, temb))
 
 
-def dense(rows: TokenRows) -> Tensor:
-    """Offsets `(B, L, T, D)` for all tokens, zero where there is no row."""
-    offsets = torch.zeros(len(rows.positions), NUM_BLOCKS, rows.text_len, DIM)
+def dense(rows: TokenRows, *, num_blocks: int = NUM_BLOCKS) -> Tensor:
+    """What is added to temb `(B, L, T, D)` at all tokens, zero where there is no row."""
+    batch, _, _, dim = rows.offsets.shape
+    offsets = torch.zeros(batch, num_blocks, rows.text_len, dim)
     for item, positions in enumerate(rows.positions):
         offsets[item][:, positions] = rows.offsets[item]
     return offsets
+
+
+def sparse(token_offsets: Tensor, *, rows: Sequence[int] | None = None, space: Space = "temb") -> TokenRows:
+    """The rows of offsets `(B, L, T, D)`: of these tokens, else of those with any value, or of all that are learnt."""
+    batch, _, text_len, _ = token_offsets.shape
+    if rows is None and not token_offsets.requires_grad:
+        rows = token_offsets.ne(0).any(dim=3).flatten(0, 1).any(dim=0).nonzero().flatten().tolist()
+    positions = torch.tensor([[*(range(text_len) if rows is None else rows)]] * batch, dtype=torch.long)
+    offsets = token_offsets if rows is None else token_offsets[:, :, [*rows]]
+    if space == "temb":
+        return TokenRows(positions, offsets, text_len)
+    return TokenRows(positions, torch.zeros_like(offsets), text_len, activated=offsets)
 
 
 def _parameters(norm: nn.Module, temb: Tensor) -> tuple[Tensor, ...]:

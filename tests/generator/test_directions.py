@@ -1,5 +1,6 @@
 """Directions on disk and on tokens."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,13 @@ from generator.directions import (
     Direction,
     DirectionBinding,
     Space,
-    build_token_offsets,
+    build_token_rows,
     load_direction,
+    place_direction,
     save_direction,
 )
 from generator.errors import DirectionMismatch, TokenSpanError
+from tests.generator.reference import dense
 
 METADATA = {"format": FORMAT, "space": "activated"}
 
@@ -106,9 +109,16 @@ def test_truncated_and_missing_files_are_refused(tmp_path: Path) -> None:
         load_direction(tmp_path / "missing.safetensors")
 
 
+def laid_over(bindings: Sequence[DirectionBinding], *, num_blocks: int = 1, text_len: int = 4) -> Tensor:
+    """What is added to temb in one prompt, `(num_blocks, text_len, 4)`."""
+    return dense(build_token_rows([bindings], num_blocks=num_blocks, text_len=text_len, dim=4), num_blocks=num_blocks)[
+        0
+    ]
+
+
 def test_each_piece_goes_to_its_token_in_each_block() -> None:
     learnt = direction(2, 3)
-    offsets = build_token_offsets([binding(learnt, 1, 3)], num_blocks=3, text_len=5, dim=4)
+    offsets = laid_over([binding(learnt, 1, 3, space="temb")], num_blocks=3, text_len=5)
     assert offsets.shape == (3, 5, 4)
     for block in range(3):
         for piece in range(2):
@@ -118,42 +128,47 @@ def test_each_piece_goes_to_its_token_in_each_block() -> None:
 
 def test_a_shared_direction_goes_to_every_block() -> None:
     learnt = direction(2, 1)
-    offsets = build_token_offsets([binding(learnt, 0, 2)], num_blocks=3, text_len=2, dim=4)
+    offsets = laid_over([binding(learnt, 0, 2, space="temb")], num_blocks=3, text_len=2)
     assert all(torch.equal(offsets[block], learnt[:, 0]) for block in range(3))
 
 
 def test_strength_scales_a_direction() -> None:
-    whole = build_token_offsets([binding(direction(), 0, 1)], num_blocks=1, text_len=2, dim=4)
-    half = build_token_offsets([binding(direction(), 0, 1, strength=0.5)], num_blocks=1, text_len=2, dim=4)
+    whole, half = (laid_over([binding(direction(), 0, 1, space="temb", strength=by)]) for by in (1.0, 0.5))
+    assert whole.any()
     torch.testing.assert_close(half, whole / 2)
 
 
 def test_law_5_bindings_in_any_order_give_the_same_offsets() -> None:
     """On one token the sum of three differs in the last bit."""
-    bindings = [binding(direction(2, seed=seed), start, start + 2) for seed, start in enumerate((0, 1, 0))]
-    forwards = build_token_offsets(bindings, num_blocks=2, text_len=4, dim=4)
-    backwards = build_token_offsets(bindings[::-1], num_blocks=2, text_len=4, dim=4)
+    bindings = [binding(direction(2, seed=seed), at, at + 2, space="temb") for seed, at in enumerate((0, 1, 0))]
+    forwards = laid_over(bindings, num_blocks=2)
+    backwards = laid_over(bindings[::-1], num_blocks=2)
     torch.testing.assert_close(forwards, backwards)
 
 
-def test_directions_of_two_spaces_have_no_sum() -> None:
-    bindings = [binding(direction(), 0, 1, space="temb"), binding(direction(), 1, 2, space="activated")]
-    with pytest.raises(DirectionMismatch, match="attach_table"):
-        build_token_offsets(bindings, num_blocks=1, text_len=4, dim=4)
+@pytest.mark.parametrize("space", ["temb", "activated"])
+def test_a_direction_is_placed_on_tokens_apart_where_its_space_is(space: Space) -> None:
+    learnt = direction(2, 3)
+    rows = place_direction(Direction(learnt, space), (5, 1), text_len=6)
+    assert rows.positions.tolist() == [[5, 1]]
+    assert (rows.activated is None) == (space == "temb")
+    found = rows.offsets if rows.activated is None else rows.activated
+    assert torch.equal(found[0].transpose(0, 1), learnt)
+    assert rows.activated is None or not rows.offsets.any()
 
 
 def test_another_number_of_pieces_is_refused_with_the_word_as_learnt() -> None:
     with pytest.raises(DirectionMismatch, match=r"Write them as 'straw hat'"):
-        build_token_offsets([binding(direction(2), 1, 2)], num_blocks=1, text_len=4, dim=4)
+        laid_over([binding(direction(2), 1, 2)])
 
 
 @pytest.mark.parametrize("tensor", [direction(1, 2), direction(1, 1, 5)], ids=["blocks", "dim"])
 def test_a_direction_of_another_architecture_is_refused(tensor: Tensor) -> None:
     with pytest.raises(DirectionMismatch, match="has 3 of width 4"):
-        build_token_offsets([binding(tensor, 0, 1)], num_blocks=3, text_len=4, dim=4)
+        laid_over([binding(tensor, 0, 1)], num_blocks=3)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(1, 1), (-1, 0), (3, 5)], ids=["empty", "negative", "beyond"])
 def test_spans_outside_the_prompt_are_refused(start: int, stop: int) -> None:
     with pytest.raises(TokenSpanError, match=r"tokens \[0, 4\)"):
-        build_token_offsets([binding(direction(), start, stop)], num_blocks=1, text_len=4, dim=4)
+        laid_over([binding(direction(), start, stop)])

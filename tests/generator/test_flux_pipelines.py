@@ -1,4 +1,4 @@
-"""diffusers' Flux pipelines with a table attached and no concepts are what they are without one.
+"""diffusers' Flux pipelines with a table attached and no concepts, and negative prompts beside concepts, are as ever.
 
 The ways of calling are those that diffusers' own tests of its Flux pipelines try; those tests themselves are not in its
 packages (docs/LOG.md has how they fare). Every adaptive norm is replaced by a table here, so each way must find its
@@ -6,18 +6,29 @@ timesteps and prompts in one.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 import torch
-from diffusers import FluxImg2ImgPipeline, FluxInpaintPipeline, FluxKontextPipeline, FluxPipeline
-from torch import Tensor
+from diffusers import (
+    FluxControlNetModel,
+    FluxControlNetPipeline,
+    FluxImg2ImgPipeline,
+    FluxInpaintPipeline,
+    FluxKontextInpaintPipeline,
+    FluxKontextPipeline,
+    FluxPipeline,
+)
+from torch import Tensor, nn
 
 from generator.directions import TokenRows
+from generator.modulation import attach
 from generator.modulation_table import attach_table
-from tests.generator.tiny import DIM, POOLED_DIM, TEXT_DIM, tiny_pipeline
+from tests.generator.tiny import DIM, NUM_BLOCKS, POOLED_DIM, TEXT_DIM, tiny_pipeline
 
 TEXT_LEN = 8
+NUM_STEPS = 3
 NOTHING = TokenRows(torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, 1, 0, DIM), TEXT_LEN)
 Call = Callable[[FluxPipeline], Any]
 
@@ -34,7 +45,7 @@ def noise(*shape: int, seed: int = 1) -> Tensor:
 def draw(pipeline: Any, **changes: Any) -> Tensor:
     arguments = {
         "prompt": "a fox waves",
-        "num_inference_steps": 3,
+        "num_inference_steps": NUM_STEPS,
         "guidance_scale": 5.0,
         "height": 16,
         "width": 16,
@@ -58,25 +69,56 @@ def louder_latents(pipeline: Any, step: int, timestep: Tensor, tensors: dict[str
     return {"latents": 1.5 * tensors["latents"]}
 
 
-def img2img(pipeline: FluxPipeline) -> Tensor:
-    other = FluxImg2ImgPipeline(**pipeline.components)
+def as_another(kind: type[Any], pipeline: FluxPipeline, **components: Any) -> Any:
+    other = kind(**pipeline.components, **components)
     other.set_progress_bar_config(disable=True)
-    return draw(other, image=noise(1, 3, 16, 16).clamp(0, 1), strength=0.7)
+    return other
 
 
-def inpaint(pipeline: FluxPipeline) -> Tensor:
-    other = FluxInpaintPipeline(**pipeline.components)
-    other.set_progress_bar_config(disable=True)
+def right_half() -> Tensor:
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., 8:] = 1
-    return draw(other, image=noise(1, 3, 16, 16).clamp(0, 1), mask_image=mask, strength=0.7)
+    return mask
+
+
+def img2img(pipeline: FluxPipeline, **changes: Any) -> Tensor:
+    other = as_another(FluxImg2ImgPipeline, pipeline)
+    return draw(other, **{"image": noise(1, 3, 16, 16).clamp(0, 1), "strength": 0.7, **changes})
+
+
+def inpaint(pipeline: FluxPipeline, **changes: Any) -> Tensor:
+    other = as_another(FluxInpaintPipeline, pipeline)
+    masked = {"image": noise(1, 3, 16, 16).clamp(0, 1), "mask_image": right_half(), "strength": 0.7}
+    return draw(other, **{**masked, **changes})
 
 
 def kontext(pipeline: FluxPipeline, **changes: Any) -> Tensor:
     """With a reference picture beside the one that is drawn."""
-    other = FluxKontextPipeline(**pipeline.components)
-    other.set_progress_bar_config(disable=True)
+    other = as_another(FluxKontextPipeline, pipeline)
     return draw(other, image=noise(1, 3, 16, 16).clamp(0, 1), _auto_resize=False, max_area=256, **changes)
+
+
+def kontext_inpaint(pipeline: FluxPipeline, **changes: Any) -> Tensor:
+    other = as_another(FluxKontextInpaintPipeline, pipeline)
+    masked = {"image": noise(1, 3, 16, 16).clamp(0, 1), "mask_image": right_half(), "strength": 1.0}
+    return draw(other, **masked, _auto_resize=False, max_area=256, **changes)
+
+
+def controlnet(pipeline: FluxPipeline, **changes: Any) -> Tensor:
+    torch.manual_seed(0)
+    network = FluxControlNetModel(
+        in_channels=4,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=TEXT_DIM,
+        pooled_projection_dim=POOLED_DIM,
+        guidance_embeds=True,
+        axes_dims_rope=(4, 4, 8),
+    )
+    other = as_another(FluxControlNetPipeline, pipeline, controlnet=network.eval())
+    return draw(other, control_image=noise(1, 3, 16, 16).clamp(0, 1), **changes)
 
 
 CALLS: dict[str, Call] = {
@@ -141,3 +183,57 @@ def test_what_a_pipeline_refuses_it_still_refuses(pipeline: FluxPipeline) -> Non
             )
         with pytest.raises(ValueError, match="prompt"):
             draw(pipeline, prompt=None)
+
+
+ROWS = TokenRows(torch.tensor([[1, 2]]), noise(1, NUM_BLOCKS, 2, DIM, seed=5), TEXT_LEN)
+WITH_NEGATIVE_PROMPTS: dict[str, Callable[..., Any]] = {
+    "text": draw,
+    "img2img": lambda pipeline, **changes: img2img(pipeline, strength=1.0, **changes),
+    "inpaint": lambda pipeline, **changes: inpaint(pipeline, strength=1.0, **changes),
+    "kontext": kontext,
+    "kontext-inpaint": kontext_inpaint,
+    "controlnet": controlnet,
+}
+
+
+def in_the_pass(pipeline: FluxPipeline) -> AbstractContextManager[Any]:
+    return attach(pipeline.transformer, ROWS)
+
+
+def by_table(pipeline: FluxPipeline) -> AbstractContextManager[Any]:
+    return attach_table(pipeline.transformer, ROWS, schedule=lambda: pipeline.scheduler.timesteps)
+
+
+@pytest.mark.parametrize("attached", [in_the_pass, by_table])
+@pytest.mark.parametrize("call", WITH_NEGATIVE_PROMPTS.values(), ids=WITH_NEGATIVE_PROMPTS.keys())
+def test_negative_prompts_never_see_concepts_and_a_schedule_has_one_table(
+    pipeline: FluxPipeline,
+    call: Callable[..., Any],
+    attached: Callable[[FluxPipeline], AbstractContextManager[Any]],
+) -> None:
+    """Each pass is run again without concepts: the negative prompt's gives the same bits, the prompt's does not."""
+    passes: list[tuple[dict[str, Any], Tensor]] = []
+    batches: list[int] = []
+
+    def keep(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: tuple[Tensor]) -> None:
+        del module, args
+        passes.append(({**kwargs, "hidden_states": kwargs["hidden_states"].clone()}, output[0].clone()))
+
+    transformer, negative = pipeline.transformer, embeds(negative=True)
+    embedder = transformer.time_text_embed
+    with (
+        attached(pipeline),
+        transformer.register_forward_hook(keep, with_kwargs=True),
+        embedder.register_forward_hook(lambda module, args, temb: batches.append(len(temb))),  # noqa: ARG005
+    ):
+        call(pipeline, prompt=None, **embeds(), **negative, true_cfg_scale=2.0)
+    assert len(passes) == 2 * NUM_STEPS
+    assert batches.count(NUM_STEPS) == (1 if attached is by_table else 0), "one table has all steps"
+    for arguments, shown in passes:
+        is_negative = torch.equal(arguments["encoder_hidden_states"], negative["negative_prompt_embeds"])
+        with torch.no_grad():
+            plain = transformer(**arguments)[0]
+        if is_negative:
+            assert torch.equal(shown, plain)
+        else:
+            assert (shown - plain).abs().max() > 1e-3, "the concepts must show"

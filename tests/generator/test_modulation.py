@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from generator.directions import Space, TokenRows
 from generator.errors import ModulationError, UnsupportedModel
 from generator.modulation import attach, attach_to_all, count_blocks
-from tests.generator.reference import forward_per_token
+from tests.generator.reference import forward_per_token, sparse
 from tests.generator.tiny import DIM, NUM_BLOCKS, TINY_SETTINGS, tiny_inputs, tiny_pipeline, tiny_transformer
 
 TEXT_LEN = 6
@@ -26,7 +27,7 @@ def gradient(offsets: Tensor, output: Tensor) -> Tensor:
 def test_gradients_equal_those_of_the_reference_in_every_block() -> None:
     transformer, inputs = tiny_transformer(), tiny_inputs(batch=2)
     offsets = random_offsets(2, NUM_BLOCKS, TEXT_LEN, DIM, requires_grad=True)
-    with attach(transformer, offsets):
+    with attach(transformer, sparse(offsets)):
         ours = gradient(offsets, transformer(**inputs)[0])
     expected = gradient(offsets, forward_per_token(transformer, offsets, inputs))
     assert (expected.abs().amax(dim=(0, 2, 3)) > 1e-5).all(), "the loss must depend on every block"
@@ -36,7 +37,7 @@ def test_gradients_equal_those_of_the_reference_in_every_block() -> None:
 def test_gradients_are_the_same_under_gradient_checkpointing() -> None:
     transformer, inputs = tiny_transformer(), tiny_inputs(batch=2)
     offsets = random_offsets(1, 1, TEXT_LEN, DIM, requires_grad=True)
-    with attach(transformer, offsets):
+    with attach(transformer, sparse(offsets)):
         stored = gradient(offsets, transformer(**inputs)[0])
         transformer.enable_gradient_checkpointing()
         recomputed = gradient(offsets, transformer(**inputs)[0])
@@ -46,18 +47,9 @@ def test_gradients_are_the_same_under_gradient_checkpointing() -> None:
 def test_zero_offsets_that_are_learnt_have_gradients_on_all_tokens() -> None:
     transformer, inputs = tiny_transformer(), tiny_inputs()
     offsets = torch.zeros(1, 1, TEXT_LEN, DIM, requires_grad=True)
-    with attach(transformer, offsets):
+    with attach(transformer, sparse(offsets)):
         found = gradient(offsets, transformer(**inputs)[0])
     assert (found.abs().amax(dim=3) > 0).all()
-
-
-def test_rows_limit_gradients_to_the_named_tokens() -> None:
-    transformer, inputs = tiny_transformer(), tiny_inputs()
-    offsets = torch.zeros(1, NUM_BLOCKS, TEXT_LEN, DIM, requires_grad=True)
-    with attach(transformer, offsets, rows=torch.tensor([4, 1])):
-        found = gradient(offsets, transformer(**inputs)[0])
-    touched = found.abs().amax(dim=(0, 1, 3)) > 0
-    assert touched.nonzero().flatten().tolist() == [1, 4]
 
 
 def test_unsorted_rows_give_each_token_its_own_offset() -> None:
@@ -65,9 +57,9 @@ def test_unsorted_rows_give_each_token_its_own_offset() -> None:
     offsets = torch.zeros(1, 1, TEXT_LEN, DIM)
     offsets[:, :, [1, 4]] = random_offsets(1, 1, 2, DIM)
     with torch.no_grad():
-        with attach(transformer, offsets):
+        with attach(transformer, sparse(offsets)):
             found = transformer(**inputs)[0]
-        with attach(transformer, offsets, rows=torch.tensor([4, 1])):
+        with attach(transformer, sparse(offsets, rows=(4, 1))):
             named = transformer(**inputs)[0]
     torch.testing.assert_close(named, found, atol=2e-6, rtol=1e-5)
 
@@ -75,7 +67,7 @@ def test_unsorted_rows_give_each_token_its_own_offset() -> None:
 def test_learnt_offsets_are_read_anew_in_each_pass() -> None:
     transformer, inputs = tiny_transformer(), tiny_inputs()
     offsets = torch.zeros(1, 1, TEXT_LEN, DIM, requires_grad=True)
-    with attach(transformer, offsets):
+    with attach(transformer, sparse(offsets)):
         first = transformer(**inputs)[0]
         first.sum().backward()
         with torch.no_grad():
@@ -97,7 +89,7 @@ def test_works_in_bfloat16_with_offsets_in_float32() -> None:
     with torch.no_grad():
         expected = forward_per_token(transformer, offsets.bfloat16(), inputs)
         plain = transformer(**inputs)[0]
-        with attach(transformer, offsets):
+        with attach(transformer, sparse(offsets)):
             found = transformer(**inputs)[0]
     assert found.dtype == torch.bfloat16
     error, effect = (found - expected).abs().max().item(), (plain - expected).abs().max().item()
@@ -118,7 +110,7 @@ def test_only_tokens_with_an_offset_are_computed_beyond_the_base_row() -> None:
         block.norm.linear.register_forward_pre_hook(record)
     offsets = torch.zeros(2, 1, TEXT_LEN, DIM)
     offsets[0, :, 1], offsets[1, :, 4] = 1, 1
-    with torch.no_grad(), attach(transformer, offsets):
+    with torch.no_grad(), attach(transformer, sparse(offsets)):
         transformer(**inputs)
     assert shapes == [(2, DIM), (2, 2, DIM)] * NUM_BLOCKS
 
@@ -146,7 +138,7 @@ def test_a_negative_prompt_never_sees_an_offset() -> None:
         hook.remove()
 
     draw("plain")
-    with attach(pipeline.transformer, random_offsets(1, 1, TEXT_LEN, DIM)):
+    with attach(pipeline.transformer, sparse(random_offsets(1, 1, TEXT_LEN, DIM))):
         draw("attached")
     (positive, negative), (positive_attached, negative_attached) = outputs["plain"], outputs["attached"]
     assert torch.equal(negative_attached, negative)
@@ -155,7 +147,7 @@ def test_a_negative_prompt_never_sees_an_offset() -> None:
 
 def test_offsets_apply_again_after_a_negative_pass() -> None:
     transformer, inputs = tiny_transformer(), tiny_inputs()
-    with torch.no_grad(), attach(transformer, random_offsets(1, 1, TEXT_LEN, DIM)):
+    with torch.no_grad(), attach(transformer, sparse(random_offsets(1, 1, TEXT_LEN, DIM))):
         before = transformer(**inputs)[0]
         with transformer.cache_context("uncond"):
             negative = transformer(**inputs)[0]
@@ -167,9 +159,9 @@ def test_offsets_apply_again_after_a_negative_pass() -> None:
 def test_attaching_twice_is_refused_and_the_first_stays_attached() -> None:
     transformer, inputs = tiny_transformer(), tiny_inputs()
     offsets = random_offsets(1, 1, TEXT_LEN, DIM)
-    with torch.no_grad(), attach(transformer, offsets):
+    with torch.no_grad(), attach(transformer, sparse(offsets)):
         before = transformer(**inputs)[0]
-        with pytest.raises(ModulationError, match="Add the offsets together"), attach(transformer, offsets):
+        with pytest.raises(ModulationError, match="Add the offsets together"), attach(transformer, sparse(offsets)):
             pass
         assert torch.equal(transformer(**inputs)[0], before)
 
@@ -177,16 +169,22 @@ def test_attaching_twice_is_refused_and_the_first_stays_attached() -> None:
 @pytest.mark.parametrize(
     ("offsets", "message"),
     [
-        (torch.ones(1, 3, TEXT_LEN, DIM), "4 blocks or 1"),
-        (torch.ones(1, 1, TEXT_LEN, DIM + 1), "text_len, 32"),
-        (torch.ones(1, TEXT_LEN, DIM), r"\(1, 6, 32\)"),
-        (torch.ones(0, 1, TEXT_LEN, DIM), "batch"),
-        (torch.ones(1, 1, TEXT_LEN, DIM, dtype=torch.long), "int64"),
+        (torch.ones(1, 3, 2, DIM), "4 blocks or 1"),
+        (torch.ones(1, 1, 2, DIM + 1), "K, 32"),
+        (torch.ones(1, 2, DIM), r"\(1, 2, 32\)"),
+        (torch.ones(0, 1, 2, DIM), "batch"),
+        (torch.ones(2, 1, 2, DIM), r"positions of shape \(1, 2\)"),
+        (torch.ones(1, 1, 3, DIM), r"positions of shape \(1, 2\)"),
+        (torch.ones(1, 1, 2, DIM, dtype=torch.long), "int64"),
     ],
-    ids=["blocks", "dim", "rank", "empty-batch", "integers"],
+    ids=["blocks", "dim", "rank", "empty-batch", "batch", "rows", "integers"],
 )
-def test_offsets_that_do_not_fit_the_transformer_are_refused(offsets: Tensor, message: str) -> None:
-    with pytest.raises(ModulationError, match=message), attach(tiny_transformer(), offsets):
+@pytest.mark.parametrize("space", ["temb", "activated"])
+def test_rows_that_do_not_fit_the_transformer_are_refused(offsets: Tensor, message: str, space: Space) -> None:
+    positions, fitting = torch.tensor([[1, 4]]), torch.ones(1, 1, 2, DIM)
+    both = (offsets, None) if space == "temb" else (fitting, offsets)
+    rows = TokenRows(positions, both[0], TEXT_LEN, activated=both[1])
+    with pytest.raises(ModulationError, match=message), attach(tiny_transformer(), rows):
         pass
 
 
@@ -199,28 +197,25 @@ def test_offsets_that_do_not_fit_the_inputs_are_refused_in_the_first_pass(
     batch: int, text_len: int, message: str
 ) -> None:
     transformer, inputs = tiny_transformer(), tiny_inputs(batch=2)
-    with pytest.raises(ModulationError, match=message), attach(transformer, torch.ones(batch, 1, text_len, DIM)):
+    with (
+        pytest.raises(ModulationError, match=message),
+        attach(transformer, sparse(torch.ones(batch, 1, text_len, DIM))),
+    ):
         transformer(**inputs)
     transformer(**inputs)
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [torch.tensor([1, 1]), torch.tensor([TEXT_LEN]), torch.tensor([-1]), torch.tensor([0.5]), torch.tensor([[1]])],
-    ids=["twice", "beyond", "negative", "fraction", "matrix"],
-)
-def test_rows_that_are_no_token_positions_are_refused(rows: Tensor) -> None:
-    with (
-        pytest.raises(ModulationError, match="positions"),
-        attach(tiny_transformer(), torch.ones(1, 1, TEXT_LEN, DIM), rows=rows),
-    ):
+@pytest.mark.parametrize("positions", [(1, 1), (0, TEXT_LEN), (-1, 0)], ids=["twice", "beyond", "negative"])
+def test_rows_at_no_token_positions_are_refused(positions: tuple[int, int]) -> None:
+    rows = TokenRows(torch.tensor([positions]), torch.ones(1, 1, 2, DIM), TEXT_LEN)
+    with pytest.raises(ModulationError, match="token positions"), attach(tiny_transformer(), rows):
         pass
 
 
 def test_another_kind_of_model_is_refused() -> None:
     wrong: Any = nn.Linear(2, 2)
     families = r"FLUX\.1 .*FLUX\.2 .*Stable Diffusion 3 and 3\.5 .*Qwen-Image"
-    for attachment in (attach(wrong, torch.ones(1, 1, 1, 2)), attach_to_all(wrong, torch.ones(1, 2))):
+    for attachment in (attach(wrong, sparse(torch.ones(1, 1, 1, 2))), attach_to_all(wrong, torch.ones(1, 2))):
         with pytest.raises(UnsupportedModel, match=f"Linear has no place.*{families}"), attachment:
             pass
 
@@ -239,7 +234,7 @@ def test_blocks_are_double_stream_then_single_stream() -> None:
     )
     with torch.no_grad():
         plain = transformer(**inputs)[0]
-        with attach(transformer, offsets):
+        with attach(transformer, sparse(offsets)):
             modulated = transformer(**inputs)[0]
     handle.remove()
     torch.testing.assert_close(outputs[1], outputs[0], atol=2e-6, rtol=1e-5)

@@ -15,13 +15,12 @@ from torch import Tensor
 from torch._dynamo.utils import counters
 
 from generator.concept_guidance import guide_by_concepts
-from generator.directions import build_token_rows
+from generator.directions import TokenRows, build_token_rows
 from generator.errors import ModulationError
 from generator.modulation import attach
 from generator.modulation_table import attach_table
-from tests.generator.reference import dense
+from tests.generator.tables import NOTHING, TEXT_LEN, binding, inputs_at, plain, rows_at, run
 from tests.generator.tables import SCHEDULE as OF_INPUTS
-from tests.generator.tables import TEXT_LEN, binding, inputs_at, rows_at, run
 from tests.generator.tiny import DIM, NUM_BLOCKS, tiny_transformer
 
 SCHEDULE = torch.linspace(1000, 100, 10)
@@ -45,7 +44,7 @@ def both_ways(prepare: Callable[[FluxTransformer2DModel], None]) -> tuple[Tensor
     results = []
     for attached in (
         lambda transformer: attach_table(transformer, ROWS, schedule=lambda: SCHEDULE),
-        lambda transformer: attach(transformer, dense(ROWS)),
+        lambda transformer: attach(transformer, ROWS),
     ):
         transformer = tiny_transformer()
         prepare(transformer)
@@ -153,6 +152,22 @@ def test_compiled_blocks_are_compiled_once_while_concepts_change_appear_and_vani
     for each, wanted in zip(rows[1:], expected[1:], strict=True):
         torch.testing.assert_close(run(transformer, inputs, each), wanted, atol=1e-5, rtol=1e-5)
     assert counters["stats"]["unique_graphs"] == 3, "20 changes of concepts must compile nothing"
+
+
+def test_compiled_blocks_have_the_concepts_of_each_pass_whatever_ran_before_it() -> None:
+    """Dynamo does not look for hooks, so blocks that ran without them must be told from blocks that have them."""
+    transformer, inputs = tiny_transformer(), inputs_at(0)
+    of_passes = [None, rows_at((1, 2)), NOTHING, None, rows_at((4, 3)), NOTHING, rows_at((0, 5))]
+
+    def draw(rows: TokenRows | None) -> Tensor:
+        return plain(transformer, inputs) if rows is None else run(transformer, inputs, rows)
+
+    expected = [draw(rows) for rows in of_passes]
+    for first in (0, 1):
+        torch._dynamo.reset()
+        transformer.compile_repeated_blocks(fullgraph=True, backend="eager")
+        for rows, wanted in zip(of_passes[first:], expected[first:], strict=True):
+            torch.testing.assert_close(draw(rows), wanted, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from diffusers import FirstBlockCacheConfig, FluxTransformer2DModel
 from generator.concept_guidance import guide_by_concepts
 from generator.modulation import attach
 from generator.modulation_table import ModulationTable, attach_table
-from tests.generator.reference import dense
 from tests.generator.tables import SCHEDULE, inputs_at, rows_at
 from tests.generator.tiny import tiny_transformer
 
@@ -63,11 +62,11 @@ def test_a_table_is_gone_with_its_picture(prepare: Callable[[FluxTransformer2DMo
 
 @pytest.mark.usefixtures("no_collector")
 def test_offsets_are_gone_with_their_picture() -> None:
-    transformer, offsets = tiny_transformer(), dense(rows_at((1, 2)))
-    with torch.no_grad(), attach(transformer, offsets):
+    transformer, rows = tiny_transformer(), rows_at((1, 2))
+    with torch.no_grad(), attach(transformer, rows):
         transformer(**inputs_at(0))
-    kept = weakref.ref(offsets)
-    del offsets
+    kept = weakref.ref(rows.offsets)
+    del rows
     assert kept() is None
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from generator.modulation import attach
 from generator.placement import ADAPTIVE_NORMS, quantization_of
 from generator.plan import Numbers, Peak, RenderPlan
-from tests.generator.reference import dense, forward_per_token
+from tests.generator.reference import dense, forward_per_token, sparse
 from tests.generator.tables import inputs_at, plain, rows_at, run
 from tests.generator.test_modulation_beside import both_ways, nothing
 from tests.generator.tiny import tiny_transformer
@@ -114,7 +114,7 @@ def test_offsets_are_learnt_through_weights_that_bitsandbytes_made_smaller(name:
     transformer, inputs = tiny_transformer(), inputs_at(1)
     made_smaller(transformer, name)
     offsets, same = (dense(rows_at((1, 2))).requires_grad_() for _ in range(2))
-    with attach(transformer, offsets):
+    with attach(transformer, sparse(offsets)):
         transformer(**inputs)[0].square().sum().backward()
     forward_per_token(transformer, same, inputs).square().sum().backward()
     assert offsets.grad is not None

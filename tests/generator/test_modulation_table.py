@@ -17,7 +17,7 @@ from generator.families.flux1 import FLUX1
 from generator.modulation import attach, attach_to_all
 from generator.modulation_table import attach_table, move_adaptive_norms
 from tests.generator.families.cases import CASES
-from tests.generator.reference import dense, forward_per_token
+from tests.generator.reference import dense, forward_per_token, sparse
 from tests.generator.tables import NOTHING, SCHEDULE, TEXT_LEN, TWO_PROMPTS, inputs_at, plain, rows_at, run
 from tests.generator.tiny import (
     DIM,
@@ -133,7 +133,7 @@ def test_an_offset_for_all_tokens_is_in_the_table() -> None:
     offset = torch.randn(1, DIM, generator=torch.Generator().manual_seed(5))
     with attach_to_all(transformer, offset):
         ours = run(transformer, inputs, rows)
-        with torch.no_grad(), attach(transformer, dense(rows)):
+        with torch.no_grad(), attach(transformer, rows):
             expected = transformer(**inputs)[0]
     assert (expected - run(transformer, inputs, rows)).abs().max() > 1e-3, "the offset must show"
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
@@ -144,7 +144,7 @@ def test_offsets_for_all_tokens_of_each_item_are_in_the_table_if_attached_before
     offset = torch.randn(2, DIM, generator=torch.Generator().manual_seed(5))
     with attach_to_all(transformer, offset):
         ours = run(transformer, inputs, rows)
-        with torch.no_grad(), attach(transformer, dense(rows)):
+        with torch.no_grad(), attach(transformer, rows):
             expected = transformer(**inputs)[0]
     torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-5)
     with (
@@ -153,6 +153,45 @@ def test_offsets_for_all_tokens_of_each_item_are_in_the_table_if_attached_before
         attach_to_all(transformer, offset),
     ):
         pass
+
+
+def test_an_offset_for_all_tokens_is_in_the_table_that_follows_a_negative_prompt() -> None:
+    transformer, rows, first = tiny_transformer(), rows_at((1, 2)), inputs_at(0)
+    again = {**first, "guidance": torch.full((1,), 9.0)}
+    offset = torch.randn(1, DIM, generator=torch.Generator().manual_seed(5))
+    with attach_to_all(transformer, offset):
+        expected = run(transformer, again, rows)
+        with torch.no_grad(), attach_table(transformer, rows, schedule=lambda: SCHEDULE):
+            transformer(**first)
+            with transformer.cache_context("uncond"):
+                transformer(**first)
+            ours = transformer(**again)[0]
+    assert (expected - run(transformer, again, rows)).abs().max() > 1e-3, "the offset must show"
+    assert torch.equal(ours, expected)
+
+
+def test_the_same_call_twice_with_a_negative_prompt_draws_the_same_with_everything_attached() -> None:
+    pipeline, rows = tiny_pipeline(), rows_at((1, 2))
+
+    def draw() -> Tensor:
+        return pipeline(
+            prompt="a fox",
+            negative_prompt="snow",
+            true_cfg_scale=2.0,
+            num_inference_steps=2,
+            height=TINY_SETTINGS.height,
+            width=TINY_SETTINGS.width,
+            max_sequence_length=TEXT_LEN,
+            generator=torch.Generator().manual_seed(0),
+            output_type="latent",
+        ).images
+
+    with (
+        attach_to_all(pipeline.transformer, torch.ones(1, DIM)),
+        attach_table(pipeline.transformer, rows, schedule=lambda: pipeline.scheduler.timesteps),
+    ):
+        first, second = draw(), draw()
+    assert torch.equal(first, second)
 
 
 def test_a_table_is_in_the_dtype_of_the_pass_and_close_in_bfloat16() -> None:
@@ -189,6 +228,22 @@ def test_another_prompt_guidance_or_schedule_has_another_table() -> None:
         with torch.no_grad():
             expected = forward_per_token(transformer, dense(rows), inputs)
         torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_table_is_computed_again_for_other_values_and_not_for_other_tensors() -> None:
+    transformer, rows, given = tiny_transformer(), rows_at((1, 2)), inputs_at(0)
+    schedule, computed, counts = SCHEDULE, [], []
+    counted = transformer.time_text_embed.register_forward_hook(lambda module, args, temb: computed.append(temb))  # noqa: ARG005
+    anew = {name: given[name].clone() for name in ("pooled_projections", "guidance")}
+    others = {"pooled_projections": given["pooled_projections"] + 1}, {"guidance": torch.full((1,), 9.0)}
+    with torch.no_grad(), counted, attach_table(transformer, rows, schedule=lambda: schedule, step=lambda: 0):
+        for changes in ({}, anew, *others):
+            schedule, given = SCHEDULE.clone(), {**given, **changes}
+            transformer(**given)
+            counts.append(len(computed))
+        schedule = SCHEDULE / 2
+        transformer(**given)
+    assert [*counts, len(computed)] == [1, 1, 2, 3, 4]
 
 
 def test_where_the_step_is_told_the_timestep_is_not_read() -> None:
@@ -277,7 +332,7 @@ def test_a_pipeline_draws_the_same_with_a_table_as_without() -> None:
         ).images
 
     without = draw()
-    with attach(pipeline.transformer, dense(rows)):
+    with attach(pipeline.transformer, rows):
         expected = draw()
     with attach_table(pipeline.transformer, rows, schedule=lambda: pipeline.scheduler.timesteps):
         ours = draw()
@@ -308,7 +363,7 @@ def test_rows_that_do_not_fit_and_families_without_tables_are_refused() -> None:
         run(tiny_transformer(), inputs_at(0), rows_at((1, 2), num_blocks=3))
     transformer = tiny_transformer()
     with (
-        attach(transformer, torch.ones(1, 1, TEXT_LEN, DIM)),
+        attach(transformer, sparse(torch.ones(1, 1, TEXT_LEN, DIM))),
         pytest.raises(ModulationError, match="Add the offsets together"),
         attach_table(transformer, NOTHING, schedule=lambda: SCHEDULE),
     ):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from generator.directions import DirectionBinding, build_token_offsets, build_token_rows
+from generator.directions import DirectionBinding, build_token_rows
 from generator.errors import DirectionMismatch, InvalidSettings, TokenSpanError
 from tests.generator.reference import dense
 from tests.generator.tables import TEXT_LEN, binding
@@ -17,7 +17,9 @@ def test_rows_are_the_tokens_that_offsets_are_laid_over() -> None:
     rows = build_token_rows(prompts, num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM)
     assert rows.positions.tolist() == [[1, 2, 3], [5, 0, 1]]
     for item, bindings in enumerate(prompts):
-        expected = build_token_offsets(bindings, num_blocks=NUM_BLOCKS, text_len=TEXT_LEN, dim=DIM)
+        expected = torch.zeros(NUM_BLOCKS, TEXT_LEN, DIM)
+        for each in bindings:
+            expected[:, each.start : each.stop] += each.strength * each.direction.vectors.transpose(0, 1)
         assert torch.equal(dense(rows)[item], expected)
 
 

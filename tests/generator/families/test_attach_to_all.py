@@ -10,6 +10,7 @@ from generator.errors import ModulationError
 from generator.families import FLUX2
 from generator.modulation import attach, attach_to_all
 from tests.generator.families.cases import CASES, TEXT_LEN, Case
+from tests.generator.reference import sparse
 from tests.generator.tiny import DIM
 
 
@@ -45,9 +46,9 @@ def test_it_goes_together_with_offsets_of_tokens_in_either_order(case: Case) -> 
     token_offsets = torch.zeros(1, 1, TEXT_LEN, DIM)
     token_offsets[:, :, 2] = offset_of(2)[1]
     with torch.no_grad():
-        with attach(transformer, token_offsets), attach_to_all(transformer, offset):
+        with attach(transformer, sparse(token_offsets)), attach_to_all(transformer, offset):
             one = transformer(**inputs)[0]
-        with attach_to_all(transformer, offset), attach(transformer, token_offsets):
+        with attach_to_all(transformer, offset), attach(transformer, sparse(token_offsets)):
             other = transformer(**inputs)[0]
         with attach_to_all(transformer, offset):
             alone = transformer(**inputs)[0]
@@ -80,7 +81,11 @@ def test_a_negative_prompts_pass_never_sees_the_offset(name: str) -> None:
     transformer, inputs = case.make_transformer(), case.make_inputs(1)
     with transformer.cache_context("uncond"):
         before = plain(transformer, inputs)
-    with torch.no_grad(), attach_to_all(transformer, offset_of()), attach(transformer, torch.ones(1, 1, TEXT_LEN, DIM)):
+    with (
+        torch.no_grad(),
+        attach_to_all(transformer, offset_of()),
+        attach(transformer, sparse(torch.ones(1, 1, TEXT_LEN, DIM))),
+    ):
         with transformer.cache_context("uncond"):
             negative = transformer(**inputs)[0]
         positive = transformer(**inputs)[0]
@@ -130,5 +135,9 @@ def test_flux2_with_cached_reference_keys_is_refused() -> None:
     assert case.family is FLUX2
     transformer, inputs = case.make_transformer(), case.make_inputs(1)
     token_offsets = torch.ones(1, 1, TEXT_LEN, DIM)
-    with torch.no_grad(), attach(transformer, token_offsets), pytest.raises(ModulationError, match="cached keys"):
+    with (
+        torch.no_grad(),
+        attach(transformer, sparse(token_offsets)),
+        pytest.raises(ModulationError, match="cached keys"),
+    ):
         transformer(**inputs, kv_cache_mode="extract", num_ref_tokens=1)

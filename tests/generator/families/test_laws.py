@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.utils import counters
 from torch.nn.functional import silu
 
 from generator.modulation import attach
 from tests.generator.families.cases import CASES, TEXT_LEN, Case
+from tests.generator.reference import sparse
 from tests.generator.tiny import DIM
 
 
@@ -29,8 +31,8 @@ def offsets_on(case: Case, *positions: int, batch: int = 1, num_blocks: int | No
     return offsets
 
 
-def run(transformer: Any, inputs: dict[str, Any], offsets: Tensor, **options: Tensor) -> Tensor:
-    with torch.no_grad(), attach(transformer, offsets, **options):
+def run(transformer: Any, inputs: dict[str, Any], offsets: Tensor, **options: Any) -> Tensor:
+    with torch.no_grad(), attach(transformer, sparse(offsets, **options)):
         return transformer(**inputs)[0]
 
 
@@ -47,7 +49,7 @@ def test_law_1_no_concept_is_the_plain_model(case: Case) -> None:
 
 def test_law_1_zeros_on_the_rows_of_a_concept_are_the_plain_model(case: Case) -> None:
     transformer, inputs = case.make_transformer(), case.make_inputs(2)
-    modulated = run(transformer, inputs, torch.zeros(1, 1, TEXT_LEN, DIM), rows=torch.tensor([1, 4]))
+    modulated = run(transformer, inputs, torch.zeros(1, 1, TEXT_LEN, DIM), rows=(1, 4))
     torch.testing.assert_close(modulated, plain(transformer, inputs), atol=2e-6, rtol=1e-5)
 
 
@@ -100,7 +102,7 @@ def test_what_is_added_behind_silu_equals_the_reference_with_the_same_before_it(
     with torch.no_grad():
         expected = case.reference(transformer, offsets.expand(2, case.num_blocks, TEXT_LEN, DIM), inputs)
     assert (expected - unmodulated).abs().max() > 1e-3, "the offsets must show"
-    with torch.no_grad(), attach(transformer, silu(temb + offsets) - silu(temb), space="activated"):
+    with torch.no_grad(), attach(transformer, sparse(silu(temb + offsets) - silu(temb), space="activated")):
         ours = transformer(**inputs)[0]
     torch.testing.assert_close(ours, expected, atol=2e-6, rtol=1e-5)
 
@@ -113,7 +115,7 @@ def first_attention_inputs(transformer: Any, inputs: dict[str, Any], offsets: Te
         del module, args
         seen.append((kwargs["encoder_hidden_states"].clone(), kwargs["hidden_states"].clone()))
 
-    with torch.no_grad(), attach(transformer, offsets, rows=torch.tensor([1, 2])):
+    with torch.no_grad(), attach(transformer, sparse(offsets, rows=(1, 2))):
         handle = transformer.transformer_blocks[0].attn.register_forward_pre_hook(record, with_kwargs=True)
         transformer(**inputs)
         handle.remove()
@@ -137,7 +139,7 @@ def test_law_3_an_offset_changes_its_own_tokens_in_the_feed_forward_and_no_other
     norm, mlp = (transformer.transformer_blocks[0].get_submodule(name) for name in case.text_mlp)
     results = []
     for offsets in (offsets_on(case, 1, 2), torch.zeros(1, 1, TEXT_LEN, DIM)):
-        with torch.no_grad(), attach(transformer, offsets, rows=torch.tensor([1, 2])):
+        with torch.no_grad(), attach(transformer, sparse(offsets, rows=(1, 2))):
             transformer(**inputs)
             norm(hidden)
             results.append(mlp(hidden.clone()))
@@ -155,7 +157,7 @@ def test_law_4_nothing_is_left_behind(case: Case, raises: bool) -> None:
     weights = {name: weight.clone() for name, weight in transformer.state_dict().items()}
     attributes, description = set(vars(transformer)), repr(transformer)
     try:
-        with attach(transformer, offsets_on(case, 1, 2)):
+        with attach(transformer, sparse(offsets_on(case, 1, 2))):
             transformer(**inputs)
             if raises:
                 raise KeyboardInterrupt
@@ -212,7 +214,7 @@ def test_gradients_equal_those_of_the_reference_in_every_block(case: Case, check
     if checkpointing:
         transformer.enable_gradient_checkpointing()
     other_noise = {**inputs, "timestep": inputs["timestep"] / 2}
-    with attach(transformer, offsets):
+    with attach(transformer, sparse(offsets)):
         output = transformer(**inputs)[0]
         transformer(**other_noise)  # what it leaves behind must not enter the first pass's gradient
         ours = gradient(offsets, output)
@@ -228,7 +230,27 @@ def test_only_tokens_with_an_offset_are_computed_beyond_the_base_row(case: Case)
             linear.register_forward_pre_hook(lambda _, args: shapes.append(tuple(args[0].shape)))
     offsets = torch.zeros(2, 1, TEXT_LEN, DIM)
     offsets[0, :, 1], offsets[1, :, 4] = 1, 1
-    with torch.no_grad(), attach(transformer, offsets):
+    with torch.no_grad(), attach(transformer, sparse(offsets)):
         transformer(**inputs)
     assert shapes.count((2, 2, DIM)) == case.num_double
     assert set(shapes) == {(2, DIM), (2, 2, DIM)}
+
+
+def test_offsets_act_on_compiled_blocks_that_have_run_without_them_and_compile_nothing(case: Case) -> None:
+    transformer, inputs = case.make_transformer(), case.make_inputs(2)
+    before, both = plain(transformer, inputs), [offsets_on(case, *positions) for positions in ((1, 2), (4,))]
+    expected = [run(transformer, inputs, offsets) for offsets in both]
+    torch._dynamo.reset()
+    counters.clear()
+    blocks = case.family.blocks(transformer)
+    for block in blocks:
+        block.compile(fullgraph=True, backend="eager")
+    compiled = [block._compiled_call_impl for block in blocks]
+    torch.testing.assert_close(plain(transformer, inputs), before, atol=2e-6, rtol=1e-5)
+    num_graphs = counters["stats"]["unique_graphs"]
+    for offsets, wanted in zip(both, expected, strict=True):
+        assert (wanted - before).abs().max() > 1e-3, "the offsets must show"
+        torch.testing.assert_close(run(transformer, inputs, offsets), wanted, atol=2e-6, rtol=1e-5)
+    assert [block._compiled_call_impl for block in blocks] == compiled
+    torch.testing.assert_close(plain(transformer, inputs), before, atol=2e-6, rtol=1e-5)
+    assert counters["stats"]["unique_graphs"] == num_graphs > 0
