@@ -66,6 +66,14 @@ document.addEventListener("input", ({ target }) => {
 window.addEventListener("load", () => restoreDrafts(document));
 document.addEventListener("htmx:oobAfterSwap", ({ target }) => restoreDrafts(target));
 
+// Of several fields in a form those are sent that differ from what the page was given: another window may have changed
+// the others.
+document.addEventListener("htmx:configRequest", ({ detail: { elt, parameters } }) => {
+  for (const field of elt.querySelectorAll("[data-if-changed]")) {
+    if (field.value === field.defaultValue) delete parameters[field.name];
+  }
+});
+
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   const { elt, successful, requestConfig } = detail;
   if (!successful || !elt.matches("form")) return;

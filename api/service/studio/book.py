@@ -155,6 +155,7 @@ def change_page(
         "text": "Edit words",
         "second_text": "Edit words",
         "prompt": f"Edit the picture of {label}",
+        "alt": f"Describe the picture of {label}",
         "is_locked": "Lock" if lock else "Unlock",
         "seed": "Choose a picture",
     }
@@ -163,7 +164,9 @@ def change_page(
     # Words in their field are as they were typed; putting the field in again would disturb whoever goes on typing.
     place = {"text": (), "second_text": (), "seed": ("figure",)}.get(given, ("page",))
     names = ("edits", *BINDING, *place)
-    return _answer(request, services, principal.owner, book_id, names, page_id=page_id, is_open=given == "prompt")
+    return _answer(
+        request, services, principal.owner, book_id, names, page_id=page_id, is_open=given in ("prompt", "alt")
+    )
 
 
 @router.post("/{book_id}/title", dependencies=[Depends(_refuse_empty_fields)])
