@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from api.book_lock import BookLock, LockedPicture
 from api.service.banks import bank_of
@@ -202,13 +202,15 @@ def keep_drawings(connection: Connection, owner: str, book_id: str, drawn: Seque
 
 
 def _add_pictures(connection: Connection, book: EditedBook, drawn: Sequence[tuple[PageDrawing, str]]) -> None:
+    """The later of two pictures that were drawn from the same is kept: the earlier one may be lost."""
     now = time.time()
-    known = dict(book.drawn)
     for order, (drawing, digest) in enumerate(drawn):
         key = key_of(drawing.picture)
-        if key in known:
+        if book.drawn.get(key) == digest:
             continue
-        known[key] = digest
+        connection.execute(
+            delete(book_pictures).where(book_pictures.c.book_id == book.id, book_pictures.c.drawn == key)
+        )
         connection.execute(
             insert(book_pictures).values(
                 book_id=book.id,

@@ -159,11 +159,17 @@ class Jobs:
             return _get(connection, owner, job_id)
 
     def retry(
-        self, owner: str, job_id: str, *, damaged: Collection[str] = (), check: Check = lambda _, __: None
+        self,
+        owner: str,
+        job_id: str,
+        *,
+        damaged: Collection[str] = (),
+        request: Json | None = None,
+        check: Check = lambda _, __: None,
     ) -> Job:
         """The job, queued again; what it has finished is kept, but for pictures whose hashes are among the damaged.
 
-        What `check` raises comes through, and the job stays as it was.
+        With `request` it is asked for that instead. What `check` raises comes through, and the job stays as it was.
 
         Raises:
             NotFound: The owner has no job of that id.
@@ -178,7 +184,6 @@ class Jobs:
             check(connection, job)
             connection.execute(delete(tasks).where(tasks.c.job_id == job_id, tasks.c.state != "done"))
             connection.execute(delete(tasks).where(tasks.c.job_id == job_id, tasks.c.picture.in_(damaged)))
-            connection.execute(update(tasks).where(tasks.c.picture.in_(damaged)).values(inputs=None))
             add_event(
                 connection,
                 job_id,
@@ -186,6 +191,7 @@ class Jobs:
                 {"attempt": job.attempt + 1},
                 state="queued",
                 attempt=job.attempt + 1,
+                request=dict(request) if request is not None else job.request,
                 error=None,
                 finished_at=None,
             )

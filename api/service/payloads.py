@@ -191,7 +191,7 @@ class Binding(_Frozen):
     """A `BookState`."""
     look: BookLook
     pictures: tuple[str | None, ...]
-    """Hashes by place; those that are None are drawn first, in their order."""
+    """Hashes by place; those that are None are drawn first."""
 
 
 class PagesPayload(_Frozen):

@@ -15,6 +15,7 @@ from api.service.banks import bank_of
 from api.service.errors import InvalidInput, NotReady, WrongState
 from api.service.ids import new_id
 from api.service.jobs import OPEN, Job, JobKind
+from api.service.mending import bound_pictures, forget_damaged, mended_request
 from api.service.model_info import ask_model
 from api.service.payloads import (
     BookLook,
@@ -229,11 +230,15 @@ def retry(services: Services, owner: str, job_id: str) -> Job:
 
     def check(connection: Connection, job: Job) -> None:
         check_quota(connection, owner, services.settings)
+        forget_damaged(connection, damaged)
         if job.kind == "concept":
             _check_not_learning(connection, owner, concepts_of(job.request), but=job_id)
 
-    made = services.tasks.pictures_of(owner, job_id)
-    job = services.jobs.retry(owner, job_id, damaged=find_damaged(services.store, made), check=check)
+    before = services.jobs.get(owner, job_id)
+    used = {*services.tasks.pictures_of(owner, job_id), *bound_pictures(before)}
+    damaged = find_damaged(services.store, used)
+    request = mended_request(before, damaged)
+    job = services.jobs.retry(owner, job_id, damaged=damaged, request=request, check=check)
     services.dispatcher.begin(job.id, job.attempt)
     return job
 

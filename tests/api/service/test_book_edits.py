@@ -24,7 +24,7 @@ from api.settings import Settings
 from story.design import Design
 from story.errors import BookError, InvalidRequest, ModerationUnavailable, UnsafeRequest
 from story.schema import Story
-from tests.api.service.desk import EXAMPLE, OWNER, Desk, a_desk
+from tests.api.service.desk import EXAMPLE, OWNER, Desk, a_desk, hash_of
 from tests.api.service.idle import idle_services
 from tests.concepts.builders import a_concept, add_concept
 from tests.story.test_safety import moderation
@@ -82,7 +82,7 @@ def test_a_book_that_was_never_edited_is_as_its_job_made_it(desk: Desk) -> None:
     book = desk.book()
     assert book.version == 0 and book.undoes is None and book.redoes is None
     assert [mark.id for mark in book.written().marks][:3] == ["cover", "p1", "p2"]
-    assert not book.missing and book.picture(2) == f"{2:064}"
+    assert not book.missing and book.picture(2) == hash_of(2)
 
 
 def test_words_are_edited_undone_and_brought_back(desk: Desk) -> None:
@@ -224,7 +224,7 @@ def test_a_locked_page_keeps_its_picture(desk: Desk) -> None:
 def test_pages_keep_their_pictures_wherever_they_are_moved(desk: Desk) -> None:
     ids = [mark.id for mark in desk.book().written().marks[1:]]
     moved = desk.edit(order=tuple(reversed(ids)))
-    assert moved.picture(1) == f"{len(ids):064}" and not moved.missing
+    assert moved.picture(1) == hash_of(len(ids)) and not moved.missing
     with pytest.raises(InvalidInput, match="each page once"):
         desk.edit(order=("p1",))
     with pytest.raises(NotFound, match="p99"):
