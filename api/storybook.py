@@ -27,6 +27,7 @@ from api.book_lock import (
     picture_file,
 )
 from api.drawn_numbers import notes_of_numbers
+from api.strengths import unused_strengths
 from concepts.bank import ConceptBank
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard
@@ -145,7 +146,7 @@ def make_storybook(
         editions=editions_of(out_dir, record.formats),
         story=written.story,
         lock=lock,
-        warnings=written.warnings + _unused(strengths or {}, lock) + notes,
+        warnings=written.warnings + unused_strengths(strengths or {}, lock) + notes,
         cost_usd=sum(costs) if costs else None,
         seconds={"writing": writing, "drawing": drawing, "binding": binding},
     )
@@ -309,13 +310,6 @@ def save_locked(image: Image.Image, picture: LockedPicture, lock: BookLock, path
     )
     path.parent.mkdir(exist_ok=True)
     save_picture(image, path, metadata=metadata)
-
-
-def _unused(strengths: Mapping[str, float], lock: BookLock) -> tuple[str, ...]:
-    return tuple(
-        f"The strength of {concept_id!r} was not used: no picture of the story has it."
-        for concept_id in sorted(strengths.keys() - lock.strengths.keys())
-    )
 
 
 def on_step_of(on_drawing: OnDrawing | None, pages: Sequence[int], num_pictures: int) -> OnPictureStep | None:

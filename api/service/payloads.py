@@ -84,6 +84,8 @@ class WritePayload(_Frozen):
     """One that is written already."""
     writer: str = ""
     """Who wrote it."""
+    warnings: tuple[str, ...] = ()
+    """What that one says of it."""
     strengths: Strengths = {}
 
 

@@ -186,6 +186,17 @@ def test_a_book_that_is_pressed_while_the_shelf_is_fetched_anew_is_opened(page: 
     page.wait_for_url(book.replace("/v1", ""))
 
 
+def test_a_story_that_is_called_off_is_not_being_written_until_it_goes_on(page: Page) -> None:
+    page.goto(page.request.post("/v1/books", data={"idea": "a fox", "pages": 4}).json()["links"]["book"][len("/v1") :])
+    for _ in range(2):
+        expect(page.locator("#pages")).to_contain_text("The story is being written.")
+        expect(page.locator("#files")).to_contain_text("The story comes first.")
+        page.get_by_role("button", name="Call off").click()
+        expect(page.locator("#pages")).to_have_text("No story was written. “Go on” above tries again.")
+        expect(page.locator("#files")).to_have_text("There is no story to bind.")
+        page.get_by_role("button", name="Go on").click()
+
+
 def test_what_is_noted_of_a_story_is_shown_once_it_is_written(app: FastAPI, page: Page) -> None:
     page.goto(page.request.post("/v1/books", data={"idea": "a fox", "pages": 4}).json()["links"]["book"][len("/v1") :])
     expect(page.locator("#notes")).to_be_empty()
