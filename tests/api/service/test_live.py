@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
 from playwright.sync_api import Browser, FilePayload, Page, Request, expect
 
@@ -109,6 +110,30 @@ def test_many_jobs_leave_connections_free_and_a_hidden_page_has_none(page: Page,
     expect(other).to_have_text("It was called off.")
     page.evaluate(ASK_SERVER)
     assert [followed(stream) for stream in open_streams] == [TRIED - 2]
+
+
+def test_pictures_that_were_tried_out_are_listed_and_deleted(page: Page) -> None:
+    for prompt in ("a @rusty by night", "a fox in the forest"):
+        assert page.request.post("/v1/scenes", data={"prompt": prompt, "seed": 7}).ok
+    page.goto("/bank/rusty")
+    page.locator("#prompt").fill("a @rusty in the snow")
+    page.get_by_role("button", name="Draw").click()
+    names = ["a @rusty in the snow”, strength 1.0, seed 0", "a @rusty by night”, strength 1.0, seed 7"]
+    buttons = page.locator("#tried").get_by_role("button")
+    expect(buttons).to_have_text([f"Delete the picture of “{name}" for name in names])
+    page.reload()
+    expect(buttons).to_have_text([f"Delete the picture of “{name}" for name in names])
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    buttons.first.click()
+    expect(buttons).to_have_text([f"Delete the picture of “{names[1]}"])
+    page.reload()
+    expect(buttons).to_have_text([f"Delete the picture of “{names[1]}"])
+    left = page.request.get("/v1/scenes").json()["data"]
+    assert [scene["prompt"] for scene in left] == ["a fox in the forest", "a @rusty by night"]
+    assert [job["status"] for job in page.request.get("/v1/jobs").json()["data"]] == ["queued", "queued"]
 
 
 def test_a_page_that_shows_no_job_has_no_stream(page: Page, open_streams: list[Request]) -> None:
