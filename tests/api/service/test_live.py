@@ -118,7 +118,7 @@ def test_pictures_that_were_tried_out_are_listed_and_deleted(page: Page) -> None
     page.goto("/bank/rusty")
     page.locator("#prompt").fill("a @rusty in the snow")
     page.get_by_role("button", name="Draw").click()
-    names = ["a @rusty in the snow”, strength 1.0, seed 0", "a @rusty by night”, strength 1.0, seed 7"]
+    names = ["a @rusty in the snow”, strength 1, seed 0", "a @rusty by night”, strength 1, seed 7"]
     buttons = page.locator("#tried").get_by_role("button")
     expect(buttons).to_have_text([f"Delete the picture of “{name}" for name in names])
     page.reload()
