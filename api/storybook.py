@@ -28,6 +28,7 @@ from api.book_lock import (
 )
 from api.drawn_numbers import notes_of_numbers
 from api.kept_pictures import KeptPictures, kept_pictures, save_locked
+from api.strengths import unused_strengths
 from concepts.bank import ConceptBank
 from concepts.lexicon import Lexicon
 from concepts.schema import ConceptCard
@@ -146,7 +147,7 @@ def make_storybook(
         editions=editions_of(out_dir, record.formats),
         story=written.story,
         lock=lock,
-        warnings=written.warnings + _unused(strengths or {}, lock) + notes,
+        warnings=written.warnings + unused_strengths(strengths or {}, lock) + notes,
         cost_usd=sum(costs) if costs else None,
         seconds={"writing": writing, "drawing": drawing, "binding": binding},
     )
@@ -309,13 +310,6 @@ def draw_locked(
         if last is not None:
             last.result()
     return tuple(numbers[index] for index in range(len(pictures)))
-
-
-def _unused(strengths: Mapping[str, float], lock: BookLock) -> tuple[str, ...]:
-    return tuple(
-        f"The strength of {concept_id!r} was not used: no picture of the story has it."
-        for concept_id in sorted(strengths.keys() - lock.strengths.keys())
-    )
 
 
 def on_step_of(on_drawing: OnDrawing | None, pages: Sequence[int], num_pictures: int) -> OnPictureStep | None:

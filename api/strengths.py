@@ -1,7 +1,8 @@
-"""Strengths of concepts as the command line writes them, "rusty=0.8"."""
+"""Strengths of concepts: as the command line writes them, "rusty=0.8", and which of them a book has no use for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from api.book_lock import BookLock
 from api.errors import UsageError
 from concepts.schema import check_concept_id
 from generator.settings import MAX_STRENGTH
@@ -28,6 +29,14 @@ def parse_strengths(texts: Sequence[str]) -> dict[str, float]:
             raise UsageError(f"--strength names {checked!r} twice; give each concept one strength.")
         strengths[checked] = strength
     return strengths
+
+
+def unused_strengths(strengths: Mapping[str, float], lock: BookLock) -> tuple[str, ...]:
+    """A warning for each strength that was asked for and that no picture of the book takes."""
+    return tuple(
+        f"The strength of {concept_id!r} was not used: no picture of the story has it."
+        for concept_id in sorted(strengths.keys() - lock.strengths.keys())
+    )
 
 
 def _number(text: str) -> float | None:

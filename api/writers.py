@@ -2,6 +2,7 @@
 language model reword captions.
 """
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from api.errors import UsageError
@@ -12,7 +13,7 @@ from story.costs import Price, known_price
 from story.draft import DraftFolder
 from story.errors import LanguageModelError
 from story.langchain_model import LangchainLanguageModel
-from story.languages import name_of, primary_language
+from story.languages import NAMES, name_of, primary_language
 from story.llm import LanguageModel
 from story.local_model import PREFIX, TransformersLanguageModel
 from story.paraphrasing import OnCaptions, Paraphraser
@@ -125,6 +126,11 @@ def check_languages(request: StoryRequest, settings: Settings) -> None:
             f"The built-in storyteller knows English only, not {', '.join(map(name_of, others))}. Ask for English, or "
             "name a language model with --llm; a service is told of it when it is started."
         )
+
+
+def languages_of(settings: Settings) -> Mapping[str, str]:
+    """Languages to choose from that whoever writes knows, as tag and name; a language model may know more."""
+    return {"en": NAMES["en"]} if settings.llm is None else dict(sorted(NAMES.items(), key=lambda pair: pair[1]))
 
 
 def open_language_model(settings: Settings) -> LanguageModel:

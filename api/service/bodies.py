@@ -85,8 +85,10 @@ class StrictBodies:
         problem = _fault(body) if _is_json(content_type) else await _fault_of_form(scope, body, receive)
         if problem is not None:
             await respond(problem)(scope, receive, send)
-        else:
-            await self._app(scope, ReadBody(body, receive).receive, send)
+            return
+        read = ReadBody(body, receive)
+        del body  # while a picture is decoded nobody needs it any more
+        await self._app(scope, read.receive, send)
 
 
 class ReadBody:

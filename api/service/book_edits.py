@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -14,10 +15,10 @@ from api.service.book_state import (
     BookState,
     edited,
     first_state,
-    is_of_same_words,
     is_same_but_seed,
     key_of,
-    with_picture,
+    taken_drawings,
+    with_taken,
 )
 from api.service.book_tables import book_edits, book_pictures, book_revisions
 from api.service.cast import cast_of
@@ -27,6 +28,7 @@ from api.service.ids import is_id
 from api.service.jobs import OPEN
 from api.service.owned import owned_row
 from api.service.payloads import Artifact, BookLook, Drawn, PageDrawing, PagesPayload, Written
+from api.service.revisions import add_revision, begin_revisions, put_in_revision, read_revision
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.service.tables import books, jobs, tasks
@@ -139,7 +141,8 @@ def edit_book(
     new = new.model_copy(update={"cast": cast})
     with database.write() as connection:
         check_version(_read(connection, owner, book_id, lock=True), book.version)
-        _add_revision(connection, book, new, what)
+        begin_revisions(connection, owner=owner, book_id=book_id, first=book.written())
+        add_revision(connection, owner=owner, book_id=book_id, state=new, what=what)
     return read_edited_book(database, owner, book_id)
 
 
@@ -184,34 +187,40 @@ def taken_pictures(connection: Connection, owner: str, book_id: str, *, but: str
 
 
 def keep_drawings(connection: Connection, owner: str, book_id: str, drawn: Sequence[tuple[PageDrawing, str]]) -> None:
-    """Add pictures to a book; each page that is still as it was, and not locked, takes its first one."""
-    now = time.time()
+    """Add pictures to a book; each page that is still as it was, and not locked, takes its first one.
+
+    What was undone meanwhile can still come back, and its pages that are as they are now take the picture too.
+    """
     book = _read(connection, owner, book_id, lock=True)
-    known = dict(book.drawn)
+    _add_pictures(connection, book, drawn)
+    takes = taken_drawings(book.written(), [drawing for drawing, _ in drawn])
+    state = with_taken(book.written(), takes)
+    if state != book.state:
+        begin_revisions(connection, owner=owner, book_id=book_id, first=book.written())
+        change = partial(with_taken, takes=takes)
+        put_in_revision(connection, owner=owner, book_id=book_id, state=state, what="Draw again", change=change)
+
+
+def _add_pictures(connection: Connection, book: EditedBook, drawn: Sequence[tuple[PageDrawing, str]]) -> None:
+    """The later of two pictures that were drawn from the same is kept: the earlier one may be lost."""
+    now = time.time()
     for order, (drawing, digest) in enumerate(drawn):
         key = key_of(drawing.picture)
-        if key in known:
+        if book.drawn.get(key) == digest:
             continue
-        known[key] = digest
+        connection.execute(
+            delete(book_pictures).where(book_pictures.c.book_id == book.id, book_pictures.c.drawn == key)
+        )
         connection.execute(
             insert(book_pictures).values(
-                book_id=book_id,
+                book_id=book.id,
                 drawn=key,
-                owner=owner,
+                owner=book.owner,
                 picture=drawing.picture.model_dump(mode="json"),
                 sha256=digest,
                 created_at=now + order * 1e-6,
             )
         )
-    state, taken = book.written(), set[str]()
-    for drawing, _ in drawn:
-        index = next((i for i, mark in enumerate(state.marks) if mark.id == drawing.page and not mark.is_locked), None)
-        is_wanted = index is not None and is_of_same_words(state.lock.pictures[index], drawing.picture)
-        if index is not None and is_wanted and drawing.page not in taken:
-            taken.add(drawing.page)
-            state = with_picture(state, index, drawing.picture)
-    if state != book.state:
-        _add_revision(connection, book, state, "Draw again")
 
 
 def keep_binding(
@@ -225,7 +234,7 @@ def keep_binding(
 ) -> None:
     """Say which files a book has now and what they show."""
     book = _read(connection, owner, book_id, lock=True)
-    _begin(connection, book)
+    begin_revisions(connection, owner=owner, book_id=book_id, first=book.written())
     _put_files(connection, book_id, artifacts, title=state.story.title)
     connection.execute(
         update(book_edits)
@@ -279,7 +288,7 @@ def _read(connection: Connection, owner: str, book_id: str, *, lock: bool = Fals
         )  # fmt: skip
         whats = {revision.number: revision.what for revision in found}
         undoes, redoes = whats.get(edits.head) if edits.head else None, whats.get(edits.head + 1)
-        state = _state(connection, book_id, edits.head)
+        state = read_revision(connection, book_id, edits.head)
         bound = edits.bound or bound
     return EditedBook(
         id=book_id,
@@ -314,50 +323,9 @@ def _first_pictures(connection: Connection, job_id: str, lock: BookLock) -> dict
     return {key_of(picture): (picture.model_dump(), done[place]) for place, picture in places.items() if place in done}
 
 
-def _state(connection: Connection, book_id: str, number: int) -> BookState:
-    query = select(book_revisions.c.state)
-    query = query.where(book_revisions.c.book_id == book_id, book_revisions.c.number == number)
-    return BookState.model_validate(connection.execute(query).scalar_one())
-
-
 def check_version(book: EditedBook, version: int | None) -> None:
     """Raises `EditConflict` unless the book has the version, where one is given."""
     if version is not None and book.version != version:
         raise EditConflict(
             f"The book was edited meanwhile and has version {book.version} now. Read it again and edit that."
         )
-
-
-def _begin(connection: Connection, book: EditedBook) -> None:
-    """Give a book that was never edited its first rows."""
-    there = connection.execute(select(book_edits.c.book_id).where(book_edits.c.book_id == book.id)).first()
-    if there is not None:
-        return
-    connection.execute(insert(book_edits).values(book_id=book.id, owner=book.owner, head=0, version=0))
-    _insert_revision(connection, book, 0, book.written(), "Made")
-
-
-def _add_revision(connection: Connection, book: EditedBook, state: BookState, what: str) -> None:
-    _begin(connection, book)
-    head: int = connection.execute(select(book_edits.c.head).where(book_edits.c.book_id == book.id)).scalar_one()
-    ahead = (book_revisions.c.book_id == book.id) & (book_revisions.c.number > head)
-    connection.execute(delete(book_revisions).where(ahead))
-    _insert_revision(connection, book, head + 1, state, what)
-    connection.execute(
-        update(book_edits)
-        .where(book_edits.c.book_id == book.id)
-        .values(head=head + 1, version=book_edits.c.version + 1)
-    )
-
-
-def _insert_revision(connection: Connection, book: EditedBook, number: int, state: BookState, what: str) -> None:
-    connection.execute(
-        insert(book_revisions).values(
-            book_id=book.id,
-            number=number,
-            owner=book.owner,
-            what=what,
-            state=state.model_dump(mode="json"),
-            created_at=time.time(),
-        )
-    )

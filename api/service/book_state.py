@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.book_lock import NUM_SEEDS, BookLock, LockedPicture, locked_picture, with_pictures
 from api.commands.edit import PageChanges, changed, check_edited
 from api.service.errors import InvalidInput, NotFound, WrongState
-from api.service.payloads import CastMember, Seed, Written
+from api.service.payloads import CastMember, PageDrawing, Seed, Written
 from concepts.bank import ConceptBank
 from story.safety import SafetyGate
 from story.schema import Page, Scene, Story
@@ -145,6 +145,27 @@ def with_picture(state: BookState, index: int, picture: LockedPicture) -> BookSt
     pictures = list(state.lock.pictures)
     pictures[index] = picture
     return state.model_copy(update={"lock": with_pictures(state.lock, pictures)})
+
+
+def taken_drawings(
+    state: BookState, drawings: Sequence[PageDrawing]
+) -> Mapping[str, tuple[LockedPicture, LockedPicture]]:
+    """By page what it has and what it takes: the first picture that was drawn for it while it is of the same words."""
+    takes: dict[str, tuple[LockedPicture, LockedPicture]] = {}
+    has = dict(zip((mark.id for mark in state.marks), state.lock.pictures, strict=True))
+    for drawing in drawings:
+        if drawing.page in has and is_of_same_words(has[drawing.page], drawing.picture):
+            takes.setdefault(drawing.page, (has[drawing.page], drawing.picture))
+    return takes
+
+
+def with_taken(state: BookState, takes: Mapping[str, tuple[LockedPicture, LockedPicture]]) -> BookState:
+    """The state with what pages take, where they have what they had and are not locked."""
+    for index, mark in enumerate(state.marks):
+        had, new = takes.get(mark.id, (None, None))
+        if new is not None and not mark.is_locked and state.lock.pictures[index] == had:
+            state = with_picture(state, index, new)
+    return state
 
 
 def new_seeds(picture: LockedPicture, count: int, *, drawn: Container[str]) -> list[LockedPicture]:

@@ -1,10 +1,11 @@
-"""The OpenAPI document: FastAPI's, with what it cannot know of problems, keys and preconditions."""
+"""The OpenAPI document: FastAPI's, with what it cannot know of problems, keys, preconditions and repeated requests."""
 
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.service.idempotency import HEADER, KEY_PATTERN, MAX_KEY_LENGTH
 from api.service.problems import MEDIA_TYPE
 
 _PROBLEM: Final[dict[str, Any]] = {
@@ -17,6 +18,17 @@ _PROBLEM: Final[dict[str, Any]] = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What was wrong, the rule, and what to do."},
+        "error": {
+            "type": "object",
+            "description": "Of images/generations alone: the same for OpenAI's client.",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": "string"},
+            },
+        },
         "request_id": {"type": "string", "description": "Finds this request in the server's log."},
         "errors": {
             "type": "array",
@@ -28,6 +40,20 @@ _PROBLEM: Final[dict[str, Any]] = {
             },
         },
     },
+}
+_IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Sent again with the same key and body within a day, the request changes nothing and has the same "
+    "answer, with `Idempotency-Replayed: true`.",
+    "schema": {"type": "string", "pattern": KEY_PATTERN, "maxLength": MAX_KEY_LENGTH, "examples": ["a UUID"]},
+}
+_REPLAYED: Final[dict[str, Any]] = {
+    "Idempotency-Replayed": {
+        "description": "`true` where the answer is that of an earlier request with the same key.",
+        "schema": {"type": "string", "enum": ["true"]},
+    }
 }
 _ETAG: Final[dict[str, Any]] = {"type": "string", "pattern": r'^("[0-9]{1,9}"|\*)$', "examples": ['"1"']}
 
@@ -54,9 +80,17 @@ def _document(app: FastAPI, *, with_keys: bool) -> dict[str, Any]:
     if not with_keys:
         document["components"].pop("securitySchemes", None)
     for operations in document["paths"].values():
-        for operation in operations.values():
+        for method, operation in operations.items():
             _describe_operation(operation, with_keys=with_keys)
+            if method == "post":
+                _describe_repeats(operation)
     return document
+
+
+def _describe_repeats(operation: dict[str, Any]) -> None:
+    operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+    for answer in operation["responses"].values():
+        answer["headers"] = {**answer.get("headers", {}), **_REPLAYED}
 
 
 def _describe_operation(operation: dict[str, Any], *, with_keys: bool) -> None:

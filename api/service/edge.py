@@ -15,6 +15,7 @@ from api.service.keys import KeyStore
 from api.service.limits import Limits, RequestLimits
 from api.service.logs import RequestLog
 from api.service.metrics import Metrics
+from api.service.openai_refusals import OpenAIRefusals
 from api.service.problems import install_problems
 from api.service.rates import RequestRates
 from api.service.settings import ServiceSettings
@@ -41,4 +42,5 @@ def install_edge(app: FastAPI, settings: ServiceSettings) -> None:
     app.add_middleware(HostGuard, loopback_only=not settings.needs_keys)
     app.add_middleware(RequestLimits, limits=Limits())
     app.add_middleware(RequestLog, metrics=metrics)
+    app.add_middleware(OpenAIRefusals)
     app.add_middleware(SecurityHeaders)

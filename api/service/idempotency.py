@@ -36,7 +36,9 @@ KEEP_S = 24 * 3600.0
 CLAIM_S = 600.0
 """After so long a request without an answer counts as lost with its process."""
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+MAX_KEY_LENGTH = 255
+KEY_PATTERN = r"^[\x21-\x7e]+$"
+_KEY = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY_LENGTH}}}")
 _KEPT_HEADERS = frozenset({"content-type", "location", "etag", "retry-after"})
 # Refusals that say nothing of the request itself.
 _PASSING = frozenset({401, 403, 408, 429})

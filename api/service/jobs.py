@@ -159,18 +159,28 @@ class Jobs:
             return _get(connection, owner, job_id)
 
     def retry(
-        self, owner: str, job_id: str, *, damaged: Collection[str] = (), check: Check = lambda _, __: None
+        self,
+        owner: str,
+        job_id: str,
+        *,
+        damaged: Collection[str] = (),
+        request: Json | None = None,
+        check: Check = lambda _, __: None,
     ) -> Job:
         """The job, queued again; what it has finished is kept, but for pictures whose hashes are among the damaged.
 
-        What `check` raises comes through, and the job stays as it was.
+        With `request` it is asked for that instead. What `check` raises comes through, and the job stays as it was. A
+        retry that is repeated under `seeded_ids` leaves the job as it is by now.
 
         Raises:
             NotFound: The owner has no job of that id.
             WrongState: It has not failed and was not canceled.
         """
+        retry_id = new_id("retry")
         with self._database.write() as connection:
             job = _get(connection, owner, job_id, lock=True)
+            if _was_retried(connection, job_id, retry_id):
+                return job
             if job.state not in STOPPED:
                 raise WrongState(
                     f"The job is {job.state}, and only one that has failed or was canceled can be tried again."
@@ -178,14 +188,14 @@ class Jobs:
             check(connection, job)
             connection.execute(delete(tasks).where(tasks.c.job_id == job_id, tasks.c.state != "done"))
             connection.execute(delete(tasks).where(tasks.c.job_id == job_id, tasks.c.picture.in_(damaged)))
-            connection.execute(update(tasks).where(tasks.c.picture.in_(damaged)).values(inputs=None))
             add_event(
                 connection,
                 job_id,
                 "retried",
-                {"attempt": job.attempt + 1},
+                {"attempt": job.attempt + 1, "retry": retry_id},
                 state="queued",
                 attempt=job.attempt + 1,
+                request=dict(request) if request is not None else job.request,
                 error=None,
                 finished_at=None,
             )
@@ -305,6 +315,12 @@ def add_event(connection: Connection, job_id: str, type_: str, data: Mapping[str
     if type_ in ENDED:
         told = {"job": job_id, "kind": row.kind, "status": type_, row.kind: row.subject}
         put_into_outbox(connection, owner=row.owner, event=f"job.{type_}", data=told, now=now)
+
+
+def _was_retried(connection: Connection, job_id: str, retry_id: str) -> bool:
+    """Whether a retry was made already."""
+    retries = select(events.c.data).where(events.c.job_id == job_id, events.c.type == "retried")
+    return any(data.get("retry") == retry_id for data in connection.execute(retries).scalars())
 
 
 def _open_tasks(job_id: str) -> ColumnElement[bool]:

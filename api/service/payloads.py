@@ -84,6 +84,8 @@ class WritePayload(_Frozen):
     """One that is written already."""
     writer: str = ""
     """Who wrote it."""
+    warnings: tuple[str, ...] = ()
+    """What that one says of it."""
     strengths: Strengths = {}
 
 
@@ -191,7 +193,7 @@ class Binding(_Frozen):
     """A `BookState`."""
     look: BookLook
     pictures: tuple[str | None, ...]
-    """Hashes by place; those that are None are drawn first, in their order."""
+    """Hashes by place; those that are None are drawn first."""
 
 
 class PagesPayload(_Frozen):

@@ -12,9 +12,17 @@ IfMatch = Annotated[str | None, Header(description="The ETag of what was edited,
 IfNoneMatch = Annotated[str | None, Header(description="ETags of what you have already.")]
 
 
+_ETAG_HEADER: Final = {"description": "Names what the answer shows.", "schema": {"type": "string"}}
+TAGGED: Final[dict[int | str, dict[str, Any]]] = {200: {"headers": {"ETag": _ETAG_HEADER}}}
+"""What the OpenAPI document says of the answers of an address that edits are of."""
+
+
 def bytes_of(media_type: str) -> dict[int | str, dict[str, Any]]:
     """What the OpenAPI document says of the answers of an address that has bytes."""
-    return {200: {"content": {media_type: {}}}, 304: {"description": "You have them already, says If-None-Match."}}
+    return {
+        200: {"content": {media_type: {}}, **TAGGED[200]},
+        304: {"description": "You have them already, says If-None-Match.", **TAGGED[200]},
+    }
 
 
 def version_of(if_match: str | None) -> int | None:

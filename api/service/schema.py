@@ -50,7 +50,7 @@ class BookRequest(StoryWish, BookLook):
 
     idea: str = Field(default="", max_length=2000)
     story: str | None = None
-    """Id of a story, instead of an idea; it is drawn as it stands now."""
+    """Id of a story, instead of an idea; it is drawn as it stands now, and what it was written by is left out here."""
 
 
 class PageEdit(_Request):

@@ -15,6 +15,7 @@ from api.service.banks import bank_of
 from api.service.errors import InvalidInput, NotReady, WrongState
 from api.service.ids import new_id
 from api.service.jobs import OPEN, Job, JobKind
+from api.service.mending import bound_pictures, forget_damaged, mended_request
 from api.service.model_info import ask_model
 from api.service.payloads import (
     BookLook,
@@ -126,7 +127,8 @@ def submit_book(services: Services, owner: str, request: BookRequest) -> Job:
     """Take on a book.
 
     Raises:
-        InvalidInput: Cast or strengths name a concept that is not in the bank, or the wish contradicts itself.
+        InvalidInput: Cast or strengths name a concept that is not in the bank, the wish contradicts itself, or a story
+            that is given has another idea, cast, length, age, language or seed than the request says.
         UsageError: As in `submit_story`.
         BookError: The design names a layout or theme that is not there.
         NotFound: There is no such story.
@@ -145,7 +147,14 @@ def submit_book(services: Services, owner: str, request: BookRequest) -> Job:
         if row.story is None:
             raise WrongState(f"The story {row.id!r} is not written yet. Wait for its job {row.job_id!r}.")
         story_id, wish = row.id, StoryWish.model_validate(row.request)
-        payload = WritePayload(wish=wish, story=row.story, writer=row.writer or "", strengths=look.strengths)
+        _check_not_contradicted(request, wish)
+        payload = WritePayload(
+            wish=wish,
+            story=row.story,
+            writer=row.writer or "",
+            warnings=row.warnings,
+            strengths=look.strengths,
+        )
 
     def add_rows(connection: Connection, job_id: str) -> None:
         if request.story is None:
@@ -229,11 +238,15 @@ def retry(services: Services, owner: str, job_id: str) -> Job:
 
     def check(connection: Connection, job: Job) -> None:
         check_quota(connection, owner, services.settings)
+        forget_damaged(connection, damaged)
         if job.kind == "concept":
             _check_not_learning(connection, owner, concepts_of(job.request), but=job_id)
 
-    made = services.tasks.pictures_of(owner, job_id)
-    job = services.jobs.retry(owner, job_id, damaged=find_damaged(services.store, made), check=check)
+    before = services.jobs.get(owner, job_id)
+    used = {*services.tasks.pictures_of(owner, job_id), *bound_pictures(before)}
+    damaged = find_damaged(services.store, used)
+    request = mended_request(before, damaged)
+    job = services.jobs.retry(owner, job_id, damaged=damaged, request=request, check=check)
     services.dispatcher.begin(job.id, job.attempt)
     return job
 
@@ -284,6 +297,16 @@ def _check_wish(services: Services, owner: str, wish: StoryWish) -> None:
         faults = "; ".join(fault["msg"] for fault in error.errors())
         raise InvalidInput(f"No story can be written: {faults}. Change that and try again.") from error
     check_languages(asked, services.settings.base)
+
+
+def _check_not_contradicted(request: BookRequest, wish: StoryWish) -> None:
+    """Refuse to draw a written story while the request asks for another one."""
+    asked = StoryWish.model_fields.keys() & request.model_fields_set
+    if others := sorted(name for name in asked if getattr(request, name) != getattr(wish, name)):
+        raise InvalidInput(
+            f"The story was written with another {' and '.join(others)} than is asked for, and is drawn as it stands. "
+            "Leave that out, or ask for a book of an idea instead of a story."
+        )
 
 
 def _known(services: Services, owner: str, concept_ids: Iterable[str]) -> tuple[Concept, ...]:

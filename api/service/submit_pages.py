@@ -1,6 +1,6 @@
 """Takes on work for the pages of a book that is written: other pictures, and editions of it as it is now."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
@@ -11,9 +11,11 @@ from api.service.book_state import key_of, new_seeds
 from api.service.errors import InvalidInput, WrongState
 from api.service.ids import new_id
 from api.service.jobs import Job
+from api.service.mending import drawings_at, forget_damaged
 from api.service.owned import owned_row
 from api.service.payloads import Binding, BookLook, PageDrawing, PagesPayload
 from api.service.services import Services
+from api.service.store import find_damaged
 from api.service.submit import accept, check_known_design
 from api.service.tables import books
 from concepts.errors import UnknownConcept
@@ -72,7 +74,7 @@ def _new_pictures(
 def submit_binding(
     services: Services, owner: str, book_id: str, look: BookLook | None, *, version: int | None = None
 ) -> Job:
-    """Take on editions of a book as it is now; pictures that it lacks are drawn first.
+    """Take on editions of a book as it is now; pictures that it lacks or the store has lost are drawn first.
 
     Args:
         look: Another look than it has.
@@ -88,23 +90,27 @@ def submit_binding(
     check_version(book, version)
     wanted = look or book.look
     check_known_design(services, wanted.design)
-    draw = [
-        PageDrawing(page=state.marks[index].id, index=index, picture=state.lock.pictures[index])
-        for index in book.missing
-    ]
-    binding = Binding(
-        state=state.model_dump(mode="json"),
-        look=wanted,
-        pictures=tuple(book.picture(index) for index in range(len(state.marks))),
-    )
-    return _accept_pages(services, book, PagesPayload(lock=state.lock, draw=tuple(draw), binding=binding))
+    drawn = [book.picture(index) for index in range(len(state.marks))]
+    damaged = find_damaged(services.store, {digest for digest in drawn if digest is not None})
+    pictures = tuple(None if digest in damaged else digest for digest in drawn)
+    draw = drawings_at(state, [index for index, digest in enumerate(pictures) if digest is None])
+    binding = Binding(state=state.model_dump(mode="json"), look=wanted, pictures=pictures)
+    return _accept_pages(services, book, PagesPayload(lock=state.lock, draw=draw, binding=binding), damaged=damaged)
 
 
-def _accept_pages(services: Services, book: EditedBook, payload: PagesPayload, *, anew_as: str | None = None) -> Job:
+def _accept_pages(
+    services: Services,
+    book: EditedBook,
+    payload: PagesPayload,
+    *,
+    anew_as: str | None = None,
+    damaged: Collection[str] = (),
+) -> Job:
     """Take on pages of a book.
 
     Args:
         anew_as: The job's id, where no other job may draw any of these pictures.
+        damaged: Hashes of pictures that are lost, and drawn again.
 
     Raises:
         _Promised: Another job is to draw one of them, or has.
@@ -114,6 +120,7 @@ def _accept_pages(services: Services, book: EditedBook, payload: PagesPayload, *
 
     def check_rows(connection: Connection, job_id: str) -> None:
         owned_row(connection, books, book.owner, book.id, kind="book", lock=True)  # it may have been deleted meanwhile
+        forget_damaged(connection, damaged)
         if wanted and not wanted.isdisjoint(taken_pictures(connection, book.owner, book.id, but=job_id)):
             raise _Promised
 

@@ -28,6 +28,7 @@ from api.service.store import ContentStore
 from api.service.tasks import Task, TaskKind
 from api.service.work import Done, Handler, Report, keep_file
 from api.storybook import bind_locked, record_of
+from api.strengths import unused_strengths
 from api.writers import make_writer
 from concepts.bank import ConceptBank
 from concepts.errors import WrongBaseModel
@@ -65,7 +66,7 @@ class TextWork:
         bank = bank_of(self._settings, task.owner)
         request = _request_of(payload.wish, bank, info)
         if payload.story is not None:
-            written, name = WrittenStory(story=payload.story), payload.writer
+            written, name = WrittenStory(story=payload.story, warnings=payload.warnings), payload.writer
         else:
             written, name = self._told(request, task, info, report)
         lock = make_lock(
@@ -83,7 +84,7 @@ class TextWork:
             writer=name,
             lock=lock,
             cast=cast_of(lock, bank, self._store),
-            warnings=written.warnings,
+            warnings=written.warnings + unused_strengths(payload.strengths, lock),
             cost_usd=sum(costs) if costs else None,
         )
         return Done(result=result.model_dump(mode="json"))

@@ -13,10 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from concepts.errors import UnreadablePicture
 from concepts.pictures import open_picture
 
 FORMATS = ("PNG", "JPEG", "WEBP")
+LONGEST_SIDE = 1536
+"""Pixels of what is kept: of a picture three times as wide as high there still are the 512 that are learnt from."""
 
 _REFUSED = 3
 # Threads of their own: pictures that take long keep nobody waiting but each other.
@@ -43,7 +47,7 @@ async def take_in(upload: bytes) -> bytes:
 
 
 def reencode(upload: bytes, *, limits: DecodingLimits | None = None) -> bytes:
-    """The picture of an upload as a PNG of its own: RGB, upright, without metadata.
+    """The picture of an upload as a PNG of its own: RGB, upright, without metadata, of `LONGEST_SIDE` at most.
 
     Raises:
         UnreadablePicture: It is no whole PNG, JPEG or WebP file, is too large, or cannot be decoded within the limits.
@@ -77,6 +81,7 @@ def decode_apart(path: Path, *, megapixels: float, memory_bytes: int, cpu_s: int
         # The path is of no use to whoever sent the picture.
         sys.stderr.write(str(error).replace(repr(str(path)), "The picture"))
         return _REFUSED
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     picture.save(out, format="PNG")
     sys.stdout.buffer.write(out.getvalue())

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Header, Response
 from starlette.status import HTTP_200_OK, HTTP_202_ACCEPTED
@@ -13,6 +13,15 @@ from api.service.services import Services
 
 LONGEST_WAIT_S: Final = 600
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,6})")
+
+_LOCATION: Final = {"description": "Address of the job.", "schema": {"type": "string"}}
+_APPLIED: Final = {"description": "`wait=SECONDS`, where a wait was asked for.", "schema": {"type": "string"}}
+_HEADERS: Final = {"Location": _LOCATION, "Preference-Applied": _APPLIED}
+JOB_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    HTTP_200_OK: {"model": JobAnswer, "description": "The job has ended within the wait.", "headers": _HEADERS},
+    HTTP_202_ACCEPTED: {"description": "The job, which goes on.", "headers": _HEADERS},
+}
+"""What the OpenAPI document says of the answers of `answer_job`."""
 
 PreferHeader = Annotated[str | None, Header(description="`wait=SECONDS` waits for the job to end.")]
 

@@ -153,14 +153,15 @@ class JobWorkflows:
         drawn = list(zip(payload.draw, digests, strict=True))
         binding, bound = payload.binding, None
         if binding is not None:
-            state, rest = BookState.model_validate(binding.state), iter(digests)
+            state = BookState.model_validate(binding.state)
+            new = {drawing.index: digest for drawing, digest in drawn}
             bind = BindPayload(
                 book_id=job.subject,
                 story=state.story,
                 lock=state.lock,
                 cast=state.cast,
                 look=binding.look,
-                pictures=tuple(digest or next(rest) for digest in binding.pictures),
+                pictures=tuple(digest or new[index] for index, digest in enumerate(binding.pictures)),
             )
             bound = await self._do(job, steps, "bind", "bind", bind.model_dump(mode="json"), result=Bound)
 

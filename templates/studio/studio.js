@@ -1,6 +1,6 @@
 // What a page cannot do by itself: show a chosen picture, tell a slider's value, keep what is typed through a reload,
-// follow its jobs, fetch what changed while it was not looked at, let one preview follow another without a gap, tell
-// what went wrong.
+// follow its jobs, fetch what changed while it was not looked at, do one thing after another, let one preview follow
+// another without a gap, tell what went wrong.
 "use strict";
 
 const tell = (message) => {
@@ -66,6 +66,14 @@ document.addEventListener("input", ({ target }) => {
 window.addEventListener("load", () => restoreDrafts(document));
 document.addEventListener("htmx:oobAfterSwap", ({ target }) => restoreDrafts(target));
 
+// Of several fields in a form those are sent that differ from what the page was given: another window may have changed
+// the others.
+document.addEventListener("htmx:configRequest", ({ detail: { elt, parameters } }) => {
+  for (const field of elt.querySelectorAll("[data-if-changed]")) {
+    if (field.value === field.defaultValue) delete parameters[field.name];
+  }
+});
+
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   const { elt, successful, requestConfig } = detail;
   if (!successful || !elt.matches("form")) return;
@@ -127,14 +135,65 @@ const PRESSED = ":is(a, button, label, summary):active";
 const LOOK_AGAIN_MS = 30;
 const held = [];
 const putHeld = () => {
-  if (document.querySelector(PRESSED)) setTimeout(putHeld, LOOK_AGAIN_MS);
-  else for (const parts of held.splice(0)) htmx.swap(document.getElementById("live"), parts, { swapStyle: "none" });
+  if (document.querySelector(PRESSED)) return setTimeout(putHeld, LOOK_AGAIN_MS);
+  for (const parts of held.splice(0)) htmx.swap(document.getElementById("live"), parts, { swapStyle: "none" });
+  sendNext();
+};
+const hold = (parts) => {
+  if (held.push(parts) === 1) setTimeout(putHeld, LOOK_AGAIN_MS);
 };
 document.addEventListener("htmx:sseBeforeMessage", (event) => {
   if (!held.length && !document.querySelector(PRESSED)) return;
   event.preventDefault();
-  if (held.push(event.detail.data) === 1) setTimeout(putHeld, LOOK_AGAIN_MS);
+  hold(event.detail.data);
 });
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.xhr !== sending?.xhr || detail.isError || !detail.shouldSwap || !document.querySelector(PRESSED)) return;
+  detail.shouldSwap = false;
+  hold(detail.serverResponse);
+});
+
+// What is asked for within data-in-turn is done one after another, each by the version that the one before has made.
+// A button that was replaced meanwhile is pressed in its new place; where none is any more, there is nothing to do.
+// What is marked data-once begins work, and is not asked for again while it waits or is on its way.
+const waiting = [];
+let sending = null;
+const sendNext = () => {
+  if (sending || held.length || !waiting.length) return;
+  const { elt, issueRequest } = waiting.shift();
+  const now = elt.id && document.getElementById(elt.id);
+  if (elt.isConnected) issueRequest();
+  else if (now) now.matches("form") ? now.requestSubmit() : now.click();
+  sendNext();
+};
+document.addEventListener("htmx:confirm", (event) => {
+  const { elt } = event.detail;
+  if (!elt.closest("[data-in-turn]") || !(sending || held.length)) return;
+  event.preventDefault();
+  const isAsked = [sending, ...waiting].some((each) => each?.elt.id === elt.id);
+  if (!isAsked || !elt.matches("[data-once]")) waiting.push(event.detail);
+});
+document.addEventListener("htmx:beforeSend", ({ detail: { elt, xhr } }) => {
+  if (!elt.closest("[data-in-turn]")) return;
+  sending = { elt, xhr };
+  xhr.addEventListener("loadend", () => {
+    sending = null;
+    sendNext();
+  });
+});
+
+// The second click of a double click is meant for the button that had the first, wherever that is by now.
+let pressed = null;
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (event.detail < 2) pressed = button;
+  const meant = pressed?.isConnected === false ? document.getElementById(pressed.id) : pressed;
+  const isOnce = event.detail > 1 && meant?.closest("[data-once]");
+  if (button === meant && !isOnce) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (!isOnce) meant?.click();
+}, { capture: true });
 
 // What is asked for every few seconds comes again anyway.
 document.addEventListener("htmx:beforeSwap", (event) => {

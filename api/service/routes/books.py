@@ -17,12 +17,12 @@ from api.service.schema import BookAnswer, BookRequest, FileAnswer, JobAnswer, L
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_book
 from api.service.tables import books
-from api.service.waiting import PreferHeader, answer_job
+from api.service.waiting import JOB_ANSWERS, PreferHeader, answer_job
 
 router = APIRouter(prefix="/v1/books", tags=["books"])
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, responses=JOB_ANSWERS)
 async def make_book(
     request: BookRequest,
     response: Response,

@@ -20,13 +20,13 @@ from api.service.schema import ConceptAnswer, ConceptListing, JobAnswer
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_concepts
 from api.service.uploads import take_in
-from api.service.waiting import PreferHeader, answer_job
+from api.service.waiting import JOB_ANSWERS, PreferHeader, answer_job
 from concepts.schema import Concept, ConceptId
 
 router = APIRouter(prefix="/v1/concepts", tags=["concepts"])
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, responses=JOB_ANSWERS)
 async def learn_concepts(
     response: Response,
     services: ServicesDep,

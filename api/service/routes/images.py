@@ -2,60 +2,22 @@
 
 import asyncio
 import base64
-import json
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Request
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
-from starlette.exceptions import HTTPException
-from starlette.status import HTTP_500_INTERNAL_SERVER_ERROR
 
 from api.service.errors import InvalidInput, NotFound, NotReady, task_failed
 from api.service.payloads import MAX_SEED, Drawn
-from api.service.problems import Problem
 from api.service.schema import MAX_PIXELS_A_SIDE, ImageData, ImagesAnswer, ImagesRequest, SceneRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_scene
 from api.service.waiting import wait_for
-from concepts.errors import FableverseError
 
 _WAIT_S = 600
 
 
-class OpenAIRoute(APIRoute):
-    """A route whose refusals are problems that have what OpenAI's client looks for, too."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except (Problem, HTTPException, RequestValidationError, FableverseError, OSError, SQLAlchemyError) as error:
-                handlers = request.app.exception_handlers
-                refuse = next(handlers[cls] for cls in type(error).__mro__ if cls in handlers)
-                return _told(await refuse(request, error))
-
-        return answer
-
-
-def _told(refusal: JSONResponse) -> Response:
-    problem = json.loads(bytes(refusal.body))
-    kind = "invalid_request_error" if refusal.status_code < HTTP_500_INTERNAL_SERVER_ERROR else "server_error"
-    code = problem["type"].rpartition(":")[2]
-    where = [fault["pointer"].rpartition("/")[2] for fault in problem.get("errors", ())]
-    problem["error"] = {"message": problem["detail"], "type": kind, "param": (where or [None])[0], "code": code}
-    kept = {name: value for name, value in refusal.headers.items() if not name.startswith("content-")}
-    return JSONResponse(problem, status_code=refusal.status_code, headers=kept, media_type=refusal.media_type)
-
-
-router = APIRouter(prefix="/v1/images", tags=["images"], route_class=OpenAIRoute)
+router = APIRouter(prefix="/v1/images", tags=["images"])
 
 
 @router.post("/generations")

@@ -14,7 +14,7 @@ from api.service.listing import AfterQuery, LimitQuery, decode_cursor, listing_o
 from api.service.schema import JobAnswer, Listing, at
 from api.service.services import PrincipalDep, ServicesDep
 from api.service.submit import retry
-from api.service.waiting import PreferHeader, answer_job
+from api.service.waiting import JOB_ANSWERS, PreferHeader, answer_job
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -50,7 +50,7 @@ def cancel_job(job_id: str, services: ServicesDep, principal: PrincipalDep) -> J
     return JobAnswer.of(services.jobs.cancel(principal.owner, job_id))
 
 
-@router.post("/{job_id}/retry", status_code=202)
+@router.post("/{job_id}/retry", status_code=202, responses=JOB_ANSWERS)
 async def retry_job(
     job_id: str, response: Response, services: ServicesDep, principal: PrincipalDep, prefer: PreferHeader = None
 ) -> JobAnswer:

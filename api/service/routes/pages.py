@@ -7,22 +7,22 @@ from fastapi import APIRouter, Response
 from api.service.book_edits import EditedBook, edit_book, read_edited_book, undo_edit
 from api.service.book_state import BookEdit
 from api.service.payloads import BookLook
-from api.service.preconditions import IfMatch, version_of
+from api.service.preconditions import TAGGED, IfMatch, version_of
 from api.service.schema import BindRequest, CandidateAnswer, DrawRequest, JobAnswer, PageAnswer, PagesAnswer
 from api.service.services import PrincipalDep, ServicesDep
 from api.service.submit_pages import submit_binding, submit_pages
-from api.service.waiting import PreferHeader, answer_job
+from api.service.waiting import JOB_ANSWERS, PreferHeader, answer_job
 
 router = APIRouter(prefix="/v1/books/{book_id}", tags=["books"])
 
 
-@router.get("/pages")
+@router.get("/pages", responses=TAGGED)
 def get_pages(book_id: str, response: Response, services: ServicesDep, principal: PrincipalDep) -> PagesAnswer:
     """The book's pages as they are edited; the ETag is what an edit has to send."""
     return _tagged(read_edited_book(services.database, principal.owner, book_id), response)
 
 
-@router.patch("/pages")
+@router.patch("/pages", responses=TAGGED)
 def change_pages(
     book_id: str,
     edit: BookEdit,
@@ -44,7 +44,7 @@ def change_pages(
     return _tagged(book, response)
 
 
-@router.post("/pages/undo")
+@router.post("/pages/undo", responses=TAGGED)
 def undo(
     book_id: str, response: Response, services: ServicesDep, principal: PrincipalDep, if_match: IfMatch = None
 ) -> PagesAnswer:
@@ -52,7 +52,7 @@ def undo(
     return _tagged(undo_edit(services.database, principal.owner, book_id, version=version_of(if_match)), response)
 
 
-@router.post("/pages/redo")
+@router.post("/pages/redo", responses=TAGGED)
 def redo(
     book_id: str, response: Response, services: ServicesDep, principal: PrincipalDep, if_match: IfMatch = None
 ) -> PagesAnswer:
@@ -61,7 +61,7 @@ def redo(
     return _tagged(book, response)
 
 
-@router.post("/pages/draw", status_code=202)
+@router.post("/pages/draw", status_code=202, responses=JOB_ANSWERS)
 async def draw_pages(
     book_id: str,
     request: DrawRequest,
@@ -77,7 +77,7 @@ async def draw_pages(
     return await answer_job(services, job, response, prefer=prefer)
 
 
-@router.post("/bind", status_code=202)
+@router.post("/bind", status_code=202, responses=JOB_ANSWERS)
 async def bind(
     book_id: str,
     request: BindRequest,

@@ -16,12 +16,12 @@ from api.service.schema import JobAnswer, Listing, SceneAnswer, SceneRequest, at
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.submit import submit_scene
 from api.service.tables import scenes
-from api.service.waiting import PreferHeader, answer_job
+from api.service.waiting import JOB_ANSWERS, PreferHeader, answer_job
 
 router = APIRouter(prefix="/v1/scenes", tags=["scenes"])
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, responses=JOB_ANSWERS)
 async def draw_scene(
     request: SceneRequest,
     response: Response,

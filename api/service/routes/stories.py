@@ -6,18 +6,18 @@ from fastapi import APIRouter, Response
 
 from api.service.deletion import delete_story
 from api.service.listing import AfterQuery, LimitQuery, listing_of, rows_of
-from api.service.preconditions import IfMatch, version_of
+from api.service.preconditions import TAGGED, IfMatch, version_of
 from api.service.schema import JobAnswer, Listing, StoryAnswer, StoryEdit, StoryRequestBody, at
 from api.service.services import PrincipalDep, ServicesDep
 from api.service.story_rows import StoryRow, edit_story, read_story, story_row
 from api.service.submit import submit_story
 from api.service.tables import stories
-from api.service.waiting import PreferHeader, answer_job
+from api.service.waiting import JOB_ANSWERS, PreferHeader, answer_job
 
 router = APIRouter(prefix="/v1/stories", tags=["stories"])
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, responses=JOB_ANSWERS)
 async def write_story(
     request: StoryRequestBody,
     response: Response,
@@ -39,13 +39,13 @@ def list_stories(
     return listing_of([story_row(row) for row in rows], limit=limit, id_of=lambda row: row.id, answer_of=_answer)
 
 
-@router.get("/{story_id}")
+@router.get("/{story_id}", responses=TAGGED)
 def get_story(story_id: str, response: Response, services: ServicesDep, principal: PrincipalDep) -> StoryAnswer:
     """A story; its ETag is what an edit has to send."""
     return _tagged(read_story(services.database, principal.owner, story_id), response)
 
 
-@router.patch("/{story_id}")
+@router.patch("/{story_id}", responses=TAGGED)
 def change_story(
     story_id: str,
     edit: StoryEdit,

@@ -7,15 +7,17 @@ from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse
 
 from api.service.banks import bank_of
-from api.service.deletion import delete_concept
+from api.service.deletion import delete_concept, delete_scene
 from api.service.errors import InvalidInput
 from api.service.routes.concepts import keep_picture, learn_payload
 from api.service.schema import SceneRequest
 from api.service.services import PrincipalDep, Services, ServicesDep
 from api.service.studio import doing
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render, render_page
+from api.service.studio.tried import MOST_SHOWN, Tried, tried_with
 from api.service.studio.words import choices_of
 from api.service.submit import retry, submit_caption, submit_concepts, submit_scene
+from api.service.tables import jobs
 from concepts.bank import ConceptBank
 from concepts.errors import ForeignFiles, InvalidConcept
 from concepts.schema import ConceptKind
@@ -119,7 +121,19 @@ def concept_page(concept_id: str, services: ServicesDep, principal: PrincipalDep
     """One concept, to look at and try out."""
     concept = bank_of(services.settings, principal.owner).get(concept_id)
     prompt = _TRY_OUTS.get(concept.kind, _OTHER_TRY_OUT).format(concept.id)
-    return html(render_page(services, principal, "concept", section="bank", concept=concept, prompt=prompt))
+    pictures = tried_with(services, principal.owner, concept.id)
+    return html(
+        render_page(
+            services,
+            principal,
+            "concept",
+            section="bank",
+            concept=concept,
+            prompt=prompt,
+            pictures=pictures,
+            most_shown=MOST_SHOWN,
+        )
+    )
 
 
 @router.post("/bank/{concept_id}/try")
@@ -136,7 +150,19 @@ def try_out(
         raise InvalidInput(f"The prompt does not say @{concept_id}. Write it where the concept shall be.")
     wish = SceneRequest(prompt=prompt, seed=seed, strengths={concept_id: strength})
     job = submit_scene(services, principal.owner, wish)
-    return html(render(services, "try_out", job=job, strength=strength, seed=seed))
+    tried = Tried(job=job, scene=job.subject, prompt=prompt, strength=strength, seed=seed, warnings=())
+    return html(render(services, "try_out", tried=tried, concept=concept_id))
+
+
+@router.post("/bank/{concept_id}/tried/{scene_id}/delete")
+def delete_tried(
+    request: Request, concept_id: str, scene_id: str, services: ServicesDep, principal: PrincipalDep
+) -> Response:
+    """Delete a picture that was tried out; one that is still being drawn is called off."""
+    for job in services.jobs.find(principal.owner, jobs.c.subject == scene_id):
+        services.jobs.cancel(principal.owner, job.id)
+    delete_scene(services.database, principal.owner, scene_id)
+    return html() if is_partial(request) else go_to(request, f"/bank/{concept_id}")
 
 
 @router.post("/bank/{concept_id}/delete")

@@ -21,6 +21,7 @@ from api.service.studio.book_view import BINDING, EDITIONS, part, view_book
 from api.service.studio.rendering import StudioRoute, go_to, html, is_partial, render_page, templates_in
 from api.service.submit import retry, submit_book
 from api.service.submit_pages import submit_binding, submit_pages
+from api.writers import languages_of
 from story.limits import MAX_AGE, MAX_PAGES, MIN_AGE, MIN_PAGES
 
 router = APIRouter(prefix="/books", include_in_schema=False, route_class=StudioRoute)
@@ -45,6 +46,7 @@ def new_book(services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
             concepts=concepts,
             ages=range(MIN_AGE, MAX_AGE + 1),
             lengths=range(MIN_PAGES, MAX_PAGES + 1),
+            languages=languages_of(services.settings.base),
             layouts=design.choices("book/layouts", ".html.j2"),
             themes=design.choices("book/themes", ".css"),
             all_editions=EDITIONS,
@@ -62,6 +64,8 @@ def make_book(
     cast: Annotated[list[str] | None, Form(max_length=8)] = None,
     pages: Annotated[int, Form(ge=MIN_PAGES, le=MAX_PAGES)] = 8,
     age: Annotated[int, Form(ge=MIN_AGE, le=MAX_AGE)] = 5,
+    language: Annotated[str, Form(max_length=35)] = "en",
+    second_language: Annotated[str, Form(max_length=35)] = "",
     seed: Annotated[int, Form(ge=0, le=2**32 - 1)] = 0,
     formats: Annotated[list[str] | None, Form(max_length=5)] = None,
     layout: Annotated[str, Form(max_length=40)] = "spread",
@@ -78,6 +82,8 @@ def make_book(
             cast=tuple(dict.fromkeys(names)),
             pages=pages,
             age=age,
+            language=language,
+            second_language=second_language or None,
             seed=seed,
             formats=look.formats,
             design=look.design,
@@ -155,6 +161,7 @@ def change_page(
         "text": "Edit words",
         "second_text": "Edit words",
         "prompt": f"Edit the picture of {label}",
+        "alt": f"Describe the picture of {label}",
         "is_locked": "Lock" if lock else "Unlock",
         "seed": "Choose a picture",
     }
@@ -163,7 +170,9 @@ def change_page(
     # Words in their field are as they were typed; putting the field in again would disturb whoever goes on typing.
     place = {"text": (), "second_text": (), "seed": ("figure",)}.get(given, ("page",))
     names = ("edits", *BINDING, *place)
-    return _answer(request, services, principal.owner, book_id, names, page_id=page_id, is_open=given == "prompt")
+    return _answer(
+        request, services, principal.owner, book_id, names, page_id=page_id, is_open=given in ("prompt", "alt")
+    )
 
 
 @router.post("/{book_id}/title", dependencies=[Depends(_refuse_empty_fields)])

@@ -125,7 +125,7 @@ def _parts_of_book(services: Services, now: Job, event: Event | None, drafts: se
     view = view_book(services, now.owner, now.subject)
     status = part(services, "status", view)
     if view.book.state is None:
-        return [status, part(services, "pages", view)]
+        return [status, *(part(services, name, view) for name in ("files", "pages"))]
     if now.subject in drafts:
         drafts.remove(now.subject)
         return [status, *(part(services, name, view) for name in ("head", "notes", *BINDING, "pages"))]

@@ -1,5 +1,6 @@
 """A book on a real database that nobody works on, for tests of what is done with books."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from api.service.ids import new_id
 from api.service.jobs import Jobs
 from api.service.payloads import Artifact, BookLook, Drawn, PageDrawing, StoryWish, Written
 from api.service.settings import ServiceSettings
+from api.service.store import ContentStore
 from api.service.tables import books, stories
 from api.service.tasks import NewTask, TaskQueue
 from api.settings import SAMPLE_BANK_DIR, Settings
@@ -58,6 +60,16 @@ class Desk:
         return self.book()
 
 
+def content_of(number: int) -> bytes:
+    """What the store holds as a picture of the book."""
+    return f"picture {number}".encode()
+
+
+def hash_of(number: int) -> str:
+    """Of a picture of the book, by its place as it was made."""
+    return hashlib.sha256(content_of(number)).hexdigest()
+
+
 def a_desk(tmp_path: Path, story: Story, *, owner: str = OWNER) -> Desk:
     """A desk with a book of the story, whose job has written and drawn all of it and has yet to bind it."""
     seed_bank(tmp_path / "banks" / owner, SAMPLE_BANK_DIR)
@@ -92,10 +104,13 @@ def a_desk(tmp_path: Path, story: Story, *, owner: str = OWNER) -> Desk:
             for index in range(len(lock.pictures))
         ],
     )
-    number = 0
+    settings = ServiceSettings(data_dir=tmp_path, base=Settings())
+    number, store = 0, ContentStore.open(settings.store)
     while (claimed := tasks.claim("draw-worker", "draw")) is not None:
-        artifact = Artifact(sha256=f"{number:064}", bytes=1, media_type="image/png", filename="picture.png")
+        artifact = Artifact(
+            sha256=store.put(content_of(number)), bytes=1, media_type="image/png", filename="picture.png"
+        )
         drawn = Drawn(artifact=artifact, width=1, height=1, seconds=0.0)
         tasks.finish(claimed, drawn.model_dump(mode="json"), picture=artifact.sha256)
         number += 1
-    return Desk(database, ServiceSettings(data_dir=tmp_path, base=Settings()), book_id)
+    return Desk(database, settings, book_id)

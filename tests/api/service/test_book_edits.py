@@ -24,7 +24,7 @@ from api.settings import Settings
 from story.design import Design
 from story.errors import BookError, InvalidRequest, ModerationUnavailable, UnsafeRequest
 from story.schema import Story
-from tests.api.service.desk import EXAMPLE, OWNER, Desk, a_desk
+from tests.api.service.desk import EXAMPLE, OWNER, Desk, a_desk, hash_of
 from tests.api.service.idle import idle_services
 from tests.concepts.builders import a_concept, add_concept
 from tests.story.test_safety import moderation
@@ -82,7 +82,7 @@ def test_a_book_that_was_never_edited_is_as_its_job_made_it(desk: Desk) -> None:
     book = desk.book()
     assert book.version == 0 and book.undoes is None and book.redoes is None
     assert [mark.id for mark in book.written().marks][:3] == ["cover", "p1", "p2"]
-    assert not book.missing and book.picture(2) == f"{2:064}"
+    assert not book.missing and book.picture(2) == hash_of(2)
 
 
 def test_words_are_edited_undone_and_brought_back(desk: Desk) -> None:
@@ -187,6 +187,32 @@ def test_a_picture_drawn_again_is_taken_and_the_old_one_can_be_chosen_back(desk:
         desk.edit(PageEdit(id="p2", seed=5))
 
 
+def test_what_was_undone_can_still_come_back_after_a_picture_that_was_asked_for_earlier(desk: Desk) -> None:
+    desk.edit(title="Another")
+    chosen = desk.draw("p3", 1).candidates(3)[0]
+    desk.edit(PageEdit(id="p3", seed=chosen.seed))
+    desk.edit(PageEdit(id="p2", is_locked=True))
+    for _ in range(4):
+        before = desk.undo()
+    drawn = desk.draw("p2", 1)
+    assert (drawn.undoes, drawn.redoes) == ("Draw again", "Edit") and drawn.picture(2) != before.picture(2)
+    ahead = [desk.undo(steps=1) for _ in range(4)]
+    assert [book.picture(2) == drawn.picture(2) for book in ahead] == [True, True, True, False], "locked as it was"
+    assert ahead[-1].written().story.title == "Another" and ahead[-1].redoes is None
+    assert ahead[1].picture(3) != chosen.sha256 and ahead[2].picture(3) == chosen.sha256
+    for _ in range(5):
+        undone = desk.undo()
+    assert undone.state == before.state and undone.undoes is None
+
+
+def test_of_what_was_undone_only_pages_that_are_as_they_are_now_take_the_picture(desk: Desk) -> None:
+    seed = desk.draw("p2", 1).candidates(2)[0].seed
+    chosen = desk.edit(PageEdit(id="p2", seed=seed)).picture(2)
+    desk.undo()
+    drawn = desk.draw("p2", 1)
+    assert drawn.redoes == "Edit" and desk.undo(steps=1).picture(2) == chosen != drawn.picture(2)
+
+
 def test_a_locked_page_keeps_its_picture(desk: Desk) -> None:
     locked = desk.edit(PageEdit(id="p2", is_locked=True))
     drawn = desk.draw("p2", 1)
@@ -198,7 +224,7 @@ def test_a_locked_page_keeps_its_picture(desk: Desk) -> None:
 def test_pages_keep_their_pictures_wherever_they_are_moved(desk: Desk) -> None:
     ids = [mark.id for mark in desk.book().written().marks[1:]]
     moved = desk.edit(order=tuple(reversed(ids)))
-    assert moved.picture(1) == f"{len(ids):064}" and not moved.missing
+    assert moved.picture(1) == hash_of(len(ids)) and not moved.missing
     with pytest.raises(InvalidInput, match="each page once"):
         desk.edit(order=("p1",))
     with pytest.raises(NotFound, match="p99"):

@@ -75,6 +75,19 @@ def test_emptied_words_are_not_saved_and_the_page_says_so(page: Page, field: str
     expect(page.locator("#undo")).to_be_enabled()
 
 
+def test_a_prompt_leaves_the_description_that_another_window_saved_meanwhile(page: Page) -> None:
+    other = page.context.new_page()
+    other.goto(page.url)
+    for each, field, words in ((other, "alt", "A fox, awake."), (page, "prompt", "a fox sitting in the snow")):
+        each.locator("#edit-p2 > summary").click()
+        each.locator(f"#{field}-p2").fill(words)
+        each.locator("#save-p2").click()
+        expect(each.locator("#undo")).to_contain_text("picture of a page")
+    page.reload()
+    expect(page.locator("#alt-p2")).to_have_value("A fox, awake.")
+    expect(page.locator("#prompt-p2")).to_have_value("a fox sitting in the snow")
+
+
 def test_what_is_sent_empty_is_refused(page: Page) -> None:
     for place, name in {"pages/p1": "text", "title": "title", "pages/p2": "prompt"}.items():
         answer = page.request.post(f"{page.url}/{place}", form={name: ""}, headers={"HX-Request": "true"})

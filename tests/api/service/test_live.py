@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
 from playwright.sync_api import Browser, FilePayload, Page, Request, expect
 
@@ -111,6 +112,30 @@ def test_many_jobs_leave_connections_free_and_a_hidden_page_has_none(page: Page,
     assert [followed(stream) for stream in open_streams] == [TRIED - 2]
 
 
+def test_pictures_that_were_tried_out_are_listed_and_deleted(page: Page) -> None:
+    for prompt in ("a @rusty by night", "a fox in the forest"):
+        assert page.request.post("/v1/scenes", data={"prompt": prompt, "seed": 7}).ok
+    page.goto("/bank/rusty")
+    page.locator("#prompt").fill("a @rusty in the snow")
+    page.get_by_role("button", name="Draw").click()
+    names = ["a @rusty in the snow”, strength 1, seed 0", "a @rusty by night”, strength 1, seed 7"]
+    buttons = page.locator("#tried").get_by_role("button")
+    expect(buttons).to_have_text([f"Delete the picture of “{name}" for name in names])
+    page.reload()
+    expect(buttons).to_have_text([f"Delete the picture of “{name}" for name in names])
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    buttons.first.click()
+    expect(buttons).to_have_text([f"Delete the picture of “{names[1]}"])
+    page.reload()
+    expect(buttons).to_have_text([f"Delete the picture of “{names[1]}"])
+    left = page.request.get("/v1/scenes").json()["data"]
+    assert [scene["prompt"] for scene in left] == ["a fox in the forest", "a @rusty by night"]
+    assert [job["status"] for job in page.request.get("/v1/jobs").json()["data"]] == ["queued", "queued"]
+
+
 def test_a_page_that_shows_no_job_has_no_stream(page: Page, open_streams: list[Request]) -> None:
     page.goto("/bank/rusty")
     assert page.evaluate(ASK_SERVER) == 200
@@ -184,6 +209,17 @@ def test_a_book_that_is_pressed_while_the_shelf_is_fetched_anew_is_opened(page: 
     page.evaluate("() => new Promise(done => setTimeout(done, 100))")
     page.mouse.up()
     page.wait_for_url(book.replace("/v1", ""))
+
+
+def test_a_story_that_is_called_off_is_not_being_written_until_it_goes_on(page: Page) -> None:
+    page.goto(page.request.post("/v1/books", data={"idea": "a fox", "pages": 4}).json()["links"]["book"][len("/v1") :])
+    for _ in range(2):
+        expect(page.locator("#pages")).to_contain_text("The story is being written.")
+        expect(page.locator("#files")).to_contain_text("The story comes first.")
+        page.get_by_role("button", name="Call off").click()
+        expect(page.locator("#pages")).to_have_text("No story was written. “Go on” above tries again.")
+        expect(page.locator("#files")).to_have_text("There is no story to bind.")
+        page.get_by_role("button", name="Go on").click()
 
 
 def test_what_is_noted_of_a_story_is_shown_once_it_is_written(app: FastAPI, page: Page) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.service.database import Database
 from api.service.errors import NotFound, TaskCanceled, UnusableDatabase, WrongState
-from api.service.ids import new_id
+from api.service.ids import new_id, seeded_ids
 from api.service.jobs import Jobs
 from api.service.tables import jobs as job_rows
 from api.service.tables import metadata, tasks
@@ -245,6 +245,17 @@ def test_a_retry_keeps_what_is_done_and_whole(database: Database, jobs: Jobs, qu
     assert (job.state, job.attempt, job.error) == ("queued", 2, None)
     ids = [task_id(job_id, f"draw-{number}") for number in (1, 2, 3)]
     assert [queue.ends(ids)[id_].state for id_ in ids] == ["done", "canceled", "canceled"]
+
+
+def test_a_retry_that_is_repeated_with_its_key_after_a_crash_is_the_first_one(database: Database, jobs: Jobs) -> None:
+    job_id = add_job(database, "ann", pictures=1)
+    jobs.fail(job_id, {"message": "no"})
+    for _ in range(2):
+        with seeded_ids("0" * 32):
+            job = jobs.retry("ann", job_id)
+        assert (job.state, job.attempt) == ("queued", 2)
+    with seeded_ids("1" * 32), pytest.raises(WrongState, match="queued"):
+        jobs.retry("ann", job_id)
 
 
 def test_the_same_drawing_is_taken_over_within_an_owner_only(database: Database, queue: TaskQueue) -> None:

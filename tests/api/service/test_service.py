@@ -6,6 +6,7 @@ import json
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -372,6 +373,19 @@ def test_a_worker_that_dies_is_replaced_and_its_scene_taken_over(client: httpx.C
     assert [event["id"] for event in events] == list(range(1, len(events) + 1))
 
 
-def test_the_server_process_stays_small(server: RunningServer) -> None:
-    peak = psutil.Process(server.process.pid).memory_info().rss
+def test_the_server_process_stays_small_while_large_pictures_are_uploaded(
+    client: httpx.Client, server: RunningServer, tmp_path: Path
+) -> None:
+    noise = Image.open(noise_picture(tmp_path / "noise.png", size=(1200, 900)))
+    noise.resize((4000, 3000)).save(tmp_path / "photo.jpg", quality=60)
+    photo = (tmp_path / "photo.jpg").read_bytes()
+    assert len(photo) > 3e6, "as telephones take them"
+
+    def upload(_: int) -> int:
+        return client.post("/bank/caption", files={"picture": ("photo.jpg", photo)}).status_code
+
+    with ThreadPoolExecutor() as threads:
+        assert list(threads.map(upload, range(2))) == [200, 200]
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    (peak,) = (int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
     assert peak < 200e6, f"{peak / 1e6:.0f} MB"

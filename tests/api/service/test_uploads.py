@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from api.service.uploads import DecodingLimits, reencode, take_in
+from api.service.uploads import LONGEST_SIDE, DecodingLimits, reencode, take_in
 from concepts.errors import UnreadablePicture
 
 
@@ -38,6 +38,18 @@ def test_nothing_but_pixels_comes_through() -> None:
     assert b"SECRET" in raw.getvalue() and b"SECRET" not in out
     assert (reread.format, reread.size, reread.info) == ("PNG", (9, 6), {})
     assert reread.getpixel((0, 0)) == (255, 165, 0)
+
+
+def test_a_large_picture_is_kept_smaller_and_whole() -> None:
+    picture = Image.new("RGB", (3000, 2000), "orange")
+    picture.paste("navy", (1500, 0, 3000, 2000))
+    raw = io.BytesIO()
+    picture.save(raw, "JPEG", quality=95)
+    kept = Image.open(io.BytesIO(reencode(raw.getvalue())))
+    assert kept.size == (LONGEST_SIDE, LONGEST_SIDE * 2 // 3)
+    for place, colour in {(10, 10): (255, 165, 0), (kept.width - 10, kept.height - 10): (0, 0, 128)}.items():
+        found = kept.getpixel(place)
+        assert isinstance(found, tuple) and all(abs(a - b) < 6 for a, b in zip(found, colour, strict=True))
 
 
 @pytest.mark.parametrize(
