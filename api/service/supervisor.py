@@ -18,8 +18,10 @@ from typing import Final
 import psutil
 
 from api.service.ids import new_id
+from api.service.roster import Role, WorkerRow
 from api.service.settings import ServiceSettings
-from api.service.tasks import Role, TaskQueue, WorkerRow
+from api.service.standstill import Standstill
+from api.service.tasks import TaskQueue
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +88,7 @@ class Supervisor:
     def start(self) -> None:
         """Give up workers of an earlier life on this machine that are gone, then start new ones."""
         try:
+            self._tasks.end_standstills()
             for row in self._tasks.workers():
                 if row.host == socket.gethostname() and _process_of(row) is None:
                     self._tasks.give_up(row.id, died=False)
@@ -131,6 +134,7 @@ class Supervisor:
             code = place.process.poll()
             if code is None:
                 return
+            self._tell_early_end(place, code)
             taken = self._give_up_all(place.worker_id, died=True)
             logger.warning("a %s worker ended with %d; taken over: %s", place.role, code, ", ".join(taken) or "nothing")
             place.process = None
@@ -142,6 +146,18 @@ class Supervisor:
             except OSError:  # such as too many processes or open files
                 logger.exception("a %s worker could not be started", place.role)
                 place.put_off(now)
+
+    def _tell_early_end(self, place: _Place, code: int) -> None:
+        """Keep that a worker ended before it could take tasks, unless it said itself why."""
+        ready = any(row.is_ready for row in self._tasks.workers() if _process_id(row) == place.worker_id)
+        if ready or any(each.worker_id == place.worker_id for each in self._tasks.standstills()):
+            return
+        message = (
+            f"Its process ended with {code} before it was ready, as it does where memory runs out. The service's log "
+            "may say more."
+        )
+        early = Standstill(role=place.role, worker_id=place.worker_id, type="EarlyEnd", message=message)
+        self._tasks.keep_standstill(early)
 
     def _give_up_all(self, worker_id: str, *, died: bool) -> Sequence[str]:
         """Give up the worker that was a process, and those that it ran; returns the tasks they held."""

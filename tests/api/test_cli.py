@@ -194,7 +194,17 @@ def test_a_caption_without_a_concepts_word_is_refused_before_anything_is_loaded(
         ["draw", "a @rusty", "--slide", "rusty: a bloodbath - peace = 1"],
         ["compose", "a @rusty", "in a bloodbath"],
         ["learn", "fox.png", "--caption", "a fox in a bloodbath", "--concept", "tom=fox:character"],
-        ["learn", "fox.png", "--caption", "a fox", "--concept", "tom=fox:character", "--also", "fox.png", "a fox, a murder"],
+        [
+            "learn",
+            "fox.png",
+            "--caption",
+            "a fox",
+            "--concept",
+            "tom=fox:character",
+            "--also",
+            "fox.png",
+            "a fox, a murder",
+        ],
     ],
     ids=" ".join,
 )
