@@ -25,7 +25,13 @@ class WorkerRow:
     beats: int
     progress: int
     is_ready: bool
+    """Whether what it works with is loaded. It may be loaded anew in the middle of a task."""
     task_id: str | None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether its role's tasks are done: it can take some, or has one in hand."""
+        return self.is_ready or self.task_id is not None
 
 
 class Roster:
@@ -50,12 +56,12 @@ class Roster:
                 )
             )
 
-    def set_ready(self, worker_id: str) -> None:
-        """Say that a worker can take tasks."""
+    def set_ready(self, worker_id: str, *, is_ready: bool = True) -> None:
+        """Say that a worker has loaded what it works with, or that it loads that anew; it has moved on, either way."""
         with self._database.write() as connection:
-            of_it = workers.c.id == worker_id
-            connection.execute(update(workers).where(of_it).values(is_ready=True))
-            for role in connection.execute(select(workers.c.role).where(of_it)).scalars():
+            of_it, moved = workers.c.id == worker_id, workers.c.progress + 1
+            connection.execute(update(workers).where(of_it).values(is_ready=is_ready, progress=moved))
+            for role in connection.execute(select(workers.c.role).where(of_it, workers.c.is_ready)).scalars():
                 end_standstill(connection, role)
 
     def keep_standstill(self, standstill: Standstill) -> None:
@@ -72,8 +78,9 @@ class Roster:
     def standstills(self) -> Sequence[Standstill]:
         """Why nobody does the tasks of some roles: what kept their last worker from beginning, and none is ready."""
         with self._database.read() as connection:
-            ready = set(connection.execute(select(workers.c.role).where(workers.c.is_ready)).scalars())
-            return [each for each in read_standstills(connection) if each.role not in ready]
+            told = read_standstills(connection)
+        at_work = {row.role for row in self.workers() if row.is_at_work} if told else set()
+        return [each for each in told if each.role not in at_work]
 
     def beat(self, worker_id: str) -> bool:
         """Say that a worker lives; False when it has been given up and should end."""

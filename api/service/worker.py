@@ -26,6 +26,7 @@ from api.errors import as_memory_error, as_output_error
 from api.libraries import quiet_libraries
 from api.service.database import Database
 from api.service.errors import TaskCanceled, WorkerLost
+from api.service.logs import configure_logs, log_uncaught
 from api.service.pictures import PictureWork
 from api.service.roster import Role
 from api.service.settings import ServiceSettings
@@ -71,7 +72,7 @@ class Worker:
             WorkerLost: What it works with is gone; whoever runs the worker gives it up.
         """
         self._tasks.enlist(self._id, self._role, host=socket.gethostname(), pid=os.getpid())
-        keep_beating(self._id, self._tasks, given_up=self._stop)
+        keep_beating(self._id, self._tasks, given_up=self._stop, is_loading=lambda: self._work.is_loading)
         self._prepare()
         self._tasks.set_ready(self._id)
         with self._finisher:
@@ -86,6 +87,7 @@ class Worker:
         except (WorkerLost, DBAPIError):
             raise
         except Exception as error:
+            self._stop.set()
             told = fault_of(error)
             self._tasks.keep_standstill(Standstill(role=self._role, worker_id=self._id, **told))
             logger.error("the worker cannot begin: %s", told["message"])
@@ -151,14 +153,27 @@ class Worker:
             self._tasks.let_go(task)
 
 
-def keep_beating(worker_id: str, tasks: TaskQueue, *, given_up: threading.Event) -> None:
-    """Say in a thread of its own that a worker lives, until it has been given up, which sets the event."""
+def keep_beating(
+    worker_id: str, tasks: TaskQueue, *, given_up: threading.Event, is_loading: Callable[[], bool] = lambda: False
+) -> None:
+    """Say in a thread of its own that a worker lives, until it has been given up, which sets the event.
+
+    Args:
+        worker_id: Who lives.
+        tasks: Where it is said.
+        given_up: Set once the worker has been given up.
+        is_loading: Whether the worker loads what it works with: until it has, it is not ready.
+    """
 
     def beat() -> None:
+        was_loading = False
         while not given_up.wait(BEAT_EVERY_S):
             try:
                 if not tasks.beat(worker_id):
                     given_up.set()
+                if (loads := is_loading()) != was_loading:
+                    tasks.set_ready(worker_id, is_ready=not loads)
+                    was_loading = loads
             except DBAPIError:
                 logger.warning("a beat was missed: the database does not answer")
 
@@ -194,7 +209,8 @@ class WorkerStart:
         """What this process was told; from now on it ends with the service."""
         role, worker_id = cast(Role, sys.argv[1]), sys.argv[2]
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends its workers itself
-        logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {role} worker: %(message)s")
+        configure_logs(of_all={"role": role, "worker": worker_id})
+        sys.excepthook = log_uncaught
         quiet_libraries()
         settings = ServiceSettings.from_json(
             sys.stdin.buffer.readline().decode(), openai_api_key=os.environ.get("OPENAI_API_KEY") or None

@@ -21,7 +21,7 @@ def readyz(services: ServicesDep) -> dict[str, str]:
     if not (services.watch.is_running and services.supervisor.is_running and services.dispatcher.is_running):
         raise NotReady("A part of the service that sees to its jobs has ended. Start the service again.")
     try:
-        roles = {worker.role for worker in services.tasks.workers() if worker.is_ready}
+        roles = {worker.role for worker in services.tasks.workers() if worker.is_at_work}
         standstills = services.tasks.standstills()
     except UNANSWERED as error:
         raise NotReady("The database does not answer. Try again later.") from error
