@@ -12,12 +12,13 @@ from typing import Any, Final, Literal
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, Select, case, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from api.service.errors import TaskCanceled
 from api.service.jobs import ENDED, OPEN, Json, add_event
 from api.service.ledger import end_tasks
 from api.service.roster import Role, Roster
-from api.service.tables import jobs, previews, tasks, workers
+from api.service.tables import jobs, previews, tasks, turns, workers
 
 TaskKind = Literal["write", "draw", "learn", "bind", "describe", "reword"]
 ROLE_OF: Final[Mapping[TaskKind, Role]] = {
@@ -157,6 +158,7 @@ class TaskQueue(Roster):
             )
             _begin_job(connection, row["job_id"])
             _moved(connection, worker_id, task_id=row["id"])
+            _end_turn(connection, role, row["owner"])
             return Task(
                 id=row["id"],
                 job_id=row["job_id"],
@@ -268,19 +270,22 @@ def _queued(query: Select[Any], role: Role, without: Collection[TaskKind]) -> Se
 
 
 def _next_of(role: Role, without: Collection[TaskKind]) -> Any:
-    turns = (
-        select(tasks.c.owner, func.max(tasks.c.started_at).label("last"))
-        .where(tasks.c.role == role)
-        .group_by(tasks.c.owner)
-        .subquery()
-    )
+    last_turn = (turns.c.owner == tasks.c.owner) & (turns.c.role == tasks.c.role)
     rank = case((tasks.c.position > 0, 2), (tasks.c.kind == "learn", 1), else_=0)
     return (
-        _queued(select(tasks).join(turns, turns.c.owner == tasks.c.owner), role, without)
-        .order_by(turns.c.last.nulls_first(), rank, tasks.c.created_at, tasks.c.job_id, tasks.c.position)
+        _queued(select(tasks).outerjoin(turns, last_turn), role, without)
+        .order_by(turns.c.begun_at.nulls_first(), rank, tasks.c.created_at, tasks.c.job_id, tasks.c.position)
         .limit(1)
         .with_for_update(of=tasks, skip_locked=True)
     )
+
+
+def _end_turn(connection: Connection, role: Role, owner: str) -> None:
+    """An owner has had a turn just now; others come before the next one."""
+    new = {"role": role, "owner": owner, "begun_at": time.time()}
+    insert_or = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    its = [turns.c.role, turns.c.owner]
+    connection.execute(insert_or(turns).values(new).on_conflict_do_update(index_elements=its, set_=new))
 
 
 def _done_before(connection: Connection, owner: str, inputs: str | None) -> dict[str, Any]:
