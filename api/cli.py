@@ -308,6 +308,7 @@ def _add_draw(commands: Commands) -> None:
         help="move a concept, a word of the prompt or the whole picture (*) from one phrase towards another, as in "
         '"rusty: fluffy fur - smooth fur = 1.5"; repeatable',
     )
+    _add_moderation(draw)
     add_guidance(draw)
     add_common(draw, with_model=True, draws=True)
     draw.set_defaults(command="draw")
@@ -333,6 +334,7 @@ def _add_compose(commands: Commands) -> None:
     )
     compose.add_argument("--seed", type=seed_number, default=0, metavar="N", help="one for all pictures (default: 0)")
     _add_strength(compose)
+    _add_moderation(compose)
     add_guidance(compose)
     add_common(compose, with_model=True, draws=True)
     compose.set_defaults(command="compose")

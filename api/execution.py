@@ -275,6 +275,7 @@ def _bank(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
 def _draw(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
     from api.commands.draw import draw_picture
     from api.strengths import parse_strengths
+    from api.writers import open_gate
     from generator.slides import parse_slide
 
     return draw_picture(
@@ -285,6 +286,7 @@ def _draw(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
         strengths=parse_strengths(arguments.strength),
         slides=[parse_slide(text) for text in arguments.slide],
         model=settings.wanted_model,
+        gate=open_gate(settings),
         reporter=reporter,
     )
 
@@ -292,6 +294,7 @@ def _draw(arguments: argparse.Namespace, settings: Settings, reporter: Reporter)
 def _compose(arguments: argparse.Namespace, settings: Settings, reporter: Reporter) -> Outcome:
     from api.commands.compose import compose_pictures
     from api.strengths import parse_strengths
+    from api.writers import open_gate
 
     return compose_pictures(
         arguments.phrases,
@@ -300,6 +303,7 @@ def _compose(arguments: argparse.Namespace, settings: Settings, reporter: Report
         seed=arguments.seed,
         strengths=parse_strengths(arguments.strength),
         model=settings.wanted_model,
+        gate=open_gate(settings),
         reporter=reporter,
     )
 

@@ -4,6 +4,7 @@ Importing this file loads torch, so commands import it only once everything that
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from api.book_lock import LockedModel
 from api.outlook import outlook_of
@@ -36,13 +37,27 @@ def open_studio(wanted: WantedModel, bank: ConceptBank, *, pictures: int = 1, te
     return studio_of(open_model(wanted, pictures=pictures, tell=tell), wanted, bank)
 
 
-def open_model(wanted: WantedModel, *, pictures: int, tell: Tell) -> SteppingModel[FluxModel]:
-    """A model by the plans that this machine has room for; loaded when it is first needed, and always of one commit."""
+def open_model(
+    wanted: WantedModel,
+    *,
+    pictures: int,
+    tell: Tell,
+    while_loading: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> SteppingModel[FluxModel]:
+    """A model by the plans that this machine has room for; loaded when it is first needed, and always of one commit.
+
+    Args:
+        wanted: As in `open_studio`.
+        pictures: As there.
+        tell: As there.
+        while_loading: Entered whenever it is loaded, which takes long, until it is.
+    """
     revision = wanted.revision
 
     def load(plan: RenderPlan) -> FluxModel:
         nonlocal revision
-        loaded = load_model(wanted.source, revision=revision, plan=plan)
+        with while_loading():
+            loaded = load_model(wanted.source, revision=revision, plan=plan)
         revision = loaded.revision
         return loaded
 

@@ -42,6 +42,8 @@ class FlatPictures:
         self._database = database
         self._store = store
 
+    is_loading = False
+
     @property
     def handlers(self) -> Mapping[TaskKind, Handler]:
         """Pictures and concepts."""

@@ -36,8 +36,9 @@ import psutil
 from sqlalchemy.exc import DBAPIError
 
 from api.service.database import Database
+from api.service.roster import WorkerRow
 from api.service.settings import ServiceSettings
-from api.service.tasks import TaskQueue, WorkerRow
+from api.service.tasks import TaskQueue
 from api.settings import SAMPLE_BANK_DIR
 from benchmarks.history import ENDED, check_history
 from concepts.bank import seed_bank

@@ -6,6 +6,7 @@ Knows how a concept's files are made; nothing of how directions are learnt.
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -17,7 +18,7 @@ from concepts.errors import UnknownConcept
 from concepts.schema import Concept, ModelFamily
 from generator.directions import Direction, save_direction
 from generator.recipe import ConceptRequest, LearningRecipe, NoiseLevelLoss
-from generator.renderer import Renderer
+from generator.renderer import OnPictureStep, OnStep, Renderer
 
 MakeRenderer = Callable[[ConceptBank], Renderer]
 """Makes a renderer that knows the concepts of a bank; `functools.partial(FluxRenderer, model)` is one."""
@@ -83,6 +84,7 @@ def save_concepts(
     preview_prompts: Mapping[str, str] | None = None,
     seed: int = 0,
     replace: bool = False,
+    on_step: OnPictureStep | None = None,
 ) -> tuple[Concept, ...]:
     """Keep what was learnt as concepts of a bank, each with a preview drawn with it alone.
 
@@ -96,6 +98,7 @@ def save_concepts(
             given.
         seed: The previews' seed.
         replace: Whether concepts of the same ids are replaced.
+        on_step: Called after each step of each preview; what it raises comes through, and the bank is as it was.
 
     Raises:
         ConceptExists, ForeignFiles: The bank cannot take one of the ids, as `ConceptBank.check_free` says.
@@ -111,10 +114,11 @@ def save_concepts(
         concepts = tuple(staging.get(request.id) for request in learnt.concepts)
         renderer = make_renderer(staging)
         previews: dict[str, Path] = {}
-        for concept in concepts:
+        for index, concept in enumerate(concepts):
             bound = bind_concepts(prompts.get(concept.id, concept.caption), [concept], beside=learnt.words)
             previews[concept.id] = work_dir / f"{concept.id}-preview.png"
-            renderer.render(bound, seed=seed).save(previews[concept.id])
+            tell = None if on_step is None else partial(on_step, index)
+            renderer.render(bound, seed=seed, on_step=tell).save(previews[concept.id])
         _add_all(bank, concepts, staging=staging, sources=sources, previews=previews, replace=replace)
     return concepts
 
@@ -144,7 +148,12 @@ def _add_all(
 
 
 def draw_preview(
-    learnt: LearntDirections, concept_id: str, *, make_renderer: MakeRenderer, seed: int = 0
+    learnt: LearntDirections,
+    concept_id: str,
+    *,
+    make_renderer: MakeRenderer,
+    seed: int = 0,
+    on_step: OnStep | None = None,
 ) -> Image.Image:
     """The picture of a concept's caption drawn with it alone, as `save_concepts` makes its preview; keeps nothing.
 
@@ -153,12 +162,13 @@ def draw_preview(
         concept_id: One of its concepts.
         make_renderer: On the model that the directions were learnt on.
         seed: The picture's seed.
+        on_step: Called after each step; what it raises comes through.
     """
     with tempfile.TemporaryDirectory() as folder:
         staging, _ = _staged(learnt, Path(folder))
         concept = staging.get(concept_id)
         bound = bind_concepts(concept.caption, [concept], beside=learnt.words)
-        return make_renderer(staging).render(bound, seed=seed)
+        return make_renderer(staging).render(bound, seed=seed, on_step=on_step)
 
 
 def _staged(learnt: LearntDirections, work_dir: Path) -> tuple[ConceptBank, Mapping[str, Path]]:

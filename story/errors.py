@@ -33,7 +33,7 @@ class InvalidScript(InvalidRequest):
 
 
 class UnsafeRequest(InvalidRequest):
-    """Idea or concepts are not for children. The message names the reason; the person writes another idea."""
+    """An idea, a prompt or a concept is not for children. The message names the reason; the person asks for another."""
 
 
 class LanguageModelError(StoryError):

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from concepts.schema import ConceptCard
 from story.errors import LanguageModelError, ModerationUnavailable, UnsafeRequest
 from story.schema import StoryRequest, WrittenStory
 
@@ -71,6 +72,20 @@ class SafetyGate:
             )
         return tuple(tuple(dict.fromkeys((*own, *others))) for own, others in zip(found, judged, strict=True))
 
+    def check_words(self, words: Mapping[str, str]) -> None:
+        """Let words through that a picture is drawn or learnt by, or not.
+
+        Args:
+            words: By what they are, as a sentence begins: "The prompt".
+
+        Raises:
+            UnsafeRequest: Some are not for children; the message names them by what they are, and the reasons.
+            ModerationUnavailable: As `reasons`.
+        """
+        for item, reasons in zip(words, self.reasons(list(words.values())), strict=True):
+            if reasons:
+                raise UnsafeRequest(f"{item} is not for children ({', '.join(reasons)}). Ask for something else.")
+
     def check_request(self, request: StoryRequest) -> None:
         """Let a request through, or not.
 
@@ -78,8 +93,7 @@ class SafetyGate:
             UnsafeRequest: Idea or a concept's texts are not for children; the message names the reasons.
             ModerationUnavailable: As `reasons`.
         """
-        cards = [f"{card.name}. {card.word}. {card.caption}" for card in request.catalog]
-        verdicts = self.reasons([request.idea, *cards])
+        verdicts = self.reasons([request.idea, *map(words_of, request.catalog)])
         items = ["The idea", *(f"The concept {card.id!r}" for card in request.catalog)]
         for item, reasons in zip(items, verdicts, strict=True):
             if reasons:
@@ -109,6 +123,11 @@ class SafetyGate:
                     "of it. Write another idea."
                 )
         return written
+
+
+def words_of(card: ConceptCard) -> str:
+    """All words of a concept, as they are judged."""
+    return f"{card.name}. {card.word}. {card.caption}"
 
 
 class OpenAIModerator:

@@ -12,7 +12,7 @@ from ray.util.placement_group import PlacementGroup, placement_group, remove_pla
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from api.book_lock import current_versions
-from api.cluster.node import Made, NodeModel, Told, WorkName
+from api.cluster.node import ON_LOADING, Made, NodeModel, Told, WorkName
 from api.cluster.shipping import pack_directions, unpack
 from api.errors import ClusterError
 from api.service.errors import WorkerLost
@@ -76,7 +76,7 @@ class ClusterModel:
     Args:
         actor: The process, of the class `NodeModel`.
         stall_s: A node that tells nothing for so many seconds, during a piece of work, is taken for lost.
-        loading_s: So is one that takes longer than these to start and to load the model.
+        loading_s: So is one that takes longer than these to start and to load the model, also within a piece of work.
     """
 
     def __init__(self, actor: Any, *, stall_s: float, loading_s: float) -> None:
@@ -87,6 +87,7 @@ class ClusterModel:
         self._loading_s = loading_s
         self._number = 0
         self._info: ModelInfo | None = None
+        self.is_loading = False
 
     def load(self) -> ModelInfo:
         """Wait for the GPU, then for the model.
@@ -97,9 +98,12 @@ class ClusterModel:
         """
         if self._info is not None:
             return self._info
-        _check_versions(_get(self._actor.versions.remote(), within_s=self._loading_s))
-        info = _get(self._actor.load.remote(), within_s=self._loading_s)
-        self._info = info
+        self.is_loading = True
+        try:
+            _check_versions(_get(self._actor.versions.remote(), within_s=self._loading_s))
+            self._info = info = _get(self._actor.load.remote(), within_s=self._loading_s)
+        finally:
+            self.is_loading = False
         return info
 
     def unload(self) -> None:
@@ -142,6 +146,7 @@ class ClusterModel:
             {
                 "on_prepare": watch.on_prepare,
                 "on_step": watch.on_step,
+                "on_peek_step": watch.on_peek_step,
                 "on_peek": watch.on_peek,
                 "on_previews": watch.on_previews,
                 "on_checkpoint": on_checkpoint,
@@ -171,17 +176,22 @@ class ClusterModel:
                 if isinstance(each, Made):
                     self._info = each.info
                     return each.value
-                if each.callback in callbacks:
+                if each.callback == ON_LOADING:
+                    (self.is_loading,) = each.values
+                elif each.callback in callbacks:
                     callbacks[each.callback](*each.values)
         except Exception:
             # Whatever ended the waiting here, nobody wants the rest of what is done there.
             self._actor.call_off.options(concurrency_group=_CONTROL).remote(self._number)
             raise
+        finally:
+            self.is_loading = False
 
     def _next(self, stream: Any) -> Told | Made:
-        ready, _ = ray.wait([stream], timeout=self._stall_s)
+        patience_s = self._loading_s if self.is_loading else self._stall_s
+        ready, _ = ray.wait([stream], timeout=patience_s)
         if not ready:
-            raise WorkerLost(f"A node told nothing for {self._stall_s:g} s.")
+            raise WorkerLost(f"A node told nothing for {patience_s:g} s.")
         return _get(next(stream))
 
 

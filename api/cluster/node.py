@@ -32,6 +32,8 @@ from generator.recipe import LearningProgress
 from generator.renderer import Preview
 
 WorkName = Literal["render", "key_similarities", "learn", "describe"]
+ON_LOADING: Final = "on_loading"
+"""Told to every caller, with whether the model is being loaded from now on."""
 STEPS_EVERY_S: Final = 0.5
 """Steps that follow each other faster are not all told: each costs a message here and a transaction in the service."""
 
@@ -70,18 +72,22 @@ class _Line:
         self._check()
         self.happened.put(Told(callback, values))
 
-    def tell_step(self, step: int, num_steps: int, *values: Any) -> None:
-        """Have `on_step` called with the values unless it was just now; the last step is always told."""
+    def tell_step(self, step: int, num_steps: int, *values: Any, callback: str = "on_step") -> None:
+        """Have a callback called with the values unless one was just now; the last step is always told."""
         self._check()
         now = time.monotonic()
         if now - self._step_at >= STEPS_EVERY_S or step == num_steps:
             self._step_at = now
-            self.tell("on_step", *values)
+            self.tell(callback, *values)
 
     def tell_preview(self, preview: Preview) -> None:
         """Have `on_preview` called with a preview, unless the step that it is of will not be told."""
         if time.monotonic() - self._step_at >= STEPS_EVERY_S:
             self.tell("on_preview", preview())
+
+    def tell_loading(self, is_loading: bool) -> None:
+        """Have the caller know whether the model is being loaded. Loading is not called off."""
+        self.happened.put(Told(ON_LOADING, (is_loading,)))
 
     def _check(self) -> None:
         if self._is_called_off():
@@ -93,7 +99,8 @@ class NodeModel:
 
     def __init__(self, wanted: WantedModel) -> None:
         quiet_libraries()
-        self._model = OwnModel(wanted)
+        self._model = OwnModel(wanted, on_loading=self._tell_loading)
+        self._line: _Line | None = None
         self._learning_dir = TemporaryDirectory(prefix="fableverse-learning-")
         self._called_off = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="work")
@@ -133,11 +140,14 @@ class NodeModel:
         line = _Line(lambda: number <= self._called_off)
 
         def do() -> None:
+            self._line = line
             try:
                 value = self._works[name](line, **arguments)
                 line.happened.put(Made(value, self._model.load()))
             except BaseException as error:
                 line.happened.put(error)
+            finally:
+                self._line = None
 
         self._thread.submit(do)
         while isinstance(each := line.happened.get(), Told):
@@ -145,6 +155,10 @@ class NodeModel:
         if isinstance(each, BaseException):
             raise each
         yield each
+
+    def _tell_loading(self, is_loading: bool) -> None:
+        if self._line is not None:
+            self._line.tell_loading(is_loading)
 
     def _render(
         self,
@@ -192,8 +206,9 @@ class NodeModel:
         watch = LearningWatch(
             on_prepare=partial(line.tell, "on_prepare"),
             on_step=on_step,
+            on_peek_step=lambda: line.tell_step(0, 1, callback="on_peek_step"),
             on_peek=partial(line.tell, "on_peek"),
-            on_previews=partial(line.tell, "on_previews"),
+            on_previews=lambda done, of: line.tell_step(done, of, done, of, callback="on_previews"),
         )
         with TemporaryDirectory(prefix="fableverse-learnt-") as folder:
             bank = ConceptBank(Path(folder))

@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from api.service.database import Database
-from api.service.tasks import Role, Task, TaskKind, TaskQueue
+from api.service.roster import Role
+from api.service.tasks import Task, TaskKind, TaskQueue
 
 
 class LiveModel(Protocol):

@@ -20,13 +20,15 @@ from sqlalchemy.exc import DBAPIError
 from api.cluster.connection import connect_when_reachable
 from api.cluster.model import ClusterModel, Gpu
 from api.cluster.queue import ClusterQueue
+from api.errors import ClusterError
 from api.service.database import Database
 from api.service.errors import WorkerLost
 from api.service.pictures import PictureWork
 from api.service.settings import ServiceSettings
+from api.service.standstill import Standstill
 from api.service.store import ContentStore
 from api.service.supervisor import LOADING_S, WORKER_NUMBER_MARK
-from api.service.worker import Worker, WorkerStart, keep_beating
+from api.service.worker import Worker, WorkerStart, fault_of, keep_beating
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +55,11 @@ class ClusterWorkers:
         """Work until this process has been given up."""
         self._queue.enlist(self._id, "draw", host=socket.gethostname(), pid=os.getpid())
         keep_beating(self._id, self._queue, given_up=self._given_up)
-        connect_when_reachable(address)
+        try:
+            connect_when_reachable(address)
+        except ClusterError as error:
+            self._tell_standstill(self._id, error)
+            raise
         while not self._given_up.is_set():
             try:
                 self._queue.set_idle(self._id)  # it holds no task itself, and is alive
@@ -61,6 +67,9 @@ class ClusterWorkers:
                 logger.exception("the database does not answer")
             self._take_gpus()
             self._given_up.wait(_LOOK_EVERY_S)
+
+    def _tell_standstill(self, worker_id: str, error: Exception) -> None:
+        self._queue.keep_standstill(Standstill(role="draw", worker_id=worker_id, **fault_of(error)))
 
     def _take_gpus(self) -> None:
         """Use every GPU that nobody uses; how many are free is told late, how many there are at once."""
@@ -86,6 +95,7 @@ class ClusterWorkers:
                 break
             except Exception as error:  # whatever is wrong with that machine, the others go on
                 logger.error("the picture model cannot be loaded on a node", exc_info=error)
+                self._tell_standstill(worker_id, error)
                 pause_s = min(max(_FIRST_PAUSE_S, 2 * pause_s), _LONGEST_PAUSE_S)
                 model.close()
                 standby = start()

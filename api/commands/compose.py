@@ -8,6 +8,7 @@ from PIL import Image
 from api.console import Reporter
 from api.drawing import check_strengths, draw_file, note_of_length
 from api.errors import OutputError, UsageError
+from api.for_children import check_prompt
 from api.outcome import Outcome
 from api.settings import WantedModel
 from concepts.bank import ConceptBank
@@ -17,6 +18,7 @@ from concepts.schema import BoundPrompt
 from generator.contact_sheet import Panel, contact_sheet
 from generator.images import save_png
 from generator.key_similarity import blending_warnings
+from story.safety import SafetyGate
 
 MAX_PICTURES = 9
 SHEET_FILENAME = "sheet.png"
@@ -30,6 +32,7 @@ def compose_pictures(
     seed: int,
     strengths: Mapping[str, float],
     model: WantedModel,
+    gate: SafetyGate,
     reporter: Reporter,
 ) -> Outcome:
     """Draws the first phrase, then the first two, and so on, all from one seed, and a sheet of them."""
@@ -37,6 +40,7 @@ def compose_pictures(
     check_strengths(strengths, prompts[-1])
     if out_dir.exists() and not out_dir.is_dir():
         raise OutputError(f"{str(out_dir)!r} is a file: the pictures go into a folder. Name one with -o.")
+    check_prompt(prompts[-1], bank=bank, gate=gate)
     reporter.note(f"Loading {model.source} …")
     from api.studio import open_studio  # loads torch, so only now
 

@@ -6,12 +6,14 @@ from pathlib import Path
 from api.console import Reporter
 from api.drawing import check_strengths, draw_file, note_of_length
 from api.errors import OutputError, UsageError
+from api.for_children import check_prompt
 from api.outcome import Outcome
 from api.settings import WantedModel
 from concepts.bank import ConceptBank
 from concepts.binding import expand_handles
 from generator.key_similarity import blending_warnings
 from generator.slides import Slide, find_target
+from story.safety import SafetyGate
 
 
 def draw_picture(
@@ -23,6 +25,7 @@ def draw_picture(
     strengths: Mapping[str, float],
     slides: Sequence[Slide],
     model: WantedModel,
+    gate: SafetyGate,
     reporter: Reporter,
 ) -> Outcome:
     """Draws a picture into a PNG file that says how it was drawn; a file in that place is replaced."""
@@ -33,6 +36,7 @@ def draw_picture(
     for slide in slides:
         find_target(slide, bound)
     _check_place(out_path)
+    check_prompt(bound, slides, bank=bank, gate=gate)
     reporter.note(f"Loading {model.source} …")
     from api.studio import open_studio  # loads torch, so only now
 

@@ -13,10 +13,12 @@ from pydantic import ValidationError
 
 from api.console import Advance, Reporter
 from api.errors import UsageError
+from api.for_children import check_captions
 from api.outcome import Outcome
 from api.outlook import learning_plan_of
 from api.rewording import Rewordings, kept_path, reword, reword_once
 from api.settings import Settings
+from api.writers import open_gate
 from concepts.bank import ConceptBank
 from concepts.distinct import give_distinct_words
 from concepts.errors import ConceptError, ConceptExists
@@ -101,6 +103,7 @@ def learn_from_pictures(
     _check_ids(bank, concepts, replace=replace)
     texts = [caption for _, caption in pictures]
     bind_captions(*(_distinct(texts, concepts, taken=()) if distinct else (texts, concepts)))
+    check_captions(texts, concepts, gate=open_gate(settings))
     reporter.note(f"Loading {model.source} …")
     from generator.flux_renderer import FluxRenderer  # loads torch, so only now
     from generator.learning import learn_concepts

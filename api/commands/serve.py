@@ -8,9 +8,9 @@ from api.console import Reporter
 from api.errors import UsageError
 from api.outcome import Outcome
 from api.service.app import create_app
-from api.service.database import Database
 from api.service.limits import MAX_HEAD_BYTES, HttpConnection
 from api.service.logs import configure_logs
+from api.service.one_server import only_server
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.writers import check_language_model
@@ -23,29 +23,29 @@ def serve(settings: ServiceSettings, *, reporter: Reporter) -> Outcome:
     """Answers requests until the process gets SIGINT or SIGTERM.
 
     Raises:
-        UsageError: The address cannot be listened to, or the store cannot be used.
+        UsageError: Another server works here, the address cannot be listened to, or the store cannot be used.
         UnusableDatabase: The database cannot.
         LanguageModelError: The language model's name cannot be used, or it lacks a key.
     """
     check_language_model(settings.base)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    Database.open(settings.database).close()
-    ContentStore.open(settings.store)
-    configure_logs()
-    listener = listen(settings.host, settings.port)
-    host, port = listener.getsockname()[:2]
-    reporter.note(f"Serving on http://{f'[{host}]' if ':' in host else host}:{port}; Ctrl-C stops.")
-    config = uvicorn.Config(
-        create_app(settings),
-        http=HttpConnection,
-        ws="none",
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=_DRAIN_S,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    with only_server(settings):
+        ContentStore.open(settings.store)
+        configure_logs()
+        listener = listen(settings.host, settings.port)
+        host, port = listener.getsockname()[:2]
+        reporter.note(f"Serving on http://{f'[{host}]' if ':' in host else host}:{port}; Ctrl-C stops.")
+        config = uvicorn.Config(
+            create_app(settings),
+            http=HttpConnection,
+            ws="none",
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=_DRAIN_S,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
     return Outcome(lines=("Stopped.",), data={"host": host, "port": port})
 
 

@@ -20,6 +20,9 @@ from api.service.tables import SCHEMA_VERSION, meta, metadata
 PATIENCE_S: Final = 30.0
 UNANSWERED: Final = (DBAPIError, TimeoutError)
 """What a transaction raises when the database does not answer, or all connections to it are taken."""
+_ALONE: Final = 0x6661626C65  # "fable"; a number that every server of ours locks by
+_KEEPALIVE: Final = {"tcp_keepalives_idle": 20, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
+"""How soon PostgreSQL notices that a machine is gone which held a lock: within a minute, not hours."""
 _BEGIN = "sqlite_begin"
 _PATIENCE = "sqlite_patience_s"
 
@@ -87,6 +90,21 @@ class Database:
         options = {_BEGIN: "IMMEDIATE", _PATIENCE: patience_s}
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether no other process was within this of the same database; none is then, until the end of the body.
+
+        Only of PostgreSQL: an SQLite file lies in a folder, which can be locked.
+        """
+        if self.engine.dialect.name != "postgresql":
+            yield True
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.detach()  # so that it is closed at the end, and the lock with it, not kept for others
+            for name, value in _KEEPALIVE.items():
+                connection.exec_driver_sql(f"SET {name} = {value}")
+            yield bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_ALONE})").scalar_one())
 
     def close(self) -> None:
         """Give connections back."""

@@ -7,6 +7,8 @@ import logging
 import sys
 import time
 import uuid
+from collections.abc import Mapping
+from types import TracebackType
 from typing import TextIO
 
 import structlog
@@ -23,10 +25,25 @@ _SECRET_NAMES = ("authorization", "cookie", "key", "password", "pepper", "secret
 _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
 
 
-def configure_logs(*, stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:
-    """Sends structlog's events, and what libraries log, to the stream as JSON lines; once, when the program starts."""
+def configure_logs(
+    *, stream: TextIO = sys.stderr, level: int = logging.INFO, of_all: Mapping[str, str] | None = None
+) -> None:
+    """Sends structlog's events, and what libraries log or warn of, to the stream as JSON lines.
+
+    Called once, when the program starts.
+
+    Args:
+        stream: Gets the lines.
+        level: Of what Fableverse itself tells.
+        of_all: What every line says beside, whichever thread it is of.
+    """
+
+    def add_of_all(_: object, __: str, event: EventDict) -> EventDict:
+        return {**(of_all or {}), **event}
+
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_of_all,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -54,6 +71,12 @@ def configure_logs(*, stream: TextIO = sys.stderr, level: int = logging.INFO) ->
     # What libraries tell of their doings has addresses in it; what goes wrong in them is wanted.
     root.setLevel(logging.WARNING)
     logging.getLogger("api").setLevel(level)
+    logging.captureWarnings(True)
+
+
+def log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """A `sys.excepthook`: what ends the program is logged as everything else."""
+    logger.critical("ended", exc_info=(kind, error, traceback))
 
 
 def _without_secrets(_: object, __: str, event: EventDict) -> EventDict:

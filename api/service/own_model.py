@@ -1,6 +1,8 @@
 """The picture model in this process. Torch is loaded with the model, not with this file."""
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,9 +35,12 @@ _MANY_PICTURES = 1000
 class OwnModel:
     """A `PictureModel` that is loaded once, when it is needed first."""
 
-    def __init__(self, wanted: WantedModel) -> None:
+    def __init__(self, wanted: WantedModel, *, on_loading: Callable[[bool], None] | None = None) -> None:
+        """Take which model it is; `on_loading` is told when it begins to be loaded, and when that has ended."""
         self._wanted = wanted
+        self._on_loading = on_loading
         self._opened: SteppingModel[FluxModel] | None = None
+        self.is_loading = False
 
     def load(self) -> ModelInfo:
         """Load the model unless that is done; which it is."""
@@ -67,9 +72,20 @@ class OwnModel:
         from generator.learnt import draw_preview, save_concepts
 
         recipe, make_renderer = order.recipe, partial(FluxRenderer, model)
+        num_preview_steps = len(order.concepts) * model.defaults.num_inference_steps
 
         def on_peek(so_far: "LearntDirections") -> None:
-            watch.on_peek(draw_preview(so_far, order.concepts[0].id, make_renderer=make_renderer, seed=recipe.seed))
+            picture = draw_preview(
+                so_far,
+                order.concepts[0].id,
+                make_renderer=make_renderer,
+                seed=recipe.seed,
+                on_step=lambda *_: watch.on_peek_step(),
+            )
+            watch.on_peek(picture)
+
+        def on_preview_step(picture: int, step: int, num_steps: int) -> None:
+            watch.on_previews(picture * num_steps + step, num_preview_steps)
 
         given = SourcePicture(picture=order.picture, caption=order.caption, paraphrases=order.paraphrases)
         (source,) = with_readable_paraphrases(model, [given], order.concepts, recipe=recipe)
@@ -87,8 +103,10 @@ class OwnModel:
             on_step=watch.on_step,
             on_peek=on_peek,
         )
-        watch.on_previews()
-        return save_concepts(bank, learnt, make_renderer=make_renderer, seed=recipe.seed, replace=True)
+        watch.on_previews(0, num_preview_steps)
+        return save_concepts(
+            bank, learnt, make_renderer=make_renderer, seed=recipe.seed, replace=True, on_step=on_preview_step
+        )
 
     def describe(self, picture: Image.Image) -> str | None:
         """A caption by Pocket's probe, which knows Pocket's world; with another model there is none."""
@@ -109,7 +127,8 @@ class OwnModel:
         revision = opened.model.revision
         opened.unload()
         plan = learning_plan_of(self._wanted, look(), recipe)
-        return load_model(self._wanted.source, revision=revision, plan=plan)
+        with self._loading():
+            return load_model(self._wanted.source, revision=revision, plan=plan)
 
     def _studio(self, bank: ConceptBank) -> "Studio":
         from api.studio import studio_of
@@ -120,5 +139,20 @@ class OwnModel:
         if self._opened is None:
             from api.studio import open_model
 
-            self._opened = open_model(self._wanted, pictures=_MANY_PICTURES, tell=logger.warning)
+            self._opened = open_model(
+                self._wanted, pictures=_MANY_PICTURES, tell=logger.warning, while_loading=self._loading
+            )
         return self._opened
+
+    @contextmanager
+    def _loading(self) -> Iterator[None]:
+        self._set_loading(True)
+        try:
+            yield
+        finally:
+            self._set_loading(False)
+
+    def _set_loading(self, is_loading: bool) -> None:
+        self.is_loading = is_loading
+        if self._on_loading is not None:
+            self._on_loading(is_loading)

@@ -33,18 +33,26 @@ class LearningWatch:
     on_prepare: Callable[[int, int], None]
     """Called with how many pictures are drawn that are shown beside the one to learn from, and how many there are."""
     on_step: Callable[[LearningProgress], None]
+    on_peek_step: Callable[[], None]
+    """Called at each step of drawing a picture for `on_peek`."""
     on_peek: Callable[[Image.Image], None]
     """Called now and then with a picture of the first concept as it is learnt so far."""
-    on_previews: Callable[[], None]
-    """Called when all is learnt and the previews are drawn next."""
+    on_previews: Callable[[int, int], None]
+    """Called when all is learnt, and at each step of drawing the previews, with how many are done and how many there
+    are."""
 
 
 class PictureModel(Protocol):
-    """A picture model, for one caller at a time.
+    """A picture model, for one caller at a time; others may ask whether it is being loaded.
 
     Every method may raise what its work does in this process, and `WorkerLost` when the model is elsewhere and what it
     runs on is gone.
     """
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it is being loaded now, in the middle of a piece of work too; nothing is told meanwhile."""
+        ...
 
     def load(self) -> ModelInfo:
         """Be ready to work, which may take long; which model it is. Quick where it is loaded already.

@@ -56,6 +56,11 @@ class PictureWork:
         tell_model(self._database, self._model.load(), wanted=self._settings.base.wanted_model)
         return True
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether the model is being loaded."""
+        return self._model.is_loading
+
     def rest(self) -> None:
         """Unload the model; the next task loads it again."""
         self._model.unload()
@@ -156,7 +161,6 @@ class PictureWork:
     def _learn_into(
         self, bank: ConceptBank, payload: LearnPayload, recipe: LearningRecipe, checkpoint_path: Path, report: Report
     ) -> None:
-        previews, begun = Previews(), _begun(recipe)
         self._model.learn(
             LearningOrder(
                 picture=Image.open(BytesIO(self._store.get(payload.picture))).convert("RGB"),
@@ -167,14 +171,7 @@ class PictureWork:
             ),
             bank,
             checkpoint_path=checkpoint_path,
-            watch=LearningWatch(
-                on_prepare=lambda done, wanted: report("learning", begun | {"prepared": done, "to_prepare": wanted}),
-                on_step=lambda progress: report(
-                    "learning", _learning(progress) | previews.told, preview=previews.pop()
-                ),
-                on_peek=previews.take,
-                on_previews=lambda: report("previews", {"stage": "previews"} | previews.told, preview=previews.pop()),
-            ),
+            watch=_Watch(report, recipe).callbacks(),
         )
 
     def _describe(self, task: Task, report: Report) -> Done:
@@ -182,6 +179,36 @@ class PictureWork:
         report("describing", {"stage": "describing"})
         picture = Image.open(BytesIO(self._store.get(payload.picture)))
         return Done(result=Described(caption=self._model.describe(picture)).model_dump(mode="json"))
+
+
+class _Watch:
+    """Tells how far learning is. Nothing it tells of takes long, so that whoever hears nothing knows that it hangs."""
+
+    def __init__(self, report: Report, recipe: LearningRecipe) -> None:
+        self._report = report
+        self._now = _begun(recipe)
+        self._previews = Previews()
+
+    def callbacks(self) -> LearningWatch:
+        """What learning calls."""
+        return LearningWatch(
+            on_prepare=lambda done, wanted: self._tell("learning", {"prepared": done, "to_prepare": wanted}),
+            on_step=self._step,
+            on_peek_step=lambda: self._tell("learning"),
+            on_peek=self._previews.take,
+            on_previews=self._preview,
+        )
+
+    def _step(self, progress: LearningProgress) -> None:
+        self._now = _learning(progress)
+        self._tell("learning")
+
+    def _preview(self, step: int, num_steps: int) -> None:
+        self._now = {"stage": "previews", "preview_step": step, "num_preview_steps": num_steps}
+        self._tell("previews")
+
+    def _tell(self, type_: str, more: Mapping[str, Any] | None = None) -> None:
+        self._report(type_, {**self._now, **(more or {}), **self._previews.told}, preview=self._previews.pop())
 
 
 def _check_inputs(payload: DrawPayload, info: ModelInfo, bank: ConceptBank) -> None:

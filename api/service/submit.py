@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, insert, select
 
+from api.for_children import check_captions, check_prompt
 from api.service.banks import bank_of
 from api.service.errors import InvalidInput, NotReady, WrongState
 from api.service.ids import new_id
@@ -33,7 +34,7 @@ from api.service.services import Services
 from api.service.store import find_damaged
 from api.service.story_rows import read_story
 from api.service.tables import books, jobs, meta, scenes, stories
-from api.writers import check_languages
+from api.writers import check_languages, open_gate
 from concepts.bank import ConceptBank
 from concepts.binding import expand_handles
 from concepts.errors import ConceptExists, UnknownConcept
@@ -75,6 +76,7 @@ def submit_scene(services: Services, owner: str, request: SceneRequest) -> Job:
 
     Raises:
         InvalidInput, ConceptError, InvalidSlide, InvalidSettings: It cannot be drawn.
+        UnsafeRequest, ModerationUnavailable: It is not for children, or nobody can tell.
         NotReady: Another size is asked for and it is not known yet what the model's own is.
     """
     bank = bank_of(services.settings, owner)
@@ -85,6 +87,7 @@ def submit_scene(services: Services, owner: str, request: SceneRequest) -> Job:
     slides = tuple(parse_slide(text) for text in request.slides)
     for slide in slides:
         find_target(slide, bound)
+    check_prompt(bound, slides, bank=bank, gate=open_gate(services.settings.base))
     payload = DrawPayload(
         bound=bound,
         concepts={concept_id: bank.get(concept_id).direction_sha256 for concept_id in named},
@@ -180,8 +183,10 @@ def submit_concepts(services: Services, owner: str, payload: LearnPayload) -> Jo
         InvalidConcept: Two of them have the same id.
         ConceptNotMentioned, AmbiguousMention, CollidingConcepts: The caption does not name each of them once.
         ConceptExists: The bank has one of the ids, or it is being learnt.
+        UnsafeRequest, ModerationUnavailable: As in `submit_scene`.
     """
     bind_captions([payload.caption], payload.concepts)
+    check_captions([payload.caption], payload.concepts, gate=open_gate(services.settings.base))
     wanted = [concept.id for concept in payload.concepts]
     bank = bank_of(services.settings, owner)
 

@@ -10,16 +10,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import psutil
 
 from api.service.ids import new_id
+from api.service.roster import Role, WorkerRow
 from api.service.settings import ServiceSettings
-from api.service.tasks import Role, TaskQueue, WorkerRow
+from api.service.standstill import Standstill
+from api.service.tasks import TaskQueue
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +30,7 @@ SILENCE_S: Final = 30.0
 ENLISTING_S: Final = 180.0
 """How long a worker may take from its start until it reports for the first time."""
 LOADING_S: Final = 1800.0
-"""How long a worker may take until it is ready: a model may have to be downloaded."""
+"""How long a worker may take until it is ready, at its beginning or again: a model may have to be downloaded."""
 _LOOK_EVERY_S: Final = 0.25
 _LOOK_AFTER_FAULT_S: Final = 1.0
 _FIRST_PAUSE_S: Final = 0.25
@@ -65,16 +67,20 @@ class _Seen:
 
     beats: int
     progress: int
-    beat_at: float = field(default_factory=time.monotonic)
-    progress_at: float = field(default_factory=time.monotonic)
+    beat_at: float
+    progress_at: float
 
 
 class Supervisor:
     """Keeps as many workers alive as the settings say. Started and closed by the service."""
 
-    def __init__(self, settings: ServiceSettings, tasks: TaskQueue) -> None:
+    def __init__(
+        self, settings: ServiceSettings, tasks: TaskQueue, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Take the settings, the tasks whose workers are looked after, and what tells seconds."""
         self._settings = settings
         self._tasks = tasks
+        self._clock = clock
         # On a cluster one process here stands for all workers that draw.
         num_drawing = settings.drawing_workers if settings.base.cluster is None else 1
         wanted: dict[Role, int] = {"draw": num_drawing, "text": settings.text_workers}
@@ -86,6 +92,7 @@ class Supervisor:
     def start(self) -> None:
         """Give up workers of an earlier life on this machine that are gone, then start new ones."""
         try:
+            self._tasks.end_standstills()
             for row in self._tasks.workers():
                 if row.host == socket.gethostname() and _process_of(row) is None:
                     self._tasks.give_up(row.id, died=False)
@@ -126,11 +133,12 @@ class Supervisor:
 
     def _tend(self, place: _Place) -> None:
         """Start a worker where there is none; clear up after one that has ended."""
-        now = time.monotonic()
+        now = self._clock()
         if place.process is not None:
             code = place.process.poll()
             if code is None:
                 return
+            self._tell_early_end(place, code)
             taken = self._give_up_all(place.worker_id, died=True)
             logger.warning("a %s worker ended with %d; taken over: %s", place.role, code, ", ".join(taken) or "nothing")
             place.process = None
@@ -142,6 +150,18 @@ class Supervisor:
             except OSError:  # such as too many processes or open files
                 logger.exception("a %s worker could not be started", place.role)
                 place.put_off(now)
+
+    def _tell_early_end(self, place: _Place, code: int) -> None:
+        """Keep that a worker ended before it could take tasks, unless it said itself why."""
+        begun = any(row.is_at_work for row in self._tasks.workers() if _process_id(row) == place.worker_id)
+        if begun or any(each.worker_id == place.worker_id for each in self._tasks.standstills()):
+            return
+        message = (
+            f"Its process ended with {code} before it was ready, as it does where memory runs out. The service's log "
+            "may say more."
+        )
+        early = Standstill(role=place.role, worker_id=place.worker_id, type="EarlyEnd", message=message)
+        self._tasks.keep_standstill(early)
 
     def _give_up_all(self, worker_id: str, *, died: bool) -> Sequence[str]:
         """Give up the worker that was a process, and those that it ran; returns the tasks they held."""
@@ -161,7 +181,7 @@ class Supervisor:
 
     def _look(self) -> None:
         """End workers that hang, and give up those of others that have fallen silent."""
-        now, rows = time.monotonic(), self._tasks.workers()
+        now, rows = self._clock(), self._tasks.workers()
         reported = {row.id for row in rows}
         for place in self._places:
             is_late = now - place.started > ENLISTING_S and place.worker_id not in reported
@@ -173,8 +193,8 @@ class Supervisor:
         for row in rows:
             seen = self._seen[row.id]
             is_silent = now - seen.beat_at > SILENCE_S
-            is_stalled = row.task_id is not None and now - seen.progress_at > self._stall_s(row.role)
-            is_stalled |= not row.is_ready and now - seen.progress_at > LOADING_S
+            is_busy = row.task_id is not None or not row.is_ready
+            is_stalled = is_busy and now - seen.progress_at > self._patience_s(row)
             place = own.get(row.id)
             if place is not None and place.process is not None and (is_silent or is_stalled):
                 logger.warning("a %s worker hangs and is ended", row.role)
@@ -192,9 +212,11 @@ class Supervisor:
             now if row.progress != seen.progress else seen.progress_at,
         )
 
-    def _stall_s(self, role: Role) -> float:
+    def _patience_s(self, row: WorkerRow) -> float:
         """How long a worker may take from one sign of progress to the next; a language model has its own deadline."""
-        if role == "draw":
+        if not row.is_ready:
+            return LOADING_S
+        if row.role == "draw":
             return self._settings.stall_s
         return max(self._settings.stall_s, self._settings.base.timeout_s + _TEXT_STALL_EXTRA_S)
 

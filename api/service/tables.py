@@ -89,6 +89,16 @@ tasks = Table(
 Of a drawing, `inputs` is a hash of all that decides how the picture looks and `picture` the hash of what came of it.
 """
 
+turns = Table(
+    "turns",
+    metadata,
+    Column("role", String(16), primary_key=True),
+    Column("owner", String(64), primary_key=True),
+    Column("begun_at", Double, nullable=False),
+)
+"""When an owner's last task of a role was begun, so that whose turn it is need not be read from all tasks there ever
+were."""
+
 drawing_times = Table(
     "drawing_times",
     metadata,

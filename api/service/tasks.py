@@ -12,15 +12,15 @@ from typing import Any, Final, Literal
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, Select, case, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from api.service.database import Database
 from api.service.errors import TaskCanceled
 from api.service.jobs import ENDED, OPEN, Json, add_event
 from api.service.ledger import end_tasks
-from api.service.tables import jobs, previews, tasks, workers
+from api.service.roster import Role, Roster
+from api.service.tables import jobs, previews, tasks, turns, workers
 
 TaskKind = Literal["write", "draw", "learn", "bind", "describe", "reword"]
-Role = Literal["text", "draw"]
 ROLE_OF: Final[Mapping[TaskKind, Role]] = {
     "write": "text",
     "bind": "text",
@@ -71,30 +71,13 @@ class TaskEnd:
     error: dict[str, Any] | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class WorkerRow:
-    """A worker as it last reported."""
-
-    id: str
-    role: Role
-    host: str
-    pid: int
-    beats: int
-    progress: int
-    is_ready: bool
-    task_id: str | None
-
-
 def task_id(job_id: str, key: str) -> str:
     """The id of a job's task; it follows from the two, so that a step that is run twice finds the task it made."""
     return f"{job_id}.{key}"
 
 
-class TaskQueue:
+class TaskQueue(Roster):
     """Tasks and the workers that hold them."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, job_id: str, owner: str, wanted: Sequence[NewTask]) -> None:
         """Add those tasks that the job does not have yet; a job that has ended gets none."""
@@ -175,6 +158,7 @@ class TaskQueue:
             )
             _begin_job(connection, row["job_id"])
             _moved(connection, worker_id, task_id=row["id"])
+            _end_turn(connection, role, row["owner"])
             return Task(
                 id=row["id"],
                 job_id=row["job_id"],
@@ -252,41 +236,6 @@ class TaskQueue:
         with self._database.write() as connection:
             _moved(connection, worker_id, task_id=None)
 
-    def enlist(self, worker_id: str, role: Role, *, host: str, pid: int) -> None:
-        """Add a worker that has started."""
-        with self._database.write() as connection:
-            connection.execute(
-                insert(workers).values(
-                    id=worker_id,
-                    role=role,
-                    host=host,
-                    pid=pid,
-                    beats=0,
-                    progress=0,
-                    is_ready=False,
-                    started_at=time.time(),
-                )
-            )
-
-    def set_ready(self, worker_id: str) -> None:
-        """Say that a worker can take tasks."""
-        with self._database.write() as connection:
-            connection.execute(update(workers).where(workers.c.id == worker_id).values(is_ready=True))
-
-    def beat(self, worker_id: str) -> bool:
-        """Say that a worker lives; False when it has been given up and should end."""
-        with self._database.write() as connection:
-            done = connection.execute(
-                update(workers).where(workers.c.id == worker_id).values(beats=workers.c.beats + 1)
-            )
-            return done.rowcount == 1
-
-    def workers(self) -> Sequence[WorkerRow]:
-        """All workers as they last reported."""
-        with self._database.read() as connection:
-            columns = [workers.c[name] for name in WorkerRow.__dataclass_fields__]
-            return [WorkerRow(**row) for row in connection.execute(select(*columns)).mappings()]
-
     def give_up(self, worker_id: str, *, died: bool) -> Sequence[str]:
         """Strike out a worker and put its tasks back into the queue; returns these.
 
@@ -321,19 +270,22 @@ def _queued(query: Select[Any], role: Role, without: Collection[TaskKind]) -> Se
 
 
 def _next_of(role: Role, without: Collection[TaskKind]) -> Any:
-    turns = (
-        select(tasks.c.owner, func.max(tasks.c.started_at).label("last"))
-        .where(tasks.c.role == role)
-        .group_by(tasks.c.owner)
-        .subquery()
-    )
+    last_turn = (turns.c.owner == tasks.c.owner) & (turns.c.role == tasks.c.role)
     rank = case((tasks.c.position > 0, 2), (tasks.c.kind == "learn", 1), else_=0)
     return (
-        _queued(select(tasks).join(turns, turns.c.owner == tasks.c.owner), role, without)
-        .order_by(turns.c.last.nulls_first(), rank, tasks.c.created_at, tasks.c.job_id, tasks.c.position)
+        _queued(select(tasks).outerjoin(turns, last_turn), role, without)
+        .order_by(turns.c.begun_at.nulls_first(), rank, tasks.c.created_at, tasks.c.job_id, tasks.c.position)
         .limit(1)
         .with_for_update(of=tasks, skip_locked=True)
     )
+
+
+def _end_turn(connection: Connection, role: Role, owner: str) -> None:
+    """An owner has had a turn just now; others come before the next one."""
+    new = {"role": role, "owner": owner, "begun_at": time.time()}
+    insert_or = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    its = [turns.c.role, turns.c.owner]
+    connection.execute(insert_or(turns).values(new).on_conflict_do_update(index_elements=its, set_=new))
 
 
 def _done_before(connection: Connection, owner: str, inputs: str | None) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class TextWork:
         self._database = database
         self._store = store
 
+    is_loading = False
+
     @property
     def handlers(self) -> Mapping[TaskKind, Handler]:
         """Stories, books and captions."""

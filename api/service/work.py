@@ -58,6 +58,11 @@ class Work(Protocol):
         """How each kind of task is done."""
         ...
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether what it works with is being loaded, in the middle of a task too; asked from another thread."""
+        ...
+
     def prepare(self) -> bool:
         """Get ready, such as by loading a model; False when that cannot be done yet and should be tried again."""
         ...

@@ -26,10 +26,13 @@ from api.errors import as_memory_error, as_output_error
 from api.libraries import quiet_libraries
 from api.service.database import Database
 from api.service.errors import TaskCanceled, WorkerLost
+from api.service.logs import configure_logs, log_uncaught
 from api.service.pictures import PictureWork
+from api.service.roster import Role
 from api.service.settings import ServiceSettings
+from api.service.standstill import Standstill
 from api.service.store import ContentStore
-from api.service.tasks import Role, Task, TaskQueue
+from api.service.tasks import Task, TaskQueue
 from api.service.texts import TextWork
 from api.service.work import Done, Finish, Work
 from concepts.errors import FableverseError
@@ -39,6 +42,8 @@ logger = logging.getLogger(__name__)
 BEAT_EVERY_S: Final = 1.0
 _LOOK_EVERY_S: Final = 0.1
 _LOOK_AFTER_FAULT_S: Final = 1.0
+_UNEXPECTED: Final = "Unexpected"
+_CHUNK: Final = 4096
 
 Works = Mapping[Role, Callable[[ServiceSettings, Database, ContentStore], Work]]
 """What makes the work of each role."""
@@ -67,13 +72,26 @@ class Worker:
             WorkerLost: What it works with is gone; whoever runs the worker gives it up.
         """
         self._tasks.enlist(self._id, self._role, host=socket.gethostname(), pid=os.getpid())
-        keep_beating(self._id, self._tasks, given_up=self._stop)
-        while not self._work.prepare():
-            time.sleep(_LOOK_EVERY_S)
+        keep_beating(self._id, self._tasks, given_up=self._stop, is_loading=lambda: self._work.is_loading)
+        self._prepare()
         self._tasks.set_ready(self._id)
         with self._finisher:
             self._work_on()
         self._await_finished()
+
+    def _prepare(self) -> None:
+        """Get ready; what keeps the worker from that is told to everybody."""
+        try:
+            while not self._work.prepare():
+                time.sleep(_LOOK_EVERY_S)
+        except (WorkerLost, DBAPIError):
+            raise
+        except Exception as error:
+            self._stop.set()
+            told = fault_of(error)
+            self._tasks.keep_standstill(Standstill(role=self._role, worker_id=self._id, **told))
+            logger.error("the worker cannot begin: %s", told["message"])
+            raise
 
     def _work_on(self) -> None:
         busy_at, is_resting = time.monotonic(), False
@@ -126,41 +144,55 @@ class Worker:
             except (TaskCanceled, WorkerLost, DBAPIError):
                 raise
             except Exception as error:  # whatever a task does, its job says so
-                known = as_output_error(error) or as_memory_error(error) or error
-                if isinstance(known, FableverseError):
-                    self._tasks.fail(task, {"type": type(known).__name__, "message": str(known)})
-                else:
+                told = fault_of(error)
+                if told["type"] == _UNEXPECTED:
                     logger.error("a task failed unexpectedly; the worker ends", exc_info=error)
                     self._stop.set()  # what it works with, such as a CUDA context, may be broken for all that follow
-                    self._tasks.fail(task, _unexpected(error))
+                self._tasks.fail(task, told)
         except TaskCanceled:
             self._tasks.let_go(task)
 
 
-def keep_beating(worker_id: str, tasks: TaskQueue, *, given_up: threading.Event) -> None:
-    """Say in a thread of its own that a worker lives, until it has been given up, which sets the event."""
+def keep_beating(
+    worker_id: str, tasks: TaskQueue, *, given_up: threading.Event, is_loading: Callable[[], bool] = lambda: False
+) -> None:
+    """Say in a thread of its own that a worker lives, until it has been given up, which sets the event.
+
+    Args:
+        worker_id: Who lives.
+        tasks: Where it is said.
+        given_up: Set once the worker has been given up.
+        is_loading: Whether the worker loads what it works with: until it has, it is not ready.
+    """
 
     def beat() -> None:
+        was_loading = False
         while not given_up.wait(BEAT_EVERY_S):
             try:
                 if not tasks.beat(worker_id):
                     given_up.set()
+                if (loads := is_loading()) != was_loading:
+                    tasks.set_ready(worker_id, is_ready=not loads)
+                    was_loading = loads
             except DBAPIError:
                 logger.warning("a beat was missed: the database does not answer")
 
     threading.Thread(target=beat, name="beat", daemon=True).start()
 
 
-def _unexpected(error: Exception) -> dict[str, str]:
-    """An error that nobody can do something about, as the job shows it: only by its name."""
-    return {
-        "type": "Unexpected",
-        "message": f"Something went wrong ({type(error).__name__}). The service's log has it.",
-    }
+def fault_of(error: Exception) -> dict[str, str]:
+    """Type and message of an error as people are shown it; one that nobody foresaw only by its name."""
+    known = as_output_error(error) or as_memory_error(error) or error
+    if isinstance(known, FableverseError):
+        return {"type": type(known).__name__, "message": str(known)}
+    message = f"Something went wrong ({type(error).__name__}). The service's log has it."
+    return {"type": _UNEXPECTED, "message": message}
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # Python cannot end while a thread waits inside of sys.stdin, whose lock it wants then.
+    while os.read(sys.stdin.fileno(), _CHUNK):
+        pass
     os._exit(0)
 
 
@@ -177,7 +209,8 @@ class WorkerStart:
         """What this process was told; from now on it ends with the service."""
         role, worker_id = cast(Role, sys.argv[1]), sys.argv[2]
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends its workers itself
-        logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {role} worker: %(message)s")
+        configure_logs(of_all={"role": role, "worker": worker_id})
+        sys.excepthook = log_uncaught
         quiet_libraries()
         settings = ServiceSettings.from_json(
             sys.stdin.buffer.readline().decode(), openai_api_key=os.environ.get("OPENAI_API_KEY") or None

@@ -187,6 +187,47 @@ def test_a_caption_without_a_concepts_word_is_refused_before_anything_is_loaded(
     assert "Loading" not in said and "Note" not in said
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["draw", "a @rusty who murders"],
+        ["draw", "a @rusty", "--slide", "rusty: a bloodbath - peace = 1"],
+        ["compose", "a @rusty", "in a bloodbath"],
+        ["learn", "fox.png", "--caption", "a fox in a bloodbath", "--concept", "tom=fox:character"],
+        [
+            "learn",
+            "fox.png",
+            "--caption",
+            "a fox",
+            "--concept",
+            "tom=fox:character",
+            "--also",
+            "fox.png",
+            "a fox, a murder",
+        ],
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_for_children_is_refused_before_anything_is_loaded(
+    words: list[str], bank_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = str(noise_picture(tmp_path / "fox.png"))
+    words = [picture if word == "fox.png" else word for word in words]
+    out = [] if words[0] == "learn" else ["-o", str(tmp_path / "page.png")]
+    assert main([*words, *out, "--bank", str(bank_dir)]) == exit_codes.BAD_INPUT
+    said = capsys.readouterr().err
+    assert "is not for children (violence)" in said and "Loading" not in said
+
+
+def test_without_the_verdict_of_moderation_nothing_is_drawn(
+    bank_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["draw", "a @rusty", "-o", str(tmp_path / "page.png"), "--moderation", "on", "--bank", str(bank_dir)]
+    assert main(words) == exit_codes.STORY
+    said = capsys.readouterr().err
+    assert "moderation of texts needs a key" in said and "Loading" not in said
+
+
 def test_a_language_model_without_its_key_is_refused_before_anything_is_loaded(
     bank_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

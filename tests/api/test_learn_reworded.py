@@ -97,7 +97,7 @@ def test_one_that_is_named_and_cannot_be_used_is_refused_and_one_of_the_settings
         recipe=recipe_of(num_parameters=0, steps=2, seed=0),
         distinct=False,
         replace=False,
-        settings=Settings(model=str(model_dir), llm="openai:tiny"),
+        settings=Settings(model=str(model_dir), llm="openai:tiny", moderation="off"),
         reporter=Reporter(),
     )
     assert "as openai:tiny cannot: " in capsys.readouterr().err

@@ -11,12 +11,13 @@ from sqlalchemy import select
 from api.service.jobs import OPEN
 from api.service.listing import encode_cursor, rows_of
 from api.service.services import PrincipalDep, Services, ServicesDep
-from api.service.studio.rendering import StudioRoute, html, render_page
+from api.service.studio.rendering import StudioRoute, html, render, render_page
 from api.service.tables import books, jobs
 
 router = APIRouter(include_in_schema=False, route_class=StudioRoute)
 
 _SHOWN = 24
+_IDLE: Mapping[str, str] = {"draw": "Nothing is drawn at present", "text": "Nothing is written at present"}
 
 
 @router.get("/")
@@ -31,6 +32,18 @@ def shelf(
     here = f"/?after={quote(after)}" if after else "/"
     following = encode_cursor(shown[-1].id) if has_more else None
     return html(render_page(services, principal, "shelf", section="books", books=cards, following=following, here=here))
+
+
+# As in the bank, parts of a page are at `/parts/`.
+@router.get("/parts/standstill")
+def standstill(services: ServicesDep, principal: PrincipalDep) -> HTMLResponse:
+    """Why nothing is drawn or written at present; empty while that is done."""
+    del principal
+    told = [
+        f"{_IDLE[each.role]}. {each.reason(services.settings)} What is asked for waits until that is mended."
+        for each in services.tasks.standstills()
+    ]
+    return html(render(services, "standstill", reasons=told))
 
 
 def _jobs(services: Services, owner: str, rows: Sequence[Any]) -> Mapping[str, tuple[Mapping[str, Any], str]]:

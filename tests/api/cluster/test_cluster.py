@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 PAGES = 4
 PICTURES = PAGES + 1
+STALL_S = 10.0
 FEWER_BITS = Numbers(dtype="float32", weights="fp8-stored")
 SMALL = RenderSettings(num_inference_steps=1, guidance_scale=2.5, height=256, width=256, max_sequence_length=64)
 
@@ -128,6 +129,16 @@ class HangingNode(NodeModel):
         raise AssertionError("nobody waits for so long")
 
 
+class SlowlyLoadingNode(NodeModel):
+    """Loads the model anew for each picture, and takes its time."""
+
+    def _render(self, line: Any, **order: Any) -> Image.Image:
+        line.tell_loading(True)
+        time.sleep(1.5 * STALL_S)
+        line.tell_loading(False)
+        return super()._render(line, **order)
+
+
 class OlderNode(NodeModel):
     def versions(self) -> dict[str, str]:
         return {**super().versions(), "torch": "1.0.0+cu999"}
@@ -171,10 +182,10 @@ def on_cluster(running: Running) -> Iterator[Callable[..., "ClusterModel"]]:
 
     connect_when_reachable(running.cluster.address)
 
-    def start(node: type[NodeModel], loading_s: float = 300) -> ClusterModel:
+    def start(node: type[NodeModel], loading_s: float = 300, *, stall_s: float = 30) -> ClusterModel:
         options = {"num_cpus": 0, "concurrency_groups": {"control": 1, "life": 1}}
         actor: Any = ray.remote(**options)(node)
-        return ClusterModel(actor.remote(WantedModel()), stall_s=30, loading_s=loading_s)
+        return ClusterModel(actor.remote(WantedModel()), stall_s=stall_s, loading_s=loading_s)
 
     yield start
     ray.shutdown()
@@ -183,6 +194,15 @@ def on_cluster(running: Running) -> Iterator[Callable[..., "ClusterModel"]]:
 def test_a_node_that_hangs_while_it_loads_is_lost(on_cluster: Callable[..., "ClusterModel"]) -> None:
     with pytest.raises(WorkerLost, match="within 5 s"):
         on_cluster(HangingNode, 5).load()
+
+
+def test_a_node_that_loads_within_a_piece_of_work_has_the_time_that_loading_has(
+    running: Running, on_cluster: Callable[..., "ClusterModel"]
+) -> None:
+    model = on_cluster(SlowlyLoadingNode, stall_s=STALL_S)
+    model.load()
+    picture = model.renderer(running.bank).render(BoundPrompt(prompt="snow"), seed=1, settings=SMALL)
+    assert picture.size == (256, 256) and not model.is_loading
 
 
 def test_a_node_of_other_versions_is_refused(on_cluster: Callable[..., "ClusterModel"]) -> None:

@@ -59,6 +59,7 @@ def order_with(recipe: LearningRecipe) -> LearningOrder:
 
 
 def test_a_picture_is_the_same_and_its_steps_are_told(node: NodeModel, pocket_model_dir: Path) -> None:
+    node.load()
     *steps, made = node.work(1, "render", drawing())
     assert steps[0] == Told("on_step", (1, 3)) and steps[-1] == Told("on_step", (3, 3)), "others may follow too fast"
     renderer = OwnModel(WantedModel(source=str(pocket_model_dir))).renderer(BANK)
@@ -102,6 +103,10 @@ def test_learning_goes_on_elsewhere_from_a_checkpoint_that_was_sent(node: NodeMo
     checkpoint = next(each.values[0] for each in whole if isinstance(each, Told) and each.callback == "on_checkpoint")
     rest = list(node.work(7, "learn", {"order": order, "checkpoint": checkpoint}))
     assert (steps_of(whole)[0], steps_of(rest)[0]) == (1, 2)
+    names = [each.callback for each in whole if isinstance(each, Told)]
+    assert names.index("on_peek_step") < names.index("on_peek") < names.index("on_previews")
+    previews = [each.values for each in whole if isinstance(each, Told) and each.callback == "on_previews"]
+    assert previews[-1] == (16, 16) and len(previews) > 1
     banks = [
         unpack(made.value, tmp_path / str(number))
         for number, (*_, made) in enumerate((whole, rest))
@@ -127,6 +132,21 @@ def test_pictures_beside_the_source_are_drawn_once_by_a_process(
                 list(pieces)
     drawn = [record.getMessage() for record in caplog.records if record.name == "generator.isolation"]
     assert drawn and len(drawn) == len(set(drawn))
+
+
+def test_previews_of_what_was_learnt_are_called_off_too(node: NodeModel) -> None:
+    recipe = recipe_of(num_parameters=0, steps=3, seed=0).model_copy(update={"isolation_fraction": 0.0})
+    pieces = node.work(11, "learn", {"order": order_with(recipe), "checkpoint": None})
+    assert any(isinstance(each, Told) and each.callback == "on_previews" for each in pieces)
+    node.call_off(11)
+    with pytest.raises(CalledOff):
+        list(pieces)
+
+
+def test_a_model_that_is_loaded_within_a_piece_of_work_says_so(node: NodeModel) -> None:
+    node.unload()
+    told = list(node.work(12, "render", drawing()))
+    assert told[:2] == [Told("on_loading", (True,)), Told("on_loading", (False,))]
 
 
 def steps_of(pieces: Sequence[Told | Made]) -> list[int]:

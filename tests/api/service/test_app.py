@@ -2,17 +2,19 @@
 
 import re
 import socket
+import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 
+from api import exit_codes
 from api.commands.serve import listen
 from api.service.database import Database
 from api.service.errors import UnusableDatabase
 from api.service.tables import meta
 from tests.api.builders import plain_bank
-from tests.api.service.running import running_server
+from tests.api.service.running import FABLEVERSE, running_server
 
 
 def test_a_server_answers_and_its_documentation_needs_no_other_server(tmp_path: Path) -> None:
@@ -38,6 +40,15 @@ def test_a_taken_port_is_told(tmp_path: Path) -> None:
         with pytest.raises(AssertionError, match=f"127.0.0.1:{port} cannot be listened to"):
             with running_server(tmp_path / "two", bank_dir=bank.folder, options=["--port", port], path="/livez"):
                 pass
+
+
+def test_a_second_server_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    bank = plain_bank(tmp_path)
+    with running_server(tmp_path / "data", bank_dir=bank.folder, path="/livez"):
+        words = [FABLEVERSE, "serve", "--port", "0", "--data", tmp_path / "data", "--bank", bank.folder]
+        second = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert second.returncode == exit_codes.USAGE and "Serving" not in second.stderr
+    assert "Another server works in" in second.stderr
 
 
 def test_an_answer_is_sent_at_once() -> None:

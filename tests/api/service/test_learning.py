@@ -1,7 +1,7 @@
 """Learning jobs put their concepts into the owner's bank once, whenever they are cut short, and nobody else's away."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,19 +11,20 @@ import pytest
 from PIL import Image
 
 from api.service.database import Database
+from api.service.errors import TaskCanceled
 from api.service.payloads import Drawn, DrawPayload, LearnPayload, ModelInfo
 from api.service.picture_model import LearningOrder, LearningWatch
 from api.service.pictures import PictureWork
 from api.service.settings import ServiceSettings
 from api.service.store import ContentStore
 from api.service.tasks import Task, TaskKind
-from api.service.work import Done
+from api.service.work import Done, Report
 from api.settings import Settings
 from concepts.bank import ConceptBank
 from concepts.errors import ConceptExists
 from concepts.schema import BoundPrompt, Concept
 from generator.plan import Numbers
-from generator.recipe import ConceptRequest
+from generator.recipe import ConceptRequest, LearningProgress
 from generator.renderer import Renderer
 from tests.api.builders import MODEL, SETTINGS, PlainRenderer
 from tests.concepts.builders import a_concept, add_concept
@@ -32,9 +33,13 @@ from tests.concepts.builders import a_concept, add_concept
 class PlainModel:
     """Learns a direction of its own every time."""
 
+    is_loading = False
+
     def __init__(self) -> None:
         self.fingerprint = "f1"
         self.times = 0
+        self.watched = False
+        """Whether it tells of a peek and of two previews of two steps."""
 
     def load(self) -> ModelInfo:
         return ModelInfo(model=MODEL.model_copy(update={"fingerprint": self.fingerprint}), settings=SETTINGS)
@@ -49,8 +54,15 @@ class PlainModel:
     def learn(
         self, order: LearningOrder, bank: ConceptBank, *, checkpoint_path: Path, watch: LearningWatch
     ) -> tuple[Concept, ...]:
-        del watch
         self.times += 1
+        if self.watched:
+            watch.on_step(
+                LearningProgress(stage=1, step=5, num_steps=10, loss=0.5, isolation_loss=None, seconds_left=9.0)
+            )
+            watch.on_peek_step()
+            watch.on_peek(Image.new("RGB", (8, 8)))
+            for step in range(5):
+                watch.on_previews(step, 4)
         checkpoint_path.write_bytes(b"a checkpoint")
         for wanted in order.concepts:
             put(bank, wanted.id, f"learnt {self.times}", fingerprint=self.fingerprint)
@@ -76,6 +88,7 @@ class Desk:
         self.bank.folder.mkdir()
         self.store = ContentStore.open(self.settings.store)
         self.model = PlainModel()
+        self.report: Report = lambda *_, **__: None
 
     def learn(self, *concept_ids: str, starts: int = 1, replace: bool = False) -> Any:
         """What a worker does when it is given the task of the one job there is."""
@@ -106,7 +119,7 @@ class Desk:
             starts=starts, worker="worker", lease="lease",
         )  # fmt: skip
         work = PictureWork(self.settings, self.database, self.store, self.model)
-        done = work.handlers[kind](task, lambda *_, **__: None)
+        done = work.handlers[kind](task, self.report)
         return done if isinstance(done, Done) else done()
 
     def directions(self) -> dict[str, str]:
@@ -184,3 +197,22 @@ def test_pictures_of_other_numbers_are_asked_for_as_others() -> None:
     assert all(DrawPayload.model_validate(each.model_dump(mode="json")) == each for each in asked)
     row = {name: value for name, value in payload.model_dump(mode="json").items() if name != "numbers"}
     assert DrawPayload.model_validate(row) == payload, "a row of an earlier version"
+
+
+def test_each_step_of_peeks_and_previews_is_told_and_can_call_learning_off(desk: Desk) -> None:
+    desk.model.watched = True
+    told: list[dict[str, Any]] = []
+
+    def report(type_: str, progress: Mapping[str, Any], *, preview: bytes | None = None) -> None:
+        told.append({"type": type_, "has_preview": preview is not None, **progress})
+        if progress.get("preview_step") == 3:
+            raise TaskCanceled("no more")
+
+    desk.report = report
+    with pytest.raises(TaskCanceled):
+        desk.learn("luna", "max")
+    assert [each["type"] for each in told] == ["learning"] * 3 + ["previews"] * 4
+    assert [each["step"] for each in told[1:3]] == [5, 5], "a peek's steps say where learning stands"
+    assert [each["preview_step"] for each in told[3:]] == [0, 1, 2, 3]
+    assert [each["has_preview"] for each in told] == [False, False, False, True, False, False, False]
+    assert desk.directions() == {}

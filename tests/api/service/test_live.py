@@ -17,6 +17,7 @@ from api.book_lock import BookLock
 from api.service.app import create_app
 from api.service.payloads import Written
 from api.service.settings import ServiceSettings
+from api.service.standstill import Standstill
 from api.service.tasks import TaskQueue
 from api.settings import SAMPLE_BANK_DIR, Settings
 from story.schema import Story
@@ -239,3 +240,20 @@ def test_what_is_noted_of_a_story_is_shown_once_it_is_written(app: FastAPI, page
     expect(page.locator("#notes li")).to_have_text(written.warnings[0])
     page.reload()
     expect(page.locator("#notes li")).to_have_text(written.warnings[0])
+
+
+def test_what_keeps_pictures_from_being_drawn_stands_on_the_page_until_it_is_mended(app: FastAPI, page: Page) -> None:
+    page.goto("/bank")
+    banner = page.locator("#standstill")
+    expect(banner).to_be_hidden()
+    tasks: TaskQueue = app.state.services.tasks
+    tasks.keep_standstill(Standstill(role="draw", worker_id="w", type="ModelNotFound", message="There is no <model>."))
+    page.reload()
+    expect(banner).to_contain_text("Nothing is drawn at present. The last worker could not begin: There is no <model>.")
+    page.get_by_role("link", name="Books").click()
+    expect(banner).to_be_visible()
+    tasks.enlist("drawing-worker", "draw", host=socket.gethostname(), pid=os.getpid())
+    tasks.set_ready("drawing-worker")
+    page.evaluate(SET_HIDDEN, True)
+    page.evaluate(SET_HIDDEN, False)
+    expect(banner).to_be_hidden()

@@ -59,6 +59,7 @@ def log() -> Iterator[io.StringIO]:
     configure_logs(stream=stream)
     yield stream
     structlog.reset_defaults()
+    logging.captureWarnings(False)
     root.handlers = handlers
     root.setLevel(level)
 

@@ -50,6 +50,8 @@ def wait_until(is_so: Callable[[], bool], *, within_s: float = 30) -> None:
 class PlainWork:
     """Does a task as its payload says."""
 
+    is_loading = False
+
     def __init__(self) -> None:
         self.rests = 0
         self.begun = 0
@@ -84,6 +86,10 @@ class PlainWork:
             raise InvalidInput("that cannot be drawn")
         if how == "break":
             raise ZeroDivisionError
+        if how == "load":
+            self.is_loading = True
+            assert self.may_finish.wait(30)
+            self.is_loading = False
         if how == "full disk":
             raise OSError(28, "No space left on device", "/store/x")
         while how == "for ever":
@@ -160,6 +166,17 @@ def test_a_worker_ends_after_an_error_that_nobody_foresaw(database: Database) ->
     assert [row.task_id for row in queue.workers()] == [None], "it died of no task"
     claimed = queue.claim("another", "draw")
     assert claimed is not None and (claimed.id, claimed.starts) == (task_id(job_id, "1"), 1)
+
+
+def test_a_worker_that_loads_its_model_anew_counts_as_loading_until_it_has(database: Database, work: PlainWork) -> None:
+    job_id, queue = add_job(database, {"how": "load"}), TaskQueue(database)
+    wait_until(lambda: [row.is_ready for row in queue.workers()] == [False])
+    (row,) = queue.workers()
+    assert row.task_id == task_id(job_id, "0") and row.is_at_work
+    work.may_finish.set()
+    wait_until(lambda: queue.workers()[0].is_ready)
+    assert queue.workers()[0].progress > row.progress, "what was waited for before is forgotten"
+    wait_until(lambda: bool(queue.ends([task_id(job_id, "0")])))
 
 
 def test_a_worker_stops_at_the_next_step_of_a_canceled_job(database: Database, work: PlainWork) -> None:

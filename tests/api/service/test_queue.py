@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import DBAPIError
 
 from api.service.database import Database
+from api.service.deletion import delete_job
 from api.service.errors import NotFound, TaskCanceled, UnusableDatabase, WrongState
 from api.service.ids import new_id, seeded_ids
 from api.service.jobs import Jobs
@@ -73,6 +74,43 @@ def test_owners_take_turns_and_single_pictures_go_first(database: Database, queu
     assert order == [("ann", 0), ("bob", 1), ("ann", 1), ("bob", 2), ("ann", 2), ("ann", 3)]
     assert queue.claim(worker, "draw") is None
     assert queue.claim(worker, "text") is None
+
+
+def test_owners_take_turns_whatever_is_left_of_their_history(database: Database, jobs: Jobs, queue: TaskQueue) -> None:
+    worker, had = a_worker(queue), add_job(database, "ann")
+    task = claim(queue, worker)
+    queue.finish(task, {})
+    jobs.succeed(had, {}, also=lambda _: None)
+    with database.write() as connection:
+        delete_job(connection, had)
+    add_job(database, "ann")
+    add_job(database, "bob")
+    assert [claim(queue, worker).owner for _ in range(2)] == ["bob", "ann"]
+
+
+def work_of_a_claim(folder: Path, *, history: int) -> int:
+    """Thousands of SQLite's instructions that a claim takes beside so many tasks that were done."""
+    database, counted = Database.open(f"sqlite:///{folder / f'{history}.sqlite'}"), 0
+
+    def count() -> int:
+        nonlocal counted
+        counted += 1
+        return 0
+
+    queue, worker, done = TaskQueue(database), new_id("worker"), add_job(database, "ann", pictures=history)
+    with database.write() as connection:
+        connection.execute(update(tasks).where(tasks.c.job_id == done).values(state="done", started_at=1.0))
+    queue.enlist(worker, "draw", host="here", pid=1)
+    add_job(database, "ann")
+    database.close()  # connections are made anew
+    event.listen(database.engine, "connect", lambda connection, _: connection.set_progress_handler(count, 1000))
+    claim(queue, worker)
+    database.close()
+    return counted
+
+
+def test_a_claim_takes_no_longer_for_all_that_was_done_before(tmp_path: Path) -> None:
+    assert work_of_a_claim(tmp_path, history=3000) <= work_of_a_claim(tmp_path, history=1) + 2
 
 
 def test_learning_goes_behind_single_pictures_and_before_books(database: Database, queue: TaskQueue) -> None:
