@@ -110,17 +110,17 @@ class SafetyGate:
             ModerationUnavailable: As `reasons`.
         """
         story = written.story
-        parts = {"the title": f"{story.title}\n{story.second_title}"}
+        parts = {"The title": f"{story.title}\n{story.second_title}"}
         for number, page in enumerate(story.pages, start=1):
             said = [line.text for line in page.speech]
-            parts[f"the text of page {number}"] = "\n".join([page.text, page.second_text, *said])
+            parts[f"The text of page {number}"] = "\n".join([page.text, page.second_text, *said])
         for number, scene in enumerate(story.scenes):
-            parts[f"the picture of page {number}" if number else "the cover"] = f"{scene.prompt}\n{scene.alt}"
+            parts[f"The picture of page {number}" if number else "The cover"] = f"{scene.prompt}\n{scene.alt}"
         for part, reasons in zip(parts, self.reasons(list(parts.values())), strict=True):
             if reasons:
                 raise UnsafeRequest(
-                    f"The story was written, but {part} is not for children ({', '.join(reasons)}), so no book is made "
-                    "of it. Write another idea."
+                    f"{part} is not for children ({', '.join(reasons)}), so no book is made of it. Word it otherwise, or "
+                    "begin with another idea."
                 )
         return written
 

@@ -224,7 +224,7 @@ def test_the_readmes_script_becomes_a_book_of_the_sample_bank_as_it_says(tmp_pat
 
 
 def test_words_of_balloons_are_checked_for_safety_too(tmp_path: Path) -> None:
-    with pytest.raises(UnsafeRequest, match="the text of page 1"):
+    with pytest.raises(UnsafeRequest, match="The text of page 1"):
         written(a_script(tmp_path, SCRIPT.replace("I cannot sleep.”", "I will kill you.”")))
 
 
