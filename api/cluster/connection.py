@@ -3,6 +3,7 @@
 import logging
 import socket
 import time
+from collections.abc import Callable
 from typing import Final
 
 import ray
@@ -17,8 +18,12 @@ _CONNECT_S: Final = 3.0
 _LOOK_EVERY_S: Final = 1.0
 
 
-def connect_when_reachable(address: str) -> None:
+def connect_when_reachable(address: str, *, on_waiting: Callable[[ClusterError], None] | None = None) -> None:
     """Connect this process to a cluster, for as long as it lives, once the cluster's head can be reached.
+
+    Args:
+        address: Of the head.
+        on_waiting: Told once, where it cannot be reached yet.
 
     Raises:
         ClusterError: The head does not let this process in.
@@ -28,6 +33,8 @@ def connect_when_reachable(address: str) -> None:
         if not is_told:
             logger.warning("the cluster at %s cannot be reached; nothing is drawn until it can", address)
             is_told = True
+            if on_waiting is not None:
+                on_waiting(_unreachable(address))
         time.sleep(_LOOK_EVERY_S)
     _connect(address)
 
@@ -39,13 +46,17 @@ def describe_cluster(address: str) -> str:
         ClusterError: It cannot be reached, or does not let this process in.
     """
     if not _is_reachable(address):
-        raise ClusterError(f"Nothing listens at {address}. Start the cluster's head there, or correct the address.")
+        raise _unreachable(address)
     _connect(address)
     try:
         num_nodes = sum(1 for node in ray.nodes() if node["Alive"])
         return f"{address}: {num_nodes} nodes, {ray.cluster_resources().get('GPU', 0):g} GPUs, Ray {ray.__version__}"
     finally:
         ray.shutdown()
+
+
+def _unreachable(address: str) -> ClusterError:
+    return ClusterError(f"Nothing listens at {address}. Start the cluster's head there, or correct the address.")
 
 
 def _is_reachable(address: str) -> bool:

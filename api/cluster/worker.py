@@ -56,7 +56,7 @@ class ClusterWorkers:
         self._queue.enlist(self._id, "draw", host=socket.gethostname(), pid=os.getpid())
         keep_beating(self._id, self._queue, given_up=self._given_up)
         try:
-            connect_when_reachable(address)
+            connect_when_reachable(address, on_waiting=partial(self._tell_standstill, self._id))
         except ClusterError as error:
             self._tell_standstill(self._id, error)
             raise

@@ -5,11 +5,13 @@ the file system's own whole-or-nothing writes are relied on, as object stores ha
 """
 
 import hashlib
+import logging
 import os
 import re
 import secrets
 import time
 from collections.abc import Container, Iterable
+from datetime import UTC
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +21,8 @@ from fsspec.implementations.local import LocalFileSystem
 from api.errors import UsageError
 from api.service.errors import DamagedArtifact, NotFound
 from concepts.files import write_whole
+
+logger = logging.getLogger(__name__)
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NEW_DIRNAME = "new"
@@ -90,11 +94,38 @@ class ContentStore:
     def forget_all_but(self, kept: Container[str], *, older_than_s: float) -> int:
         """Delete what was put longer ago than that and is not among the kept hashes; how many that were.
 
-        Putting bytes again counts as new. Only in a folder: of other places nothing is deleted.
+        Putting bytes again counts as new. A place that does not say when something was put there keeps everything.
         """
-        if not isinstance(self._filesystem, LocalFileSystem):
+        oldest = time.time() - older_than_s
+        if isinstance(self._filesystem, LocalFileSystem):
+            return self._forget_files(kept, oldest=oldest)
+        self._filesystem.invalidate_cache()
+        names = [name for name in self._filesystem.find(self._root) if self._is_ours(name)]
+        unused = [name for name in names if name.rpartition("/")[2] not in kept]
+        try:
+            return sum(self._forget_object(name, oldest=oldest) for name in unused)
+        except NotImplementedError:
+            logger.warning("nothing is deleted: the store does not say when files were put there")
             return 0
-        oldest, root = time.time() - older_than_s, Path(self._root)
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether a name could be of something that was put, which may lie beside what others keep there."""
+        digest = name.rpartition("/")[2]
+        return _HASH.fullmatch(digest) is not None and name.endswith(f"/{digest[:2]}/{digest}")
+
+    def _forget_object(self, name: str, *, oldest: float) -> bool:
+        """Delete an object, unless it was put again by now."""
+        try:
+            put = self._filesystem.modified(name)
+            if put.replace(tzinfo=put.tzinfo or UTC).timestamp() >= oldest:
+                return False
+            self._filesystem.rm_file(name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _forget_files(self, kept: Container[str], *, oldest: float) -> int:
+        root = Path(self._root)
         for path in (root / _NEW_DIRNAME).iterdir():
             if path.stat().st_mtime < oldest:
                 path.unlink(missing_ok=True)

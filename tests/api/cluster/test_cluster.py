@@ -1,6 +1,7 @@
 """A service and a cluster of three nodes, a head and two that draw: whatever is lost, books end whole and right."""
 
 import io
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -189,6 +190,20 @@ def on_cluster(running: Running) -> Iterator[Callable[..., "ClusterModel"]]:
 
     yield start
     ray.shutdown()
+
+
+@pytest.mark.usefixtures("needs_ray")
+def test_whoever_waits_for_a_cluster_says_so() -> None:
+    from api.cluster.connection import connect_when_reachable
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+
+    def on_waiting(error: ClusterError) -> None:
+        raise error
+
+    with pytest.raises(ClusterError, match=f"Nothing listens at {address}"):
+        connect_when_reachable(address, on_waiting=on_waiting)
 
 
 def test_a_node_that_hangs_while_it_loads_is_lost(on_cluster: Callable[..., "ClusterModel"]) -> None:
