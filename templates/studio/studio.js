@@ -142,13 +142,14 @@ const putHeld = () => {
 const hold = (parts) => {
   if (held.push(parts) === 1) setTimeout(putHeld, LOOK_AGAIN_MS);
 };
+const mustHold = () => held.length > 0 || document.querySelector(PRESSED) !== null;
 document.addEventListener("htmx:sseBeforeMessage", (event) => {
-  if (!held.length && !document.querySelector(PRESSED)) return;
+  if (!mustHold()) return;
   event.preventDefault();
   hold(event.detail.data);
 });
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.xhr !== sending?.xhr || detail.isError || !detail.shouldSwap || !document.querySelector(PRESSED)) return;
+  if (detail.xhr !== sending?.xhr || detail.isError || !detail.shouldSwap || !mustHold()) return;
   detail.shouldSwap = false;
   hold(detail.serverResponse);
 });
