@@ -119,8 +119,8 @@ class SafetyGate:
         for part, reasons in zip(parts, self.reasons(list(parts.values())), strict=True):
             if reasons:
                 raise UnsafeRequest(
-                    f"{part} is not for children ({', '.join(reasons)}), so no book is made of it. Word it otherwise, or "
-                    "begin with another idea."
+                    f"{part} is not for children ({', '.join(reasons)}), so no book is made of it. Word it otherwise, "
+                    "or begin with another idea."
                 )
         return written
 
