@@ -32,8 +32,10 @@ help:  ## Say what there is.
 book: | idea $(VENV)/.installed  ## Turn IDEA="…" into a book under out/; ARGS="--pages 6 --seed 7" are passed on.
 	@$(VENV)/bin/fableverse book $(ARGS) -- "$$IDEA"
 
+# In the order of folders, since those with servers and browsers, which take longest, come first; pytest-xdist would
+# begin with the files that have most tests and end with long waits for a few.
 test: $(VENV)/.installed-dev  ## Run everything in tests/, a process a core and one, as some wait; ARGS="-k words" are passed to pytest.
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --dist loadfile \
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --dist loadfile --no-loadscope-reorder \
 		--numprocesses $$(( $$($(VENV)/bin/python -c 'import os; print(os.cpu_count())') + 1 )) $(ARGS)
 
 serve: | $(VENV)/.installed  ## Answer requests on http://127.0.0.1:8000; ARGS="--port 8080 --data DIR" are passed on.

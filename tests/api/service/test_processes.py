@@ -170,13 +170,14 @@ def test_a_worker_ends_after_an_error_that_nobody_foresaw(database: Database) ->
 
 def test_a_worker_that_loads_its_model_anew_counts_as_loading_until_it_has(database: Database, work: PlainWork) -> None:
     job_id, queue = add_job(database, {"how": "load"}), TaskQueue(database)
-    wait_until(lambda: [row.is_ready for row in queue.workers()] == [False])
+    held = task_id(job_id, "0")
+    wait_until(lambda: [(row.task_id, row.is_ready) for row in queue.workers()] == [(held, False)])
     (row,) = queue.workers()
-    assert row.task_id == task_id(job_id, "0") and row.is_at_work
+    assert row.is_at_work
     work.may_finish.set()
     wait_until(lambda: queue.workers()[0].is_ready)
     assert queue.workers()[0].progress > row.progress, "what was waited for before is forgotten"
-    wait_until(lambda: bool(queue.ends([task_id(job_id, "0")])))
+    wait_until(lambda: bool(queue.ends([held])))
 
 
 def test_a_worker_stops_at_the_next_step_of_a_canceled_job(database: Database, work: PlainWork) -> None:
