@@ -7,31 +7,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from api.service.app import create_app
-from api.service.settings import LOCAL_OWNER, ServiceSettings
-from api.settings import Settings
-from story.schema import Story
-from tests.api.service.desk import EXAMPLE, a_desk
-from tests.api.service.idle import idle_services
-from tests.api.service.serving import serving
+from tests.api.service.book_page import page_of_drawn_book
 
 pytest_plugins = ["tests.browser"]
 
 
 @pytest.fixture
 def page(chromium: Browser, tmp_path: Path) -> Iterator[Page]:
-    """The page of a book that is drawn and was never bound."""
-    desk = a_desk(tmp_path, Story.model_validate_json((EXAMPLE / "story.json").read_bytes()), owner=LOCAL_OWNER)
-    services = idle_services(desk.settings, desk.database)
-    (job,) = services.jobs.list(LOCAL_OWNER, limit=1)
-    services.jobs.succeed(job.id, {}, also=lambda _: None)
-    desk.database.close()
-    base = Settings(bank_dir=tmp_path / "banks" / LOCAL_OWNER)
-    app = create_app(ServiceSettings(data_dir=tmp_path, drawing_workers=0, text_workers=0, base=base))
-    with serving(app) as port, chromium.new_context(base_url=f"http://127.0.0.1:{port}") as context:
-        context.set_default_timeout(30_000)
-        page = context.new_page()
-        page.goto(f"/books/{desk.book_id}")
+    """Of a book that is drawn and was never bound."""
+    with page_of_drawn_book(chromium, tmp_path) as page:
         yield page
 
 
